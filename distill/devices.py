@@ -1,0 +1,33 @@
+"""What must be set before jax starts."""
+
+import os
+from pathlib import Path
+
+
+def setup() -> None:
+    """Prepare jax for the machine: every usable core a CPU device, float64 on, compiled programs kept.
+
+    Call it before anything starts jax's backend; later it raises RuntimeError, from jax. Accelerators are used as jax
+    finds them. `KERNELDISTILL_CACHE` names the folder of compiled programs (default: kerneldistill in the user's cache
+    folder); empty, nothing is kept.
+    """
+    cores = len(os.sched_getaffinity(0))
+    # XLA runs each CPU device's part of a collective in a thread of one pool, as large as these say. A pool smaller
+    # than twice the devices can fill with parts that wait for a part without a thread: the process aborts after 40 s.
+    os.environ["PJRT_NPROC"] = os.environ["NPROC"] = str(2 * cores)
+
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", cores)
+    jax.config.update("jax_enable_x64", True)
+    folder = cache_folder()
+    if folder is not None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def cache_folder() -> Path | None:
+    """Where compiled programs are kept between runs; None if they are not."""
+    named = os.environ.get("KERNELDISTILL_CACHE")
+    if named is not None:
+        return Path(named).expanduser() if named else None
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kerneldistill"

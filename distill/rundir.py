@@ -1,0 +1,173 @@
+"""The run directory: the unit of work, of resuming and of locking."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill import environment
+from distill.checks import flag
+from distill.config import Config
+from distill.errors import UserError
+from distill.settings import config_from_toml, config_to_toml, difference
+from pipeline.files import write_whole
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A folder that holds one run, whole.
+
+    path: the folder
+
+    Example:
+      with RunDir(Path("runs/digits")).open(config) as rundir:
+          ...
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration as resolved, TOML. Written first; what has none is no run directory."""
+        return self.path / "config.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions and devices of every session that computed, JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of the prepared data set."""
+        return self.path / "prepared"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON line a step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def results_file(self) -> Path:
+        """What was measured at the end, JSON."""
+        return self.path / "results.json"
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of the exported bundle."""
+        return self.path / "bundle"
+
+    @property
+    def picture(self) -> Path:
+        """The learned images beside their starts, PNG."""
+        return self.path / "support.png"
+
+    @contextmanager
+    def open(self, config: Config) -> Iterator["RunDir"]:
+        """Create the directory, or go on in it, and keep other processes out until the block ends.
+
+        Args:
+          config: the configuration of the run, which must equal that of the directory if it has one.
+
+        Raises:
+          UserError: another process writes there, the run there has another configuration, the folder holds something
+            else, or it cannot be created.
+        """
+        self._create()
+        with self._locked():
+            if self.config_file.exists():
+                self._check_same(config)
+            else:
+                write_whole(self.config_file, config_to_toml(config).encode())
+            yield self
+
+    @contextmanager
+    def reopen(self) -> Iterator["RunDir"]:
+        """Go on in a directory that must exist, and keep other processes out until the block ends.
+
+        Raises:
+          UserError: another process writes there, or it is no run directory.
+        """
+        if not self.config_file.is_file():
+            raise UserError(f"RUN is {self.path}, which has no config.toml: give a folder that kdistill run made")
+        with self._locked():
+            yield self
+
+    def config(self) -> Config:
+        """The configuration in the directory.
+
+        Raises:
+          UserError: its config.toml is damaged or of another version of this program.
+        """
+        try:
+            return config_from_toml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.config_file} is damaged: {error}. Start again with another --dir") from error
+
+    def record_environment(self) -> None:
+        """Add this process's versions and devices, if they are not those of the session before; starts jax.
+
+        A changed environment is warned of, since it may change the last bits of a resumed run.
+        """
+        now, file = environment.current(), self.environment_file
+        sessions = environment.from_json(file.read_text(encoding="utf-8")) if file.exists() else []
+        if sessions and sessions[-1] == now:
+            return
+        if sessions:
+            LOG.warning("%s goes on in another environment than it began in; see %s", self.path, file)
+        write_whole(file, environment.to_json([*sessions, now]).encode())
+
+    def _create(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            names = {entry.name for entry in self.path.iterdir()}
+        except OSError as error:
+            raise UserError(
+                f"--dir is {self.path}, which cannot be used: {error.strerror}. Choose another --dir"
+            ) from error
+        # A process that died here may have left its lock and a part of the configuration.
+        foreign = sorted(name for name in names if name != ".lock" and not name.startswith(".config.toml."))
+        if foreign and "config.toml" not in names:
+            raise UserError(
+                f"--dir is {self.path}, which holds {foreign[0]!r} and no config.toml, so no run of kdistill: "
+                "choose an empty or a new folder"
+            )
+
+    def _check_same(self, config: Config) -> None:
+        there = self.config()
+        if there == config:
+            return
+        changes = ", ".join(f"{d.name} is {d.left!r} there and {d.right!r} here" for d in difference(there, config))
+        flags = " ".join(flag(d.name) for d in difference(there, config))
+        raise UserError(
+            f"{self.path} holds a run with another configuration: {changes}. Change {flags} back, take all settings "
+            f"from --config {self.config_file}, or start a new run with another --dir"
+        )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The kernel drops a flock with its process, however that ends, so no lock is ever stale.
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.read(descriptor, 32).decode(errors="replace").strip()
+                raise UserError(
+                    f"{self.path} is in use by process {holder or '(unknown)'}: wait until it ends, "
+                    "or choose another --dir"
+                ) from error
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
