@@ -1,0 +1,79 @@
+"""What one command line says: the preset, the run directory, and every setting.
+
+The comments below are the help texts of the commands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import tyro
+from tyro.conf import Positional, UseAppendAction, arg
+
+from distill.checks import check_values
+from distill.config import Config
+from distill.presets import PRESETS
+from distill.settings import layered
+
+
+@dataclass(frozen=True)
+class Job:
+    """A preset, changed by a file and by flags, in a run directory."""
+
+    # What to start from; kdistill presets lists them.
+    preset: Annotated[Positional[str], arg(metavar="PRESET")]
+    # The run directory, created or resumed. Default: runs/PRESET, for label-solve runs/PRESET-label-solve.
+    dir: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")] = None
+    # Settings in TOML, laid over the preset; flags are laid over both.
+    config: Annotated[Path | None, arg(metavar="FILE.toml", help_behavior_hint="")] = None
+    settings: Annotated[Config, arg(name="")] = PRESETS["digits"]
+
+
+@dataclass(frozen=True)
+class PreparingJob(Job):
+    """A job that may prepare its data with Beam."""
+
+    # An option of Beam, such as runner=DataflowRunner. Default: everything in this process.
+    pipeline_options: Annotated[
+        UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE", help_behavior_hint="(repeatable)")
+    ] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job on what a run left."""
+
+    # The run directory.
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def parse_job(kind: type[AnyJob], args: Sequence[str], prog: str, description: str) -> AnyJob:
+    """Read the arguments of a command that starts from a preset.
+
+    Twice: only the first reading tells which preset and file the flags of the second are laid over. The help, which
+    needs no preset, shows the values of the preset it is asked with, else those of `digits`.
+
+    Raises:
+      UserError: no such preset or file, an unknown key in it, a wrong type, or a value out of its range.
+      SystemExit: status 0 after `--help`, 2 after a message about a flag.
+    """
+    shown = next((PRESETS[word] for word in args if word in PRESETS), PRESETS["digits"])
+    options = {"prog": prog, "description": description, "config": (tyro.conf.FlagConversionOff,)}
+    first = tyro.cli(kind, args=list(args), default=kind(preset=tyro.MISSING, settings=shown), **options)
+    base = layered(first.preset, first.config)
+    job = tyro.cli(kind, args=list(args), default=kind(preset=tyro.MISSING, settings=base), **options)
+    check_values(job.settings)
+    return job
+
+
+def parse_finished(args: Sequence[str], prog: str, description: str) -> Path:
+    """Read the arguments of a command that takes a run directory alone.
+
+    Raises:
+      SystemExit: status 0 after `--help`, 2 after a message.
+    """
+    return tyro.cli(Finished, args=list(args), prog=prog, description=description).run
