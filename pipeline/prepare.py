@@ -1,0 +1,181 @@
+"""`prepare`: reads a data set, splits it, fits the whitening on train, and writes whitened shards. A Beam pipeline.
+
+The same source and configuration give the same files, byte for byte, on any runner with any number of workers: batches
+are fixed ranges of the source, the draw is a hash of names, the sums of the fit are integers, and a shard depends on
+its batch and the whitener only. (Float products follow the machine's BLAS: another processor may round differently.)
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from etils import epath
+
+from pipeline.batch import Batch, plan, read_raw
+from pipeline.config import DataConfig
+from pipeline.errors import DataError
+from pipeline.failure import raised_here
+from pipeline.files import fsync, sha256, whole, write_whole
+from pipeline.load import verify
+from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SCHEMA, SPLITS, WHITENER, File, Manifest
+from pipeline.options import DEFAULT_RUNNER, check_options
+from pipeline.publish import check_output, publish, recover, staging_folder
+from pipeline.report import REPORT, Report
+from pipeline.source import Source
+from pipeline.sources import open_source
+
+_log = logging.getLogger(__name__)
+_LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", "tensorflow-datasets")
+_PROBE_IMAGES = 8
+# These decide where data comes from or whether the job may go on, not what it writes.
+_NOT_IN_FINGERPRINT = ("dir", "download")
+
+
+def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = ()) -> Manifest:
+    """Prepares a data set at `out`.
+
+    A complete output of the same data and configuration is checked and kept. Anything else is built beside it and takes
+    its place at the end in one step; a failure or a kill before that leaves what was there.
+
+    Args:
+      config: what to read and how to split and whiten it
+      out: folder to write; every worker must see it under this path
+      pipeline_options: Beam options, `name=value` each; without `runner=` Beam's in-memory FnApiRunner in this process
+
+    Returns:
+      The manifest of the prepared data set.
+
+    Raises:
+      DataError: a mistake in the arguments, a source that cannot be read, or too many bad records.
+    """
+    out = epath.Path(out)
+    recover(out)
+    options = check_options(pipeline_options) if pipeline_options else (f"--runner={DEFAULT_RUNNER}",)
+    check_output(out)
+    source = open_source(config)
+    source_fingerprint = source.fingerprint((config.train_split, config.test_split))
+    fingerprint = _fingerprint(config, source_fingerprint)
+    if (kept := _complete(out, fingerprint)) is not None:
+        _log.info("%s is complete: nothing to do", out)
+        return kept
+    with staging_folder(out, fingerprint) as staging:
+        report = _run(source, config, staging, fingerprint, options)
+        manifest = _finish(source, config, staging, report, source_fingerprint, fingerprint, options)
+        publish(staging, out)
+    return manifest
+
+
+def _fingerprint(config: DataConfig, source_fingerprint: str) -> str:
+    fields = {name: value for name, value in asdict(config).items() if name not in _NOT_IN_FINGERPRINT}
+    document = {"schema": SCHEMA, "source": source_fingerprint, "config": fields}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
+    """The manifest of `out` when it has this fingerprint and every file is as it was written."""
+    if not (out / MANIFEST).exists():
+        return None
+    try:
+        manifest = Manifest.load(out)
+        if manifest.fingerprint != fingerprint:
+            _log.info("%s was made from other data or another configuration: preparing anew", out)
+            return None
+        verify(out, manifest)
+    except DataError as error:
+        _log.warning("%s: preparing anew", error)
+        return None
+    return manifest
+
+
+def _run(source: Source, config: DataConfig, staging: epath.Path, fingerprint: str, options: Sequence[str]) -> Report:
+    """Runs the Beam graph; whitener and shards are in `staging` afterwards."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.stages import Decode, Draw, FitWhitener, Job, Summarise, Whiten
+
+    for folder in ("raw", "shards"):
+        (staging / folder).mkdir()
+    job = Job(source, config, staging, fingerprint)
+    pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
+    staged = pipeline | "Ranges" >> beam.Create(_batches(source, config)) | "Decode" >> Decode(job)
+    drawn = staged | "Draw" >> Draw(job)
+    whitener = drawn | "FitWhitener" >> FitWhitener(job, staged)
+    shards = staged | "Whiten" >> Whiten(job, drawn, whitener)
+    shards | "Summarise" >> Summarise(job, staged)
+    with raised_here(staging):
+        state = pipeline.run().wait_until_finish()
+        if not (staging / REPORT).exists():
+            raise RuntimeError(f"the Beam job ended in state {state} without a report; see the runner's log")
+    return Report.take(staging)
+
+
+def _batches(source: Source, config: DataConfig) -> list[Batch]:
+    train = plan("train", config.train_split, source.num_examples(config.train_split), config.batch_size)
+    test = plan("test", config.test_split, source.num_examples(config.test_split), config.batch_size)
+    return [*train, *test]
+
+
+def _finish(
+    source: Source,
+    config: DataConfig,
+    staging: epath.Path,
+    report: Report,
+    source_fingerprint: str,
+    fingerprint: str,
+    options: tuple[str, ...],
+) -> Manifest:
+    """Turns the staging folder into a prepared data set: the small files, then the manifest."""
+    lines = [json.dumps(record._asdict()) + "\n" for record in report.bad]
+    write_whole(staging / DEAD_LETTER, "".join(lines).encode())
+    with whole(staging / PROBE) as temporary, open(temporary, "wb") as file:
+        np.save(file, _probe(source, config, staging))
+    shutil.rmtree(staging / "raw")
+    counts = np.zeros((len(SPLITS), len(source.class_names)), np.int64)
+    for shard in report.shards:
+        counts[SPLITS.index(shard.split)] += shard.class_counts
+    num_in = sum(source.num_examples(split) for split in (config.train_split, config.test_split))
+    if counts.sum() + len(report.bad) != num_in:
+        raise RuntimeError(f"{num_in} records in, {counts.sum()} out and {len(report.bad)} bad: records were lost")
+    manifest = Manifest(
+        name=source.name,
+        version=source.version,
+        source_format=source.file_format,
+        image_shape=source.image_shape,
+        class_names=source.class_names,
+        class_counts={split: tuple(row.tolist()) for split, row in zip(SPLITS, counts, strict=True)},
+        num_in=num_in,
+        num_bad=len(report.bad),
+        shards=report.shards,
+        files=tuple(_file(staging, name) for name in (WHITENER, PROBE, DEAD_LETTER)),
+        source_fingerprint=source_fingerprint,
+        fingerprint=fingerprint,
+        versions={"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        config=config,
+        pipeline_options=options,
+    )
+    fsync(staging / "shards")
+    manifest.save(staging)
+    return manifest
+
+
+def _file(staging: epath.Path, name: str) -> File:
+    path = staging / name
+    return File(name, path.stat().length, sha256(path))
+
+
+def _probe(source: Source, config: DataConfig, staging: epath.Path) -> np.ndarray:
+    """uint8 [8, h, w, c], the first good test images, raw."""
+    probe = np.zeros((0, *source.image_shape), np.uint8)
+    for batch in plan("test", config.test_split, source.num_examples(config.test_split), config.batch_size):
+        probe = np.concatenate([probe, read_raw(staging, batch).images])[:_PROBE_IMAGES]
+        if len(probe) == _PROBE_IMAGES:
+            break
+    return probe

@@ -1,0 +1,31 @@
+"""`Split`: the images of one part of a prepared data set, in memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels.
+
+    images: float32 [n, h, w, c] whitened pixels
+    labels: int32 [n] class index
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Raises DataError when shapes or types are not those above."""
+        if self.images.ndim != 4 or self.images.dtype != np.float32:
+            raise DataError(f"images are {self.images.dtype} {self.images.shape}; needed: float32 [n, h, w, c]")
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int32:
+            raise DataError(
+                f"labels are {self.labels.dtype} {self.labels.shape}; needed: int32 [{len(self.images)}], one per image"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)

@@ -1,0 +1,195 @@
+"""`Whitener`: pixels to the space the kernels see, and back.
+
+    standard   y = (p / 255 - mu_c) / sigma_c                     channel mean and standard deviation of train
+    kip_zca    x = standard(p), z = (x - mean(x)) / |x - mean(x)| per image, y = W z
+               C = Z^T Z / n,  C + reg tr(C)/d I = U diag(s) U^T,  W = U diag(s^-1/2) U^T
+    none       y = p / 255
+
+kip_zca is that of KIP (Nguyen et al. 2021, arXiv 2107.13034) with the rule of its published code for few images: when
+n < d, the d - n smallest s count as 1.
+
+Letters: n images, d = h * w * c features, c channels.
+"""
+
+import functools
+import io
+import zipfile
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from etils import epath
+
+from pipeline.errors import DataError
+from pipeline.files import write_whole
+from pipeline.moments import ChannelMoments, Scatter, unit_images
+
+_VERSION = 1
+_ROWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Whitener:
+    """A fitted whitening with its inverse.
+
+    kind: kip_zca, standard or none
+    image_shape: (h, w, c)
+    input_scale: pixels are divided by it first (255)
+    channel_mean: float64 [c] mean of the scaled pixels of train
+    channel_std: float64 [c] standard deviation of the scaled pixels of train
+    per_image_norm: whether each image is brought to mean 0 and length 1
+    feature_mean: float64 [d] taken off before W (0 in kip_zca)
+    W: float64 [d, d] symmetric, or [0, 0] where there is none
+    W_inv: float64 [d, d] its inverse, or [0, 0]
+    reg: ridge of the covariance
+    reg_mode: `relative` (times trace / d)
+    fit_split: the split it was fitted on
+    n_fit: images it was fitted on
+    image_mean: average over those of the per-image mean, in channel-standardised units
+    image_norm: average over those of the per-image length, in channel-standardised units
+    data_fingerprint: hex digest of the data and configuration it was fitted on
+    """
+
+    kind: str
+    image_shape: tuple[int, int, int]
+    input_scale: float
+    channel_mean: np.ndarray
+    channel_std: np.ndarray
+    per_image_norm: bool
+    feature_mean: np.ndarray
+    W: np.ndarray
+    W_inv: np.ndarray
+    reg: float
+    reg_mode: str
+    fit_split: str
+    n_fit: int
+    image_mean: float
+    image_norm: float
+    data_fingerprint: str
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Whitens images [n, h, w, c] of pixels 0..255, uint8 or floating: float32 [n, h, w, c]."""
+        self._check(images)
+        whitened = np.empty(images.shape, np.float32)
+        for start in range(0, len(images), _ROWS):
+            rows = self.standardise(images[start : start + _ROWS]).reshape(-1, self.feature_mean.size)
+            if self.per_image_norm:
+                rows = unit_images(rows).features - self.feature_mean.astype(np.float32)
+            if self.W.size:
+                rows = rows @ self._W32
+            whitened[start : start + _ROWS] = rows.reshape(-1, *self.image_shape)
+        return whitened
+
+    def invert(self, whitened: np.ndarray) -> np.ndarray:
+        """Pixels float32 [n, h, w, c], 0..255 but not clipped, of whitened images [n, h, w, c].
+
+        Exact for `standard` and `none`. `kip_zca` forgets two numbers per image, its mean and its length; the average
+        of train stands in for both, so the picture is right up to brightness and contrast.
+        """
+        self._check(whitened)
+        rows = whitened.reshape(-1, self.feature_mean.size).astype(np.float64)
+        if self.W_inv.size:
+            rows = rows @ self.W_inv
+        if self.per_image_norm:
+            rows = (rows + self.feature_mean) * self.image_norm + self.image_mean
+        pixels = rows.reshape(-1, *self.image_shape) * self.channel_std + self.channel_mean
+        return (pixels * self.input_scale).astype(np.float32)
+
+    def standardise(self, images: np.ndarray) -> np.ndarray:
+        """The first step alone: (p / 255 - mu_c) / sigma_c of images [n, h, w, c], as float32."""
+        slope = 1.0 / (self.input_scale * self.channel_std)
+        return images * slope.astype(np.float32) - (self.channel_mean / self.channel_std).astype(np.float32)
+
+    def save(self, path: epath.PathLike) -> None:
+        """Writes an .npz, whole or not at all; the same whitener gives the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, version=_VERSION, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_whole(epath.Path(path), buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: epath.PathLike) -> "Whitener":
+        """Reads what `save` wrote. Raises DataError when the file is absent, of another version or not a whitener."""
+        try:
+            with np.load(path) as arrays:
+                if int(arrays["version"]) != _VERSION:
+                    raise DataError(f"whitener {path} has version {arrays['version']}; this program reads {_VERSION}")
+                values = {field.name: arrays[field.name] for field in fields(cls)}
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{path} is not a readable whitener ({error}); prepare the data set again") from error
+        scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
+        return cls(**{**values, **scalars, "image_shape": tuple(values["image_shape"].tolist())})
+
+    @functools.cached_property
+    def _W32(self) -> np.ndarray:  # noqa: N802
+        return self.W.astype(np.float32)
+
+    def _check(self, images: np.ndarray) -> None:
+        if images.shape[1:] != self.image_shape:
+            raise DataError(
+                f"images are {images.shape}; this whitener is for [n, {', '.join(map(str, self.image_shape))}]"
+            )
+
+
+def channel_whitener(
+    moments: ChannelMoments, image_shape: tuple[int, int, int], n_fit: int, fingerprint: str
+) -> Whitener:
+    """The `standard` whitener of the images that `moments` were taken of."""
+    return _plain("standard", moments.mean() / 255, moments.std() / 255, image_shape, n_fit, fingerprint)
+
+
+def identity_whitener(image_shape: tuple[int, int, int], fingerprint: str) -> Whitener:
+    """The `none` whitener: pixels / 255, fitted on nothing."""
+    channels = image_shape[2]
+    return _plain("none", np.zeros(channels), np.ones(channels), image_shape, 0, fingerprint)
+
+
+def zca_whitener(standard: Whitener, scatter: Scatter, reg: float) -> Whitener:
+    """The `kip_zca` whitener on top of a `standard` one; `scatter` is that of its standardised unit images.
+
+    Raises:
+      DataError: when the covariance is singular in spite of the ridge.
+    """
+    covariance = scatter.covariance()
+    d = len(covariance)
+    covariance[np.diag_indices(d)] += reg * np.trace(covariance) / d
+    s, U = np.linalg.eigh(covariance)
+    if not s[0] > np.finfo(np.float64).eps * d * s[-1]:
+        raise DataError(f"zca_reg is {reg}: the covariance of {scatter.count} images is singular; raise zca_reg to 0.1")
+    s[: max(d - scatter.count, 0)] = 1.0  # eigh sorts upwards
+    # U s^-1/2 U^T as A A^T with A = U s^-1/4: half the work of a general product, and exactly symmetric.
+    forward, inverse = U * s**-0.25, U * s**0.25
+    return replace(
+        standard,
+        kind="kip_zca",
+        per_image_norm=True,
+        W=forward @ forward.T,
+        W_inv=inverse @ inverse.T,
+        reg=reg,
+        n_fit=scatter.count,
+        image_mean=scatter.image_mean(),
+        image_norm=scatter.image_norm(),
+    )
+
+
+def _plain(
+    kind: str, mean: np.ndarray, std: np.ndarray, image_shape: tuple[int, int, int], n_fit: int, fingerprint: str
+) -> Whitener:
+    return Whitener(
+        kind=kind,
+        image_shape=image_shape,
+        input_scale=255.0,
+        channel_mean=mean,
+        channel_std=std,
+        per_image_norm=False,
+        feature_mean=np.zeros(int(np.prod(image_shape))),
+        W=np.zeros((0, 0)),
+        W_inv=np.zeros((0, 0)),
+        reg=0.0,
+        reg_mode="relative",
+        fit_split="train",
+        n_fit=n_fit,
+        image_mean=0.0,
+        image_norm=1.0,
+        data_fingerprint=fingerprint,
+    )
