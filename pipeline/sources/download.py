@@ -1,0 +1,51 @@
+"""Lets TFDS fetch and build one of its data sets. The only thing here that uses the network."""
+
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.errors import DataError
+from pipeline.sources.tensorflow import require_tensorflow
+
+_log = logging.getLogger(__name__)
+_TIMEOUT_S = 10
+
+
+def download(name: str, version: str | None, data_dir: Path) -> None:
+    """Builds TFDS's data set `name` in `data_dir`, as array_record files.
+
+    Raises:
+      DataError: TensorFlow is not installed, TFDS has no such data set, or its server cannot be reached.
+    """
+    require_tensorflow(f"downloading {name} (TFDS's builders)", "put an array_record copy of it into data.dir")
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(f"{name}:{version or '*.*.*'}", data_dir=data_dir, file_format="array_record")
+    except (tfds.core.DatasetNotFoundError, AssertionError, ValueError) as error:
+        raise DataError(
+            f"TFDS cannot build {name} {version or ''}: {str(error).splitlines()[0]}; correct it"
+        ) from error
+    for host in _hosts(builder):
+        _check_reachable(host, name)
+    _log.info("TFDS downloads and builds %s in %s", name, data_dir)
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+
+
+def _hosts(builder: Any) -> set[tuple[str, int]]:
+    """Servers that the data set's files are on, with their ports, as far as TFDS's list of checksums knows them."""
+    urls = [urlsplit(url) for url in builder.url_infos or ()]
+    return {(url.hostname, url.port or (80 if url.scheme == "http" else 443)) for url in urls if url.hostname}
+
+
+def _check_reachable(host: tuple[str, int], name: str) -> None:
+    """TFDS itself retries for minutes without a word when there is no network."""
+    try:
+        socket.create_connection(host, timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        raise DataError(
+            f"cannot reach {host[0]}:{host[1]}, where {name} is ({error}); connect to the network, or put an "
+            "array_record copy of the data set into data.dir"
+        ) from error

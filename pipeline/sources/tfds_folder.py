@@ -1,0 +1,54 @@
+"""Finds a data set in a folder of TFDS data sets (`data_dir/name[/config]/version`)."""
+
+from pathlib import Path
+
+from pipeline.config import DataConfig
+from pipeline.errors import DataError
+
+_INFO = "dataset_info.json"
+
+
+def find(config: DataConfig) -> Path:
+    """Folder of the version that `config` asks for, or of the newest; downloads it if that is asked for too.
+
+    Raises:
+      DataError: `dir`, data set or version does not exist, with those that do.
+    """
+    if config.dir is None:
+        raise DataError(f"data.dir is not set; {config.name} needs the folder of TFDS data sets that holds it")
+    data_dir = Path(config.dir).expanduser()
+    versions = _versions(data_dir / config.name)
+    if config.download and (not versions or (config.version and config.version not in versions)):
+        from pipeline.sources.download import download
+
+        download(config.name, config.version, data_dir)
+        versions = _versions(data_dir / config.name)
+    if not data_dir.is_dir():
+        raise DataError(
+            f"data.dir {data_dir} does not exist; give the folder of TFDS data sets that holds {config.name}"
+        )
+    if not versions:
+        found = ", ".join(_names(data_dir)) or "none"
+        raise DataError(
+            f"{config.name} is not in {data_dir}; found there: {found}; correct the name or set data.download"
+        )
+    if config.version and config.version not in versions:
+        raise DataError(f"{config.name} has no version {config.version} in {data_dir}; found: {', '.join(versions)}")
+    return data_dir / config.name / (config.version or versions[-1])
+
+
+def _versions(folder: Path) -> list[str]:
+    """Versions that are complete, oldest first."""
+    names = [path.parent.name for path in folder.glob(f"*.*.*/{_INFO}")]
+    return sorted((name for name in names if _numbers(name)), key=_numbers)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
+def _names(data_dir: Path) -> list[str]:
+    """Names, with configurations, of all data sets in a folder."""
+    infos = [*data_dir.glob(f"*/*.*.*/{_INFO}"), *data_dir.glob(f"*/*/*.*.*/{_INFO}")]
+    return sorted({str(path.parent.parent.relative_to(data_dir)) for path in infos})
