@@ -4,6 +4,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 
+from pipeline.beam_import import import_beam
 from pipeline.errors import DataError
 
 DEFAULT_RUNNER = "FnApiRunner"
@@ -34,6 +35,7 @@ def check_options(options: Sequence[str]) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     """A parser of all options that Beam's own parsers take together; Beam ignores a name that none of them knows."""
+    import_beam()
     from apache_beam.options import pipeline_options
 
     class Parser(pipeline_options._BeamArgumentParser):

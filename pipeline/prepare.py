@@ -11,13 +11,14 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 from etils import epath
 
-from pipeline.batch import Batch, plan, read_raw
+from pipeline.batch import Batch, Role, plan, read_raw
+from pipeline.beam_import import import_beam
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
 from pipeline.failure import raised_here
@@ -27,13 +28,13 @@ from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SCHEMA, SPLITS, WHIT
 from pipeline.options import DEFAULT_RUNNER, check_options
 from pipeline.publish import check_output, publish, recover, staging_folder
 from pipeline.report import REPORT, Report
-from pipeline.source import Source
 from pipeline.sources import open_source
+from pipeline.steps import Job
 
 _log = logging.getLogger(__name__)
 _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", "tensorflow-datasets")
 _PROBE_IMAGES = 8
-# These decide where data comes from or whether the job may go on, not what it writes.
+# These say where the data is, not what it is.
 _NOT_IN_FINGERPRINT = ("dir", "download")
 
 
@@ -54,19 +55,20 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
     Raises:
       DataError: a mistake in the arguments, a source that cannot be read, or too many bad records.
     """
-    out = epath.Path(out)
-    recover(out)
     options = check_options(pipeline_options) if pipeline_options else (f"--runner={DEFAULT_RUNNER}",)
-    check_output(out)
+    out = check_output(out)
+    recover(out)
     source = open_source(config)
+    config = replace(config, version=source.version)
     source_fingerprint = source.fingerprint((config.train_split, config.test_split))
     fingerprint = _fingerprint(config, source_fingerprint)
     if (kept := _complete(out, fingerprint)) is not None:
         _log.info("%s is complete: nothing to do", out)
         return kept
     with staging_folder(out, fingerprint) as staging:
-        report = _run(source, config, staging, fingerprint, options)
-        manifest = _finish(source, config, staging, report, source_fingerprint, fingerprint, options)
+        job = Job(source, config, staging, source_fingerprint, fingerprint)
+        report = _run(job, options)
+        manifest = _finish(job, report, options)
         publish(staging, out)
     return manifest
 
@@ -93,77 +95,72 @@ def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
     return manifest
 
 
-def _run(source: Source, config: DataConfig, staging: epath.Path, fingerprint: str, options: Sequence[str]) -> Report:
-    """Runs the Beam graph; whitener and shards are in `staging` afterwards."""
-    import apache_beam as beam
+def _run(job: Job, options: Sequence[str]) -> Report:
+    """Runs the Beam graph; whitener and shards are in the staging folder afterwards."""
+    beam = import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from pipeline.stages import Decode, Draw, FitWhitener, Job, Summarise, Whiten
+    from pipeline.stages import Decode, Draw, FitWhitener, Summarise, Whiten
 
     for folder in ("raw", "shards"):
-        (staging / folder).mkdir()
-    job = Job(source, config, staging, fingerprint)
+        (job.staging / folder).mkdir()
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
-    staged = pipeline | "Ranges" >> beam.Create(_batches(source, config)) | "Decode" >> Decode(job)
+    staged = pipeline | "Batches" >> beam.Create([*_plan(job, "train"), *_plan(job, "test")]) | "Decode" >> Decode(job)
     drawn = staged | "Draw" >> Draw(job)
     whitener = drawn | "FitWhitener" >> FitWhitener(job, staged)
     shards = staged | "Whiten" >> Whiten(job, drawn, whitener)
     shards | "Summarise" >> Summarise(job, staged)
-    with raised_here(staging):
+    with raised_here(job.staging):
         state = pipeline.run().wait_until_finish()
-        if not (staging / REPORT).exists():
+        if not (job.staging / REPORT).exists():
             raise RuntimeError(f"the Beam job ended in state {state} without a report; see the runner's log")
-    return Report.take(staging)
+    return Report.take(job.staging)
 
 
-def _batches(source: Source, config: DataConfig) -> list[Batch]:
-    train = plan("train", config.train_split, source.num_examples(config.train_split), config.batch_size)
-    test = plan("test", config.test_split, source.num_examples(config.test_split), config.batch_size)
-    return [*train, *test]
+def _plan(job: Job, role: Role) -> Iterator[Batch]:
+    split = job.config.train_split if role == "train" else job.config.test_split
+    return plan(role, split, job.source.num_examples(split), job.config.batch_size)
 
 
-def _finish(
-    source: Source,
-    config: DataConfig,
-    staging: epath.Path,
-    report: Report,
-    source_fingerprint: str,
-    fingerprint: str,
-    options: tuple[str, ...],
-) -> Manifest:
+def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
     """Turns the staging folder into a prepared data set: the small files, then the manifest."""
+    source, config, staging = job.source, job.config, job.staging
     lines = [json.dumps(record._asdict()) + "\n" for record in report.bad]
     write_whole(staging / DEAD_LETTER, "".join(lines).encode())
     with whole(staging / PROBE) as temporary, open(temporary, "wb") as file:
-        np.save(file, _probe(source, config, staging))
+        np.save(file, _probe(job))
     shutil.rmtree(staging / "raw")
-    counts = np.zeros((len(SPLITS), len(source.class_names)), np.int64)
-    for shard in report.shards:
-        counts[SPLITS.index(shard.split)] += shard.class_counts
-    num_in = sum(source.num_examples(split) for split in (config.train_split, config.test_split))
-    if counts.sum() + len(report.bad) != num_in:
-        raise RuntimeError(f"{num_in} records in, {counts.sum()} out and {len(report.bad)} bad: records were lost")
+    fsync(staging / "shards")
     manifest = Manifest(
         name=source.name,
         version=source.version,
         source_format=source.file_format,
         image_shape=source.image_shape,
         class_names=source.class_names,
-        class_counts={split: tuple(row.tolist()) for split, row in zip(SPLITS, counts, strict=True)},
-        num_in=num_in,
+        class_counts=_class_counts(job, report),
+        num_in=sum(source.num_examples(split) for split in (config.train_split, config.test_split)),
         num_bad=len(report.bad),
         shards=report.shards,
         files=tuple(_file(staging, name) for name in (WHITENER, PROBE, DEAD_LETTER)),
-        source_fingerprint=source_fingerprint,
-        fingerprint=fingerprint,
+        source_fingerprint=job.source_fingerprint,
+        fingerprint=job.fingerprint,
         versions={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _LIBRARIES},
         config=config,
         pipeline_options=options,
     )
-    fsync(staging / "shards")
+    num_out = sum(manifest.count(split) for split in SPLITS)
+    if num_out + manifest.num_bad != manifest.num_in:
+        raise RuntimeError(f"{manifest.num_in} records in, {num_out} out, {manifest.num_bad} bad: the runner lost some")
     manifest.save(staging)
     return manifest
+
+
+def _class_counts(job: Job, report: Report) -> dict[str, tuple[int, ...]]:
+    counts = np.zeros((len(SPLITS), len(job.source.class_names)), np.int64)
+    for shard in report.shards:
+        counts[SPLITS.index(shard.split)] += shard.class_counts
+    return {split: tuple(row.tolist()) for split, row in zip(SPLITS, counts, strict=True)}
 
 
 def _file(staging: epath.Path, name: str) -> File:
@@ -171,11 +168,11 @@ def _file(staging: epath.Path, name: str) -> File:
     return File(name, path.stat().length, sha256(path))
 
 
-def _probe(source: Source, config: DataConfig, staging: epath.Path) -> np.ndarray:
+def _probe(job: Job) -> np.ndarray:
     """uint8 [8, h, w, c], the first good test images, raw."""
-    probe = np.zeros((0, *source.image_shape), np.uint8)
-    for batch in plan("test", config.test_split, source.num_examples(config.test_split), config.batch_size):
-        probe = np.concatenate([probe, read_raw(staging, batch).images])[:_PROBE_IMAGES]
+    probe = np.zeros((0, *job.source.image_shape), np.uint8)
+    for batch in _plan(job, "test"):
+        probe = np.concatenate([probe, read_raw(job.staging, batch).images])[:_PROBE_IMAGES]
         if len(probe) == _PROBE_IMAGES:
             break
     return probe

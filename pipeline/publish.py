@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,16 +19,20 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
-def check_output(out: epath.Path) -> None:
-    """Raises DataError when `out` holds something that is not a prepared data set: it would be replaced."""
-    if "://" in str(out):
-        raise DataError(
-            f"output {out} is a URL; allowed: a folder on a disk that all workers share (a mounted bucket, NFS)"
-        )
+def check_output(path: epath.PathLike) -> epath.Path:
+    """The output folder, absolute, links followed.
+
+    Raises:
+      DataError: it holds something that is not a prepared data set, which would be replaced.
+    """
+    if "://" in str(path):
+        raise DataError(f"output {path} is a URL; allowed: a folder that all workers share (NFS, a mounted bucket)")
+    out = epath.Path(path).expanduser().resolve()
     if out.exists() and not out.is_dir():
         raise DataError(f"output {out} is a file; give a folder that does not exist yet")
     if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists():
         raise DataError(f"output {out} has files but no {MANIFEST}; it is not ours to replace: give another folder")
+    return out
 
 
 @contextlib.contextmanager
@@ -40,7 +45,7 @@ def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
       DataError: another process is preparing `out`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in out.parent.glob(f"{out.name}.staging-*"):
+    for leftover in out.parent.glob(f"{glob.escape(out.name)}.staging-*"):
         with _locked(leftover):
             shutil.rmtree(leftover)
     staging = out.parent / f"{out.name}.staging-{fingerprint[:16]}"

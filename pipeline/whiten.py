@@ -68,7 +68,7 @@ class Whitener:
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Whitens images [n, h, w, c] of pixels 0..255, uint8 or floating: float32 [n, h, w, c]."""
-        self._check(images)
+        images = self._checked(images)
         whitened = np.empty(images.shape, np.float32)
         for start in range(0, len(images), _ROWS):
             rows = self.standardise(images[start : start + _ROWS]).reshape(-1, self.feature_mean.size)
@@ -85,8 +85,7 @@ class Whitener:
         Exact for `standard` and `none`. `kip_zca` forgets two numbers per image, its mean and its length; the average
         of train stands in for both, so the picture is right up to brightness and contrast.
         """
-        self._check(whitened)
-        rows = whitened.reshape(-1, self.feature_mean.size).astype(np.float64)
+        rows = self._checked(whitened).reshape(-1, self.feature_mean.size).astype(np.float64)
         if self.W_inv.size:
             rows = rows @ self.W_inv
         if self.per_image_norm:
@@ -124,11 +123,13 @@ class Whitener:
     def _W32(self) -> np.ndarray:  # noqa: N802
         return self.W.astype(np.float32)
 
-    def _check(self, images: np.ndarray) -> None:
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
         if images.shape[1:] != self.image_shape:
             raise DataError(
                 f"images are {images.shape}; this whitener is for [n, {', '.join(map(str, self.image_shape))}]"
             )
+        return images
 
 
 def channel_whitener(

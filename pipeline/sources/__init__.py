@@ -13,7 +13,7 @@ def open_source(config: DataConfig) -> Source:
     if config.name == "digits":
         from pipeline.sources.digits import Digits
 
-        source: Source = Digits.open()
+        source: Source = Digits.open(config.version)
     else:
         from pipeline.sources.tfds_files import open_tfds
 

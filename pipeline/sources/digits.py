@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.errors import DataError
 from pipeline.record import Record
 from pipeline.source import Source
 
+_VERSION = "1.0.0"
 _NUM_TRAIN = 1437
 # The bundled order is by writer: without a permutation train and test would hold different hands.
 _PERMUTATION_SEED = 0
@@ -20,11 +22,13 @@ class Digits(Source):
     """UCI's optical digits test set, in a fixed permutation: 1,437 train and 360 test images."""
 
     @classmethod
-    def open(cls) -> "Digits":
-        """The source; nothing is read yet."""
+    def open(cls, version: str | None = None) -> "Digits":
+        """The source; nothing is read yet. Raises DataError for a version there is not."""
+        if version not in (None, _VERSION):
+            raise DataError(f"digits has no version {version}; there is only {_VERSION}")
         return cls(
             name="digits",
-            version="1.0.0",
+            version=_VERSION,
             file_format="embedded",
             class_names=tuple(str(digit) for digit in range(10)),
             image_shape=(8, 8, 1),
