@@ -1,0 +1,132 @@
+"""The contact sheet: learned images beside the real ones they began as, one column a class.
+
+Pixels are enlarged without smoothing, so that an image of 8x8 is seen as it is. A learned image, taken back through the
+inverse whitening, often leaves 0..255; it is shown on one linear scale from the smaller of 0 and its 0.5th percentile
+to the larger of 255 and its 99.5th, the rest clipped. An image within 0..255 is thus shown unchanged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+TILE = 96  # edge of one enlarged image, about; pixels of the sheet
+GAP = 8
+MARGIN = 32
+HEADER = 30  # height of the line of class names
+TITLE = 46  # height of the line above a panel
+CLASSES_ABREAST = 10
+ROWS = 10  # images of one class that are shown at most
+WHITE, INK, FAINT, FRAME = (255, 255, 255), (32, 33, 36), (112, 117, 122), (218, 220, 224)
+
+
+@dataclass(frozen=True, eq=False)
+class SheetContents:
+    """What is drawn.
+
+    learned: float [n, h, w, c] learned images as pixels, 0..255 and beyond
+    starts: float [n, h, w, c] the real images they began as, pixels 0..255; None where the images are still these
+    class_ids: int [n] class of each image
+    class_names: [k] names in label order
+    title: one line above everything
+    """
+
+    learned: np.ndarray
+    starts: np.ndarray | None
+    class_ids: np.ndarray
+    class_names: Sequence[str]
+    title: str
+
+
+def displayed(pixels: np.ndarray) -> np.ndarray:
+    """One image [h, w, c] of any range as RGB uint8 [h, w, 3], on the scale of the module's text.
+
+    One channel is shown as grey, three as red, green and blue, any other number as the grey of their mean.
+    """
+    low, high = min(0.0, np.percentile(pixels, 0.5)), max(255.0, np.percentile(pixels, 99.5))
+    scaled = np.clip((pixels - low) * (255 / (high - low)), 0, 255)
+    if scaled.shape[-1] != 3:
+        scaled = np.repeat(scaled.mean(axis=-1, keepdims=True), 3, axis=-1)
+    return np.round(scaled).astype(np.uint8)
+
+
+class Panel(NamedTuple):
+    """A block of one kind of images of up to ten classes.
+
+    left, top: its corner on the sheet, pixels
+    name: written above it
+    images: float [n, h, w, c] pixels, all classes
+    group: the classes it shows
+    """
+
+    left: int
+    top: int
+    name: str
+    images: np.ndarray
+    group: range
+
+
+def draw_sheet(contents: SheetContents) -> Image.Image:
+    """Draw the sheet: for every ten classes, a panel of the starts and a panel of the learned images."""
+    height, width = contents.learned.shape[1:3]
+    scale = max(1, round(TILE / max(height, width)))
+    panels, size = _layout(contents, width * scale, height * scale)
+    canvas = Image.new("RGB", size, WHITE)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((MARGIN, MARGIN), contents.title, INK, font=_font(22), anchor="lt")
+    for panel in panels:
+        draw.text((panel.left, panel.top + TITLE // 2), panel.name, FAINT, font=_font(17), anchor="lm")
+        for column, label in enumerate(panel.group):
+            x = panel.left + column * (width * scale + GAP)
+            text = _shortened(contents.class_names[label], _font(14), width * scale + GAP - 2)
+            draw.text((x + width * scale / 2, panel.top + TITLE + HEADER / 2), text, INK, font=_font(14), anchor="mm")
+            for row, index in enumerate(np.flatnonzero(contents.class_ids == label)[:ROWS]):
+                y = panel.top + TITLE + HEADER + row * (height * scale + GAP)
+                _draw_tile(canvas, x, y, panel.images[index], scale)
+    return canvas
+
+
+def _layout(contents: SheetContents, width: int, height: int) -> tuple[list[Panel], tuple[int, int]]:
+    """Where the panels of tiles of `width` by `height` go, and the size of the sheet.
+
+    Few rows are wide and low: the learned panel goes below the starts. More rows go side by side.
+    """
+    counts = np.bincount(contents.class_ids, minlength=len(contents.class_names))
+    aside = min(ROWS, int(counts.max())) > 4
+    panel_width = min(CLASSES_ABREAST, len(counts)) * (width + GAP) - GAP
+    panels, top = [], MARGIN + TITLE
+    for start in range(0, len(counts), CLASSES_ABREAST):
+        group = range(start, min(start + CLASSES_ABREAST, len(counts)))
+        panel_height = TITLE + HEADER + min(ROWS, int(counts[group.start : group.stop].max())) * (height + GAP)
+        right, below = (panel_width + 2 * MARGIN, 0) if aside else (0, panel_height)
+        if contents.starts is None:
+            right, below = 0, 0
+        else:
+            panels.append(Panel(MARGIN, top, "real start", contents.starts, group))
+        name = "real" if contents.starts is None else "learned"
+        panels.append(Panel(MARGIN + right, top + below, name, contents.learned, group))
+        top += below + panel_height
+    return panels, (panels[-1].left + panel_width + MARGIN, top + MARGIN - GAP)
+
+
+def _draw_tile(canvas: Image.Image, x: int, y: int, pixels: np.ndarray, scale: int) -> None:
+    height, width = pixels.shape[0] * scale, pixels.shape[1] * scale
+    picture = Image.fromarray(displayed(pixels)).resize((width, height), Image.Resampling.NEAREST)
+    canvas.paste(picture, (x, y))
+    ImageDraw.Draw(canvas).rectangle((x - 1, y - 1, x + width, y + height), outline=FRAME)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # The font that comes with Pillow: the same picture on every machine.
+    return ImageFont.load_default(size)
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """The text, cut with an ellipsis if it is wider than `width` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
