@@ -5,6 +5,7 @@ therefore left in the staging folder, which both see.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from etils import epath
@@ -28,6 +29,9 @@ def reported(staging: epath.Path) -> Iterator[None]:
 @contextlib.contextmanager
 def raised_here(staging: epath.Path) -> Iterator[None]:
     """In the launcher: turns whatever the runner raises into the worker's `DataError`, when it left one."""
+    # Beam's in-process workers log the error with its traceback; it is about to be raised, in one line.
+    beam_log = logging.getLogger("apache_beam.runners.common")
+    beam_log.addFilter(_not_data_error)
     try:
         yield
     except Exception as error:
@@ -35,3 +39,9 @@ def raised_here(staging: epath.Path) -> Iterator[None]:
         if path.exists():
             raise DataError(path.read_text()) from error
         raise
+    finally:
+        beam_log.removeFilter(_not_data_error)
+
+
+def _not_data_error(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], DataError))

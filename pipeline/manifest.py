@@ -112,7 +112,9 @@ class Manifest:
         try:
             return pydantic.TypeAdapter(cls).validate_python(document)
         except pydantic.ValidationError as error:
-            raise DataError(f"{path} is damaged ({error.errors()[0]['msg']}); {again}") from error
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path} is damaged ({where}: {first['msg']}); {again}") from error
 
 
 def _digest(fields: Mapping[str, object]) -> str:

@@ -26,7 +26,7 @@ from pipeline.files import fsync, sha256, whole, write_whole
 from pipeline.load import verify
 from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SCHEMA, SPLITS, WHITENER, File, Manifest
 from pipeline.options import DEFAULT_RUNNER, check_options
-from pipeline.publish import check_output, publish, recover, staging_folder
+from pipeline.publish import check_output, clean_up, publish, staging_folder
 from pipeline.report import REPORT, Report
 from pipeline.sources import open_source
 from pipeline.steps import Job
@@ -57,7 +57,7 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
     """
     options = check_options(pipeline_options) if pipeline_options else (f"--runner={DEFAULT_RUNNER}",)
     out = check_output(out)
-    recover(out)
+    clean_up(out)
     source = open_source(config)
     config = replace(config, version=source.version)
     source_fingerprint = source.fingerprint((config.train_split, config.test_split))

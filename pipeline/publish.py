@@ -35,19 +35,26 @@ def check_output(path: epath.PathLike) -> epath.Path:
     return out
 
 
-@contextlib.contextmanager
-def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
-    """A fresh folder beside `out` to write into; removed at the end, whatever happened.
-
-    Leftovers of killed runs are removed first. A live run holds a lock on its folder.
+def clean_up(out: epath.Path) -> None:
+    """Ends what killed runs began: removes their staging folders, and puts back an output left aside in a swap.
 
     Raises:
       DataError: another process is preparing `out`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if _aside(out).exists() and not out.exists():
+        os.rename(_aside(out), out)
     for leftover in out.parent.glob(f"{glob.escape(out.name)}.staging-*"):
         with _locked(leftover):
             shutil.rmtree(leftover)
+
+
+@contextlib.contextmanager
+def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
+    """A fresh folder beside `out` to write into; removed at the end, whatever happened.
+
+    It is locked as long as this process lives, which is how `clean_up` tells it from a leftover.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.parent / f"{out.name}.staging-{fingerprint[:16]}"
     staging.mkdir(exist_ok=False)
     with _locked(staging):
@@ -67,13 +74,6 @@ def publish(staging: epath.Path, out: epath.Path) -> None:
     fsync(out.parent)
 
 
-def recover(out: epath.Path) -> None:
-    """Puts back what a kill in the middle of `_exchange_by_renames` left aside."""
-    aside = _aside(out)
-    if aside.exists() and not out.exists():
-        os.rename(aside, out)
-
-
 def _exchange(left: epath.Path, right: epath.Path) -> None:
     """Swaps two folders in one step by Linux's renameat2."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -87,14 +87,14 @@ def _exchange(left: epath.Path, right: epath.Path) -> None:
 
 
 def _exchange_by_renames(left: epath.Path, right: epath.Path) -> None:
-    """For systems that cannot swap. A kill after the first rename leaves `right` aside, where `recover` finds it."""
+    """For systems that cannot swap. A kill after the first rename leaves `right` aside, where `clean_up` finds it."""
     os.rename(right, _aside(right))
     os.rename(left, right)
     os.rename(_aside(right), left)
 
 
 def _aside(out: epath.Path) -> epath.Path:
-    return out.parent / f"{out.name}.previous"
+    return out.parent / f"{out.name}.staging-previous"
 
 
 @contextlib.contextmanager

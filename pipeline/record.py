@@ -64,13 +64,15 @@ def decode(image: bytes | np.ndarray, shape: tuple[int, int, int]) -> np.ndarray
 
 
 def _decode_bytes(encoded: bytes, channels: int) -> np.ndarray:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(encoded)) as picture:
             if picture.mode not in _MODES[channels]:
                 raise ValueError(f"colour mode is {picture.mode}, expected one of {', '.join(_MODES[channels])}")
             return np.asarray(picture.convert(_TARGET[channels]))
-    # All that Pillow is seen to raise on broken files of the formats it knows.
+    except UnidentifiedImageError as error:
+        raise ValueError("is not in a format that Pillow knows") from error
+    # All else that Pillow is seen to raise on broken files of the formats it knows.
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot be decoded: {error}") from error

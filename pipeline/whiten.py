@@ -108,11 +108,11 @@ class Whitener:
     def load(cls, path: epath.PathLike) -> "Whitener":
         """Reads what `save` wrote. Raises DataError when the file is absent, of another version or not a whitener."""
         try:
-            with np.load(path) as arrays:
+            with open(path, "rb") as file, np.load(file) as arrays:
                 if int(arrays["version"]) != _VERSION:
                     raise DataError(f"whitener {path} has version {arrays['version']}; this program reads {_VERSION}")
                 values = {field.name: arrays[field.name] for field in fields(cls)}
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{path} is not a readable whitener ({error}); prepare the data set again") from error
@@ -155,7 +155,8 @@ def zca_whitener(standard: Whitener, scatter: Scatter, reg: float) -> Whitener:
     d = len(covariance)
     covariance[np.diag_indices(d)] += reg * np.trace(covariance) / d
     s, U = np.linalg.eigh(covariance)
-    if not s[0] > np.finfo(np.float64).eps * d * s[-1]:
+    # The products behind the covariance were float32: smaller eigenvalues are its rounding, and W would blow them up.
+    if not s[0] > np.finfo(np.float32).eps * s[-1]:
         raise DataError(f"zca_reg is {reg}: the covariance of {scatter.count} images is singular; raise zca_reg to 0.1")
     s[: max(d - scatter.count, 0)] = 1.0  # eigh sorts upwards
     # U s^-1/2 U^T as A A^T with A = U s^-1/4: half the work of a general product, and exactly symmetric.

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,9 +144,18 @@ def _record(key: str, raw: bytes, features: Any, image_key: str, label_key: str)
 
 @functools.cache
 def tfds_builder(folder: str) -> Any:
+    """TFDS's view of a data set on disk. Raises DataError when its two JSON files cannot be read."""
     import tensorflow_datasets as tfds
+    from google.protobuf.json_format import ParseError
 
-    return tfds.builder_from_directory(folder)
+    try:
+        with warnings.catch_warnings():
+            # TFDS 4.9.10 asks protobuf 6 in a way that protobuf would like changed.
+            warnings.filterwarnings("ignore", r"label\(\) is deprecated", DeprecationWarning)
+            return tfds.builder_from_directory(folder)
+    except (OSError, ValueError, KeyError, ParseError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{folder} is not a readable TFDS data set ({reason}); prepare it with TFDS again") from error
 
 
 @functools.cache

@@ -1,0 +1,73 @@
+"""Runs `prepare` again and again, killed by SIGKILL at each step towards its output in turn.
+
+`python -m tests.helpers.killer DATA_DIR OUT`: OUT holds a data set of seed 0; prepares seed 1 over it. Prints after
+each kill the seed found at OUT, and `done` when a run came through.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from etils import epath
+
+import pipeline
+from pipeline import DataConfig, Manifest, publish
+from pipeline.beam_import import import_beam
+from pipeline.load import verify
+
+
+def config(data_dir: str, seed: int) -> DataConfig:
+    """The configuration under test."""
+    return DataConfig(name="tiny", dir=data_dir, batch_size=12, seed=seed, validation_fraction=0.5)
+
+
+def main(data_dir: str, out: str) -> None:
+    """Forks one run for each step, until one is not killed."""
+    _import_all()
+    for steps in itertools.count():
+        child = os.fork()
+        if child == 0:
+            _kill_before(steps)
+            pipeline.prepare(config(data_dir, seed=1), out)
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
+            print("done", flush=True)
+            return
+        # Not `load`: array_record would start threads here, which no child survives.
+        manifest = Manifest.load(epath.Path(out))
+        verify(epath.Path(out), manifest)
+        print(manifest.config.seed, flush=True)
+
+
+def _import_all() -> None:
+    """Once, here, instead of in each child."""
+    import_beam()
+    import tensorflow_datasets  # noqa: F401
+
+    import pipeline.stages  # noqa: F401
+
+
+def _kill_before(steps: int) -> None:
+    """Patches all that makes, moves or removes files for good, to kill this process before call number `steps`."""
+    calls = 0
+
+    def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal calls
+            if calls == steps:
+                os.kill(os.getpid(), signal.SIGKILL)
+            calls += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    os.replace, os.rename, shutil.rmtree = deadly(os.replace), deadly(os.rename), deadly(shutil.rmtree)
+    publish._exchange = deadly(publish._exchange)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,23 @@
+"""Prepared data sets that several tests only read."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from pipeline import DataConfig
+
+
+@pytest.fixture(scope="session")
+def prepared_digits(tmp_path_factory) -> Path:
+    """Digits, channel-standardised, in several batches. Do not change it: copy it."""
+    out = tmp_path_factory.mktemp("digits") / "standard"
+    pipeline.prepare(DataConfig(batch_size=600), out)
+    return out
+
+
+@pytest.fixture
+def own_digits(prepared_digits, tmp_path) -> Path:
+    """A copy of `prepared_digits` to break."""
+    return Path(shutil.copytree(prepared_digits, tmp_path / "own"))

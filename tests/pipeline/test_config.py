@@ -1,0 +1,24 @@
+"""Values out of range are refused when the configuration is made."""
+
+import pytest
+
+from pipeline import DataConfig, DataError
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("validation_fraction", -0.1),
+        ("validation_fraction", 0.6),
+        ("validation_fraction", float("nan")),
+        ("max_bad_fraction", 2),
+        ("zca_reg", 0),
+        ("batch_size", 0),
+        ("seed", -1),
+        ("whiten", "zca"),
+        ("test_split", "train"),
+    ],
+)
+def test_out_of_range(field, value):
+    with pytest.raises(DataError, match=rf"data\.{field} is .*; allowed: "):
+        DataConfig(**{field: value})

@@ -1,0 +1,144 @@
+"""`prepare` from end to end: what it writes, what it keeps, what it leaves alone."""
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline import DataConfig, DataError
+from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds
+
+
+def _tree(folder: Path) -> dict[str, str]:
+    """Digest of every file, by name."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> Path:
+    """40 train records, 3 of them bad, and 9 test records."""
+    data_dir = tmp_path_factory.mktemp("tfds")
+    train = examples(40)
+    train[4] = (train[4][0][:200], 1)
+    train[15] = (train[15][0], 7)
+    train[16] = (picture(16, shape=(4, 4, 3)), 0)
+    write_tfds(data_dir, {"train": train, "test": examples(9, seed=1)})
+    return data_dir
+
+
+def _config(data_dir: Path, **changes) -> DataConfig:
+    return DataConfig(**{"name": "tiny", "dir": str(data_dir), "max_bad_fraction": 0.1, "batch_size": 15, **changes})
+
+
+def test_bad_records_are_set_aside_and_counted(data_dir, tmp_path):
+    manifest = pipeline.prepare(_config(data_dir, whiten="none"), tmp_path / "out")
+    assert (manifest.num_in, manifest.num_bad) == (49, 3)
+    assert sum(manifest.count(split) for split in ("train", "validation", "test")) == 46
+    lines = [json.loads(line) for line in (tmp_path / "out/dead_letter.jsonl").read_text().splitlines()]
+    assert [line["key"] for line in lines] == ["train/0000004", "train/0000015", "train/0000016"]
+    assert "cannot be decoded" in lines[0]["reason"]
+    assert lines[0]["sha256"] == hashlib.sha256(examples(40)[4][0][:200]).hexdigest()
+    assert lines[1]["reason"] == "label is 7, expected 0 to 2"
+    assert lines[2]["reason"] == "image shape is (4, 4, 3), expected (6, 5, 3)"
+
+
+def test_images_and_labels_are_those_of_the_source(data_dir, tmp_path):
+    from PIL import Image
+
+    pipeline.prepare(_config(data_dir, whiten="none"), tmp_path / "out")
+    prepared = pipeline.load(tmp_path / "out")
+    from io import BytesIO
+
+    expected = [np.asarray(Image.open(BytesIO(image))) / np.float32(255) for image, _ in examples(9, seed=1)]
+    np.testing.assert_allclose(prepared.test.images, expected, rtol=1e-6)
+    assert prepared.test.labels.tolist() == [label for _, label in examples(9, seed=1)]
+
+
+def test_the_fit_sees_train_only(data_dir, tmp_path):
+    pipeline.prepare(_config(data_dir, validation_fraction=0.4), tmp_path / "out")
+    prepared = pipeline.load(tmp_path / "out")
+    assert prepared.whitener.n_fit == len(prepared.train) == 37 - len(prepared.validation)
+    np.testing.assert_allclose(prepared.train.images.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(prepared.train.images.std(axis=(0, 1, 2)), 1, atol=1e-5)
+    assert np.abs(prepared.validation.images.mean(axis=(0, 1, 2))).max() > 1e-4
+    assert prepared.whitener.data_fingerprint == prepared.manifest.fingerprint
+
+
+def test_kip_zca_end_to_end(data_dir, tmp_path):
+    pipeline.prepare(_config(data_dir, whiten="kip_zca"), tmp_path / "out")
+    prepared = pipeline.load(tmp_path / "out")
+    assert prepared.whitener.W.shape == (np.prod(SHAPE),) * 2
+    # Fewer images than features: in the directions that the images span, z^T C^-1 z averages to their number.
+    pixels = prepared.whitener.invert(prepared.train.images)
+    np.testing.assert_allclose(prepared.whitener.apply(pixels), prepared.train.images, atol=1e-5)
+    np.testing.assert_array_equal(prepared.whitener.apply(prepared.probe), prepared.test.images[:8])
+
+
+def test_too_many_bad_records_stop_the_job_and_spare_the_old(data_dir, own_digits, caplog):
+    before = _tree(own_digits)
+    with pytest.raises(
+        DataError, match=r"3 of 49 records of tiny are bad \(train/0000004: image cannot.*allowed: 0\.05"
+    ):
+        pipeline.prepare(_config(data_dir, max_bad_fraction=0.05), own_digits)
+    assert _tree(own_digits) == before
+    assert [path.name for path in own_digits.parent.iterdir()] == [own_digits.name]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_source_that_breaks_on_the_way_stops_the_job(tmp_path):
+    folder = write_tfds(tmp_path, {"train": examples(30), "test": examples(9)})
+    path = next(folder.glob("tiny-train*"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 8] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="of train cannot be read"):
+        pipeline.prepare(_config(tmp_path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_without_a_usable_image_stops_the_job(tmp_path):
+    write_tfds(tmp_path, {"train": examples(9), "test": [(b"", 0)]})
+    with pytest.raises(DataError, match="tiny has no usable image to test on; check its test split"):
+        pipeline.prepare(_config(tmp_path, max_bad_fraction=0.5), tmp_path / "out")
+
+
+def test_a_complete_output_is_kept(own_digits):
+    stamp = os.stat(own_digits / "manifest.json").st_mtime_ns
+    manifest = pipeline.prepare(DataConfig(batch_size=600), own_digits)
+    assert os.stat(own_digits / "manifest.json").st_mtime_ns == stamp
+    assert manifest == pipeline.load(own_digits).manifest
+
+
+def test_a_damaged_output_is_made_again(own_digits):
+    before = _tree(own_digits)
+    shard = own_digits / "shards/train-00000.array_record"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    pipeline.prepare(DataConfig(batch_size=600), own_digits)
+    assert _tree(own_digits) == before
+
+
+def test_another_configuration_takes_its_place(own_digits):
+    pipeline.prepare(DataConfig(batch_size=600, seed=1), own_digits)
+    assert pipeline.load(own_digits).manifest.config.seed == 1
+    assert [path.name for path in own_digits.parent.iterdir()] == [own_digits.name]
+
+
+def test_another_place_of_the_data_is_not_another_configuration(data_dir, tmp_path):
+    moved = tmp_path / "moved"
+    moved.symlink_to(data_dir)
+    first = pipeline.prepare(_config(data_dir), tmp_path / "out")
+    assert pipeline.prepare(_config(moved, version="1.0.0"), tmp_path / "out") == first
+
+
+def test_mistakes_are_found_before_anything_runs(tmp_path):
+    with pytest.raises(DataError, match="--runer does not exist; did you mean --runner"):
+        pipeline.prepare(DataConfig(), tmp_path / "out", ["runer=FnApiRunner"])
+    with pytest.raises(DataError, match="has no split 'dev'"):
+        pipeline.prepare(DataConfig(test_split="dev"), tmp_path / "out")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,56 @@
+"""The same bytes whatever runs the graph, and whenever it is killed."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from pipeline import DataConfig
+from tests.helpers.killer import config
+from tests.helpers.tiny_tfds import examples, write_tfds
+
+CONFIG = DataConfig(whiten="kip_zca", batch_size=200)
+
+
+@pytest.fixture(scope="module")
+def in_memory(tmp_path_factory):
+    return pipeline.prepare(CONFIG, tmp_path_factory.mktemp("memory") / "out")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["runner=PortableRunner", "job_endpoint=embed", "environment_type=LOOPBACK"],
+        ["direct_num_workers=2", "direct_running_mode=multi_threading"],
+        pytest.param(["direct_num_workers=2", "direct_running_mode=multi_processing"], marks=pytest.mark.slow),
+        ["runner=BundleBasedDirectRunner"],
+    ],
+    ids=["job service", "two threads", "two processes", "other bundles"],
+)
+def test_every_runner_writes_the_same(in_memory, tmp_path, options):
+    manifest = pipeline.prepare(CONFIG, tmp_path / "out", options)
+    assert set(options) <= {option.removeprefix("--") for option in manifest.pipeline_options}
+    # The manifest lists the digest of every file.
+    assert dataclasses.replace(manifest, pipeline_options=()) == dataclasses.replace(in_memory, pipeline_options=())
+
+
+def test_a_kill_leaves_the_old_or_the_new(tmp_path):
+    data_dir, out = str(tmp_path / "data"), tmp_path / "out"
+    write_tfds(tmp_path / "data", {"train": examples(12), "test": examples(6, seed=1)})
+    pipeline.prepare(config(data_dir, seed=0), out)
+    undisturbed = pipeline.prepare(config(data_dir, seed=1), tmp_path / "undisturbed")
+
+    root = Path(pipeline.__file__).parents[1]
+    command = [sys.executable, "-m", "tests.helpers.killer", data_dir, str(out)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+
+    found = done.stdout.split()
+    assert found[-1] == "done", done.stdout + done.stderr
+    # The old until the swap, then the new: the last kill comes after it, before the old is removed.
+    assert found[:-1] == ["0"] * (len(found) - 2) + ["1"]
+    assert len(found) > 12
+    assert pipeline.load(out).manifest == undisturbed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "undisturbed"]

@@ -1,0 +1,143 @@
+"""Sources: what they read, and what they say when they cannot."""
+
+import importlib.util
+import json
+import socket
+
+import numpy as np
+import pytest
+
+from pipeline import DataConfig, DataError
+from pipeline.record import Record, decode
+from pipeline.sources import download, open_source
+from tests.helpers.tiny_tfds import examples, write_tfds
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("tfds")
+    write_tfds(data_dir, {"train": examples(12), "test": examples(6, seed=1)}, version="1.9.0")
+    write_tfds(data_dir, {"train": examples(12), "test": examples(5, seed=1)}, version="1.10.0")
+    return data_dir
+
+
+def _config(data_dir, **changes) -> DataConfig:
+    return DataConfig(**{"name": "tiny", "dir": str(data_dir), **changes})
+
+
+def test_digits():
+    source = open_source(DataConfig())
+    train = list(source.read("train", 0, 2000))
+    test = list(source.read("test", 0, 2000))
+    assert (len(train), len(test)) == (1437, 360) == (source.num_examples("train"), source.num_examples("test"))
+    assert len({record.key for record in train + test}) == 1797
+    assert next(source.read("train", 10, 13)).key == train[10].key
+    from sklearn.datasets import load_digits
+
+    total = sum(int(record.image.sum(dtype=np.int64)) for record in train + test)
+    assert total == np.rint(load_digits().images * 255 / 16).sum()
+
+
+def test_tfds_takes_the_newest_version(data_dir):
+    source = open_source(_config(data_dir))
+    assert (source.version, source.num_examples("test")) == ("1.10.0", 5)
+    assert (source.image_shape, source.class_names, source.file_format) == ((6, 5, 3), ("a", "b", "c"), "array_record")
+    assert open_source(_config(data_dir, version="1.9.0")).num_examples("test") == 6
+
+
+def test_tfds_reads_the_range_asked_for(data_dir):
+    records = list(open_source(_config(data_dir)).read("train", 3, 6))
+    assert [record.key for record in records] == ["train/0000003", "train/0000004", "train/0000005"]
+    for record, (image, label) in zip(records, examples(12)[3:6], strict=True):
+        assert isinstance(record, Record)
+        assert (record.image, record.label) == (image, label)
+        assert decode(record.image, (6, 5, 3)).shape == (6, 5, 3)
+
+
+def test_the_fingerprint_is_of_the_content(data_dir, tmp_path):
+    def fingerprint(test_examples, config=None):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        write_tfds(folder, {"train": examples(12), "test": test_examples}, version="1.10.0")
+        return open_source(_config(folder)).fingerprint(("train", "test"))
+
+    same = open_source(_config(data_dir)).fingerprint(("train", "test"))
+    assert fingerprint(examples(5, seed=1)) == same
+    assert fingerprint(examples(5, seed=2)) != same
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dir": None}, "data.dir is not set; tiny needs"),
+        ({"dir": "/nowhere"}, "data.dir /nowhere does not exist"),
+        ({"name": "tinny"}, "tinny is not in .*; found there: tiny;"),
+        ({"version": "2.0.0"}, r"tiny has no version 2\.0\.0 in .*; found: 1\.9\.0, 1\.10\.0"),
+        ({"test_split": "validation"}, r"tiny 1\.10\.0 has no split 'validation'; it has: train, test"),
+        ({"train_split": "train[:5]"}, r"has no split 'train\[:5\]'"),
+        ({"image_key": "picture"}, "data.image_key is 'picture'; tiny has the features: image, label"),
+        ({"label_key": "class"}, "data.label_key is 'class'; tiny has the features: image, label"),
+        ({"image_key": "label"}, r"feature 'label' is int64 \(\); needed: uint8 images"),
+        ({"label_key": "image"}, "feature 'image' is Image; needed: a ClassLabel"),
+        ({"name": "digits", "version": "7"}, r"digits has no version 7; there is only 1\.0\.0"),
+        ({"name": "digits", "test_split": "valid"}, r"digits 1\.0\.0 has no split 'valid'; it has: train, test"),
+    ],
+)
+def test_what_is_not_there(data_dir, changes, message):
+    with pytest.raises(DataError, match=message):
+        open_source(_config(data_dir, **changes))
+
+
+def test_a_missing_data_file(tmp_path):
+    folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
+    next(folder.glob("tiny-test*")).unlink()
+    with pytest.raises(DataError, match=r"tiny-test\.array_record-00000-of-00001 is missing"):
+        open_source(_config(tmp_path))
+
+
+def test_a_damaged_data_file(tmp_path):
+    folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
+    path = next(folder.glob("tiny-train*"))
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="records 0 to 2 of train cannot be read"):
+        list(open_source(_config(tmp_path)).read("train", 0, 3))
+
+
+def test_a_damaged_description(tmp_path):
+    folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
+    (folder / "dataset_info.json").write_text("{")
+    with pytest.raises(DataError, match="is not a readable TFDS data set"):
+        open_source(_config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file_format", "message"),
+    [
+        ("tfrecord", r"reading it needs TensorFlow: pip install -e '\.\[tf\]', or prepare it again"),
+        ("parquet", "format parquet: TFDS 4.9 loses rows when it writes it; allowed: array_record, tfrecord"),
+        ("riegeli", "format riegeli: it has no random access by index"),
+    ],
+)
+def test_other_formats(tmp_path, monkeypatch, file_format, message):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find_spec(name))
+    folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
+    info = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps({**info, "fileFormat": file_format}))
+    with pytest.raises(DataError, match=message):
+        open_source(_config(tmp_path))
+
+
+def test_a_download_says_first_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"downloading mnist .* needs TensorFlow: pip install -e '\.\[tf\]'"):
+        open_source(DataConfig(name="mnist", dir=str(tmp_path), download=True))
+
+
+def test_an_unreachable_server_is_found_out_at_once():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = closed.getsockname()
+        with pytest.raises(DataError, match=r"cannot reach 127\.0\.0\.1:\d+, where mnist is"):
+            download._check_reachable(address, "mnist")
