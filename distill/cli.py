@@ -42,6 +42,7 @@ def _start(call: Call) -> None:
     with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
         if call.name != "prepare":
             _set_up_devices()
+            rundir.record_environment()
         from distill import run
 
         match call.name:
@@ -192,9 +193,17 @@ def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _set_up_logging() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("kdistill: %(levelname)s: %(message)s"))
+    # absl is the voice of TFDS and orbax, whose warnings are advice to programmers.
+    handler.addFilter(lambda record: record.name != "absl" or record.levelno >= logging.ERROR)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; see `kdistill --help`."""
-    logging.basicConfig(level=logging.WARNING, format="kdistill: %(levelname)s: %(message)s")
+    _set_up_logging()
     # A scheduler stops a job with SIGTERM: it ends like Ctrl-C. The training loop puts its own handler in this place.
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -38,6 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     monkeypatch.setitem(sys.modules, "distill.run", run)
     monkeypatch.setattr("distill.run", run, raising=False)
     monkeypatch.setattr(devices, "setup", recorder("devices"))
+    monkeypatch.setattr(RunDir, "record_environment", lambda rundir: made.append(("environment", rundir)))
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -45,12 +46,26 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        (["run", "digits"], [("devices",), ("run", DIGITS, RunDir(Path("runs/digits")), [])]),
+        (
+            ["run", "digits"],
+            [
+                ("devices",),
+                ("environment", RunDir(Path("runs/digits"))),
+                ("run", DIGITS, RunDir(Path("runs/digits")), []),
+            ],
+        ),
         (["prepare", "digits", "--dir", "here"], [("prepare", DIGITS, RunDir(Path("here")), [])]),
-        (["distill", "--dir", "here", "digits"], [("devices",), ("distill", DIGITS, RunDir(Path("here")))]),
+        (
+            ["distill", "--dir", "here", "digits"],
+            [("devices",), ("environment", RunDir(Path("here"))), ("distill", DIGITS, RunDir(Path("here")))],
+        ),
         (
             ["label-solve", "digits", "--pipeline-options", "a=1", "--pipeline-options=--b=2"],
-            [("devices",), ("label_solve", DIGITS, RunDir(Path("runs/digits-label-solve")), ["--a=1", "--b=2"])],
+            [
+                ("devices",),
+                ("environment", RunDir(Path("runs/digits-label-solve"))),
+                ("label_solve", DIGITS, RunDir(Path("runs/digits-label-solve")), ["--a=1", "--b=2"]),
+            ],
         ),
     ],
 )
@@ -229,3 +244,18 @@ def test_help_comes_at_once() -> None:
 def test_python_m_distill_is_the_same_command() -> None:
     answer = subprocess.run([sys.executable, "-m", "distill", "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout == f"kdistill {cli.code_version()}\n"
+
+
+CHATTER = """
+import logging, sys
+from distill.cli import main
+main(["presets"])
+logging.getLogger("absl").warning("advice to programmers")
+logging.getLogger("distill.checkpoint").warning("a step is damaged")
+logging.getLogger("distill.checkpoint").info("a detail")
+"""
+
+
+def test_only_warnings_meant_for_the_user_are_shown() -> None:
+    answer = subprocess.run([sys.executable, "-c", CHATTER], capture_output=True, text=True, check=True)
+    assert answer.stderr == "kdistill: WARNING: a step is damaged\n"
