@@ -12,20 +12,21 @@ Whitening = Literal["kip_zca", "standard", "none"]
 class DataConfig:
     """What to read, how to split it, how to whiten it.
 
-    name: TFDS data set name (`mnist`, `name/config`), or `digits`, which needs no file and no network
-    dir: folder of TFDS data sets (TFDS's `data_dir`); needed for everything but `digits`
-    version: version of the data set, for example `3.0.1`; None takes the newest in `dir`
-    train_split: source split that train and validation are taken from
-    test_split: source split that test is taken from
-    image_key: name of the image feature
-    label_key: name of the label feature
-    validation_fraction: part of the training images held out, the same number from each class; 0 to 0.5
-    seed: of the validation draw
-    whiten: `standard` (channel mean and standard deviation), `kip_zca` (KIP's regularised ZCA) or `none` (pixels / 255)
-    zca_reg: ridge of `kip_zca`, relative: times trace(covariance) / features
-    max_bad_fraction: part of all records that may be undecodable before the job stops; 0 to 1
-    batch_size: images per Beam element, and so per shard
-    download: let TFDS fetch a data set that is not in `dir`
+    Attributes:
+        name: TFDS data set name (`mnist`, `name/config`), or `digits`, which needs no file and no network
+        dir: folder of TFDS data sets (TFDS's `data_dir`); needed for everything but `digits`
+        version: version of the data set, for example `3.0.1`; None takes the newest in `dir`
+        train_split: source split that train and validation are taken from
+        test_split: source split that test is taken from
+        image_key: name of the image feature
+        label_key: name of the label feature
+        validation_fraction: part of the training images held out, the same number from each class; 0 to 0.5
+        seed: of the draw of the validation images
+        whiten: `standard` (channels to mean 0, deviation 1), `kip_zca` (KIP's regularised ZCA) or `none` (pixels / 255)
+        zca_reg: ridge of `kip_zca`, relative: times trace(covariance) / features
+        max_bad_fraction: part of all records that may be undecodable before the job stops; 0 to 1
+        batch_size: images per Beam element, and so per shard
+        download: let TFDS fetch a data set that is not in `dir`
     """
 
     name: str = "digits"

@@ -1,17 +1,20 @@
 """The command line: what it calls, what it says, and with which status it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from distill import cli, devices
+from distill.checks import flag
 from distill.cli import COMMANDS, main
 from distill.config import Config
 from distill.errors import UserError
@@ -201,6 +204,16 @@ def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.Cap
     text = " ".join(capsys.readouterr().out.split())
     assert "(default: cifar10)" in text
     assert "--support.size INT Number of learned images in all" in text
+
+
+def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    groups = [group for group in fields(DIGITS) if is_dataclass(group.type)]
+    for name in ["seed", *(f"{group.name}.{leaf.name}" for group in groups for leaf in fields(group.type))]:
+        assert re.search(rf"{flag(name)} \S+ [^(]", text), f"{name} has no comment in its dataclass"
 
 
 def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
