@@ -9,6 +9,8 @@ import hashlib
 import json
 import logging
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +63,7 @@ class Checkpoints:
         return sorted(int(entry.name) for entry in self.folder.iterdir() if entry.name.isdecimal())
 
     def save(self, step: int, state: State) -> None:
-        """Write a state, then delete all but the newest `keep` steps.
+        """Write a state, then delete all but the newest `keep` steps. Ctrl-C and SIGTERM wait until it is written.
 
         Raises:
           CheckpointError: it could not be written; the steps before are as they were.
@@ -69,7 +71,7 @@ class Checkpoints:
         arrays = _host_leaves(state)
         digests = {name: _digest(step, name, array) for name, array in arrays.items()}
         try:
-            with _without_echoes():
+            with _without_echoes(), _signals_deferred():
                 ocp.save(self.folder / str(step), arrays, overwrite=True, custom_metadata={"digests": digests})
         except Exception as error:  # of any class: orbax and tensorstore each have their own for a full disk
             self._remove_half_done()
@@ -154,6 +156,26 @@ class Checkpoints:
         for entry in self.folder.iterdir():
             if entry.name.startswith(".deleted-") or entry.name.endswith(".orbax-checkpoint-tmp"):
                 shutil.rmtree(entry)
+
+
+@contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of the block: a save that is cut in two is no save."""
+    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
+        yield
+        return
+    arrived: list[int] = []
+    before = {
+        signum: signal.signal(signum, lambda number, frame: arrived.append(number))
+        for signum in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+        for signum in arrived:
+            signal.raise_signal(signum)
 
 
 @contextmanager
