@@ -5,6 +5,7 @@ inverse whitening, often leaves 0..255; it is shown on one linear scale from the
 to the larger of 255 and its 99.5th, the rest clipped. An image within 0..255 is thus shown unchanged.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -91,11 +92,11 @@ def draw_sheet(contents: SheetContents) -> Image.Image:
 def _layout(contents: SheetContents, width: int, height: int) -> tuple[list[Panel], tuple[int, int]]:
     """Where the panels of tiles of `width` by `height` go, and the size of the sheet.
 
-    Few rows are wide and low: the learned panel goes below the starts. More rows go side by side.
+    Where that makes the sheet less tall than wide, the learned panel goes below the starts, else to their right.
     """
     counts = np.bincount(contents.class_ids, minlength=len(contents.class_names))
-    aside = min(ROWS, int(counts.max())) > 4
     panel_width = min(CLASSES_ABREAST, len(counts)) * (width + GAP) - GAP
+    aside = 2 * min(ROWS, int(counts.max())) * (height + GAP) > panel_width
     panels, top = [], MARGIN + TITLE
     for start in range(0, len(counts), CLASSES_ABREAST):
         group = range(start, min(start + CLASSES_ABREAST, len(counts)))
@@ -108,7 +109,8 @@ def _layout(contents: SheetContents, width: int, height: int) -> tuple[list[Pane
         name = "real" if contents.starts is None else "learned"
         panels.append(Panel(MARGIN + right, top + below, name, contents.learned, group))
         top += below + panel_height
-    return panels, (panels[-1].left + panel_width + MARGIN, top + MARGIN - GAP)
+    full_width = max(panels[-1].left + panel_width, MARGIN + math.ceil(_font(22).getlength(contents.title)))
+    return panels, (full_width + MARGIN, top + MARGIN - GAP)
 
 
 def _draw_tile(canvas: Image.Image, x: int, y: int, pixels: np.ndarray, scale: int) -> None:

@@ -8,12 +8,14 @@ from PIL import Image
 
 from distill.sheet import CLASSES_ABREAST, ROWS, SheetContents, displayed, draw_sheet
 
+TITLE = "a title that is wider than an image"
+
 
 def make_contents(num_classes: int, per_class: int, channels: int = 1, size: int = 8) -> SheetContents:
     """Images of one grey level each, which tells class and row: level = 1 + index."""
     ids = np.tile(np.arange(num_classes), per_class)
     learned = np.broadcast_to(1.0 + np.arange(len(ids))[:, None, None, None], (len(ids), size, size, channels))
-    return SheetContents(learned, 255.0 - learned, ids, [f"class {label}" for label in range(num_classes)], "a title")
+    return SheetContents(learned, 255.0 - learned, ids, [f"class {label}" for label in range(num_classes)], TITLE)
 
 
 def solid_tiles(sheet: Image.Image, level: int, edge: int) -> int:
@@ -49,7 +51,7 @@ def test_images_that_were_never_moved_are_shown_once() -> None:
 
 
 def test_the_margins_are_clean() -> None:
-    for num_classes, per_class in ((3, 1), (CLASSES_ABREAST + 1, 6)):
+    for num_classes, per_class in ((1, 1), (3, 1), (CLASSES_ABREAST + 1, 6)):
         pixels = np.asarray(draw_sheet(make_contents(num_classes, per_class)))
         for edge in (pixels[:30], pixels[-30:], pixels[:, :30], pixels[:, -30:]):
             assert (edge == 255).all()
