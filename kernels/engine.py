@@ -1,0 +1,163 @@
+"""The engine: kernel blocks over a mesh of devices, for a host loop that feeds it chunk after chunk of targets.
+
+One mesh axis, `target`, shards the columns; the rows (the support) are on every device. One device is a mesh of one.
+A block moves nothing between devices; a pullback sums the rows' gradient once (`psum`).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import jax
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from kernels.features import Features, features
+from kernels.gram import Get, block, group_size, pullback
+from kernels.levels import points
+from kernels.networks import Network
+
+# XLA's newer CPU emitters fuse a whole chain into each of its consumers and recompute it there. The older ones, under
+# which each convolution and activation is evaluated once, run a 32 x 32 entry in a third of the time (1.1 ms against
+# 3.4 on one core) and compile it in half.
+_CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+
+# Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
+CHUNK_POINTS = 1 << 30
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A network's kernel on a set of devices.
+
+    network: the spec.
+    get: "ntk" or "nngp".
+    image_shape: (h, w, c) of every image.
+    dtype: of the tiles, float32 or float64.
+    devices: the mesh; all of them by default.
+    """
+
+    network: Network
+    get: Get
+    image_shape: tuple[int, int, int]
+    dtype: np.dtype
+    devices: tuple[jax.Device, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.get not in ("ntk", "nngp"):
+            raise ValueError(f"unknown kernel {self.get!r}: get must be 'ntk' or 'nngp'")
+        object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"kernels are computed in float32 or float64, not {self.dtype}")
+        if not self.devices:
+            object.__setattr__(self, "devices", tuple(jax.devices()))
+        self.network.check_images(self.image_shape)
+
+    def check(self, images: Array | np.ndarray, name: str = "images") -> None:
+        """Raises ValueError unless `images` is [n, h, w, c] of this engine's shape and dtype, n >= 1, and finite."""
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape or images.shape[0] == 0:
+            raise ValueError(
+                f"{name} must be [n, {', '.join(map(str, self.image_shape))}] with n >= 1; got {images.shape}"
+            )
+        if images.dtype != self.dtype:
+            raise ValueError(
+                f"{name} must be {self.dtype}; got {images.dtype}: convert with .astype({self.dtype.name!r})"
+            )
+        if not np.isfinite(np.asarray(images)).all():
+            raise ValueError(f"{name} hold NaN or infinite pixels: find and drop them before")
+
+    def chunk(self, targets: int, rows: int) -> int:
+        """The even size of chunks in which `targets` columns meet `rows` rows: what the host waits for at a time."""
+        unit = len(self.devices) * self.group
+        wanted = CHUNK_POINTS // (points(self.network, *self.image_shape) * rows)
+        each = -(-targets // -(-targets // max(wanted, unit)))
+        step = unit if each > unit else len(self.devices)
+        return -(-each // step) * step
+
+    @cached_property
+    def group(self) -> int:
+        """Columns of one tile."""
+        return group_size(self.network, self.image_shape, self.dtype)
+
+    def rows(self, images: Array | np.ndarray) -> Features:
+        """Features of the support [s, h, w, c], on every device."""
+        return self._rows(jax.device_put(images, self._everywhere))
+
+    def pull_back_rows(self, images: Array | np.ndarray, cotangent: Features) -> Array:
+        """The gradient by the support's pixels [s, h, w, c], from that by its features."""
+        return self._rows_pullback(jax.device_put(images, self._everywhere), cotangent)
+
+    def columns(self, images: Array | np.ndarray) -> Features:
+        """Features of images as columns, sharded by `target`; padded with copies to what the devices share evenly."""
+        return self._columns(jax.device_put(_padded(np.asarray(images), len(self.devices)), self._sharded))
+
+    def stds(self, images: np.ndarray, padded_to: int) -> tuple[np.ndarray, ...]:
+        """Standard deviations of targets [t, h, w, c] on the host, to be kept and given to `place` with their images.
+
+        padded_to: a size that repeats, so that one compiled program serves all blocks.
+        """
+        found = self.columns(np.concatenate([images, np.repeat(images[-1:], padded_to - len(images), axis=0)])).stds
+        return tuple(np.asarray(std)[: len(images)] for std in found)
+
+    def place(self, cols: Features) -> Features:
+        """Puts columns that are on the host on the devices, sharded by `target`."""
+        return jax.device_put(cols, self._sharded)
+
+    def block(self, rows: Features, cols: Features) -> Array:
+        """The kernel [s, t] of support and targets, sharded by `target`."""
+        return self._block(rows, cols)
+
+    def pullback(self, rows: Features, cols: Features, cotangent: np.ndarray) -> Features:
+        """The gradient of sum(cotangent [s, t] * block) by the support's features, summed over the devices.
+
+        Columns beyond t are padding and get no cotangent.
+        """
+        padding = len(cols) - cotangent.shape[1]
+        given = np.pad(cotangent, ((0, 0), (0, padding))).astype(self.dtype)
+        return self._pullback(rows, cols, jax.device_put(given, NamedSharding(self._mesh, P(None, "target"))))
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return Mesh(np.array(self.devices), ("target",))
+
+    @cached_property
+    def _everywhere(self) -> NamedSharding:
+        return NamedSharding(self._mesh, P())
+
+    @cached_property
+    def _sharded(self) -> NamedSharding:
+        return NamedSharding(self._mesh, P("target"))
+
+    def _jit(self, function, in_specs, out_specs):
+        options = _CPU_OPTIONS if self.devices[0].platform == "cpu" else None
+        sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+        return jax.jit(sharded, compiler_options=options)
+
+    @cached_property
+    def _rows(self):
+        return self._jit(partial(features, self.network), P(), P())
+
+    @cached_property
+    def _rows_pullback(self):
+        return self._jit(lambda x, g: jax.vjp(partial(features, self.network), x)[1](g)[0], P(), P())
+
+    @cached_property
+    def _columns(self):
+        return self._jit(partial(features, self.network), P("target"), P("target"))
+
+    @cached_property
+    def _block(self):
+        return self._jit(partial(block, self.network, self.get), (P(), P("target")), P(None, "target"))
+
+    @cached_property
+    def _pullback(self):
+        def summed(rows, cols, cotangent):
+            return jax.lax.psum(pullback(self.network, self.get, rows, cols, cotangent), "target")
+
+        return self._jit(summed, (P(), P("target"), P(None, "target")), P())
+
+
+def _padded(images: np.ndarray, multiple: int) -> np.ndarray:
+    missing = -len(images) % multiple
+    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images

@@ -1,0 +1,102 @@
+"""The layers a network is made of, as data. What a layer does to a covariance is the method beside its numbers.
+
+`W_std`, `b_std` are the field's: weights of variance W_std^2 / fan_in, biases of variance b_std^2 (NTK
+parameterisation, Jacot et al. 2018). Covariances are a `Cov`; see `kernels.bands` for the band layout.
+"""
+
+from dataclasses import dataclass, replace
+from math import sqrt
+
+import jax.numpy as jnp
+from jax import Array
+
+from kernels.activations import ACTIVATIONS, Factors
+from kernels.bands import box
+
+
+@dataclass(frozen=True)
+class Cov:
+    """Covariances of pixel pairs, or of whole images once the head has summed the pixels.
+
+    nngp: `[..., h, ox, w, pairs]` or any shape after the head: E[f(x) f(x')].
+    ntk: like `nngp`: the tangent kernel so far; None where it is zero (before the first weights) or not wanted.
+    clean: whether entries with p + d outside the image are zero. A bias makes them not.
+    """
+
+    nngp: Array
+    ntk: Array | None
+    clean: bool = True
+
+    def cleaned(self, inside: Array) -> "Cov":
+        """Zeroes what lies outside the image, where that is not so already. `inside`: bool, broadcast."""
+        if self.clean:
+            return self
+        ntk = None if self.ntk is None else jnp.where(inside, self.ntk, 0)
+        return Cov(jnp.where(inside, self.nngp, 0), ntk)
+
+    def map(self, function) -> "Cov":
+        """Applies a linear map of the covariances (a pool, a mean) to both."""
+        return replace(self, nngp=function(self.nngp), ntk=None if self.ntk is None else function(self.ntk))
+
+
+@dataclass(frozen=True)
+class Conv:
+    """3x3 convolution, stride 1, SAME zero padding."""
+
+    W_std: float = sqrt(2)
+    b_std: float = 0.1
+
+    def cov(self, cov: Cov, inside: Array, with_ntk: bool) -> Cov:
+        """K <- W_std^2/9 box(K) + b_std^2; Theta <- K + W_std^2/9 box(Theta). Novak et al. 2019, eq. 7."""
+        cov = cov.cleaned(inside)
+        scale = self.W_std**2 / 9
+        nngp = scale * box(cov.nngp) + self.b_std**2
+        if not with_ntk:
+            return Cov(nngp, None, clean=False)
+        return Cov(nngp, nngp if cov.ntk is None else nngp + scale * box(cov.ntk), clean=False)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Fully connected layer, on vectors (after the head)."""
+
+    W_std: float = sqrt(2)
+    b_std: float = 0.1
+
+    def cov(self, cov: Cov, with_ntk: bool) -> Cov:
+        """K <- W_std^2 K + b_std^2; Theta <- K + W_std^2 Theta. Lee et al. 2018, eq. 4; Jacot et al. 2018, eq. 4."""
+        nngp = self.W_std**2 * cov.nngp + self.b_std**2
+        if not with_ntk:
+            return Cov(nngp, None)
+        return Cov(nngp, nngp if cov.ntk is None else nngp + self.W_std**2 * cov.ntk)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function, by its name in `kernels.activations.ACTIVATIONS`."""
+
+    name: str = "relu"
+
+    def factors(self, std: Array) -> Factors:
+        return ACTIVATIONS[self.name].factors(std)
+
+    def cov(self, cov: Cov, row: Factors, col: Factors) -> Cov:
+        return Cov(*ACTIVATIONS[self.name].dual(cov.nngp, cov.ntk, row, col))
+
+
+@dataclass(frozen=True)
+class AvgPool:
+    """2x2 average pooling, stride 2; odd sizes drop the last row or column (VALID)."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """All pixels to one vector: afterwards a pair of images meets at equal pixels only (offset 0)."""
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool:
+    """Mean over the pixels: every pixel of one image meets every pixel of the other."""
+
+
+Layer = Conv | Dense | Activation | AvgPool | Flatten | GlobalAvgPool

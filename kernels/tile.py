@@ -1,0 +1,117 @@
+"""A tile of the kernel matrix: one row image against a group of column images, whose pairs stand innermost.
+
+Each resolution is walked one row offset at a time, so that a plane [h, ox, w, pairs] stays in cache through its whole
+chain of convolutions and activations, and only the pooled quarter of it is stored. In reverse each plane is
+recomputed (`jax.checkpoint`): reading back its three intermediates from memory would cost more than the arithmetic.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from kernels.activations import Factors
+from kernels.bands import columns, inside, plane_of, pool_x, pool_y
+from kernels.features import Features, head_pairs
+from kernels.layers import Activation, AvgPool, Cov
+from kernels.levels import Level, levels
+from kernels.networks import Network
+
+
+class Columns(NamedTuple):
+    """A group of column images laid out for a tile.
+
+    pixels: one array per channel, [h + 2 ry, ox, w, pairs] as `kernels.bands.columns` makes it.
+    factors: per activation, its `factors`: laid out likewise before the head, [pairs] after it.
+    """
+
+    pixels: tuple[Array, ...]
+    factors: tuple[Factors, ...]
+
+
+def lay_out(network: Network, group: Features) -> Columns:
+    """Prepares the columns of a tile from the features of a group of images."""
+    _, height, width, channels = group.images.shape
+    plan = levels(network, height, width)
+    lanes = jnp.moveaxis(group.images, 0, -1)
+    pixels = tuple(columns(lanes[:, :, c], (plan[0].ry, plan[0].rx)) for c in range(channels))
+    stds = iter(group.stds)
+    factors = [
+        tuple(columns(f, (level.ry, level.rx)) for f in layer.factors(jnp.moveaxis(next(stds), 0, -1)))
+        for level in plan
+        for layer in level.layers
+        if isinstance(layer, Activation)
+    ]
+    tail = (layer for layer in network.layers[network.head + 1 :] if isinstance(layer, Activation))
+    return Columns(pixels, (*factors, *(layer.factors(next(stds)) for layer in tail)))
+
+
+def tile(network: Network, with_ntk: bool, row: Features, cols: Columns) -> Array:
+    """Kernel of one image with a group: `row` holds one image ([h, w, c], stds [h_l, w_l]); returns [pairs].
+
+    Differentiable in `row`. The NTK if `with_ntk`, else the NNGP covariance.
+    """
+    height, width, _ = row.images.shape
+    stds, factors = iter(row.stds), iter(cols.factors)
+    cov: Cov | None = None
+    for level in levels(network, height, width):
+        count = sum(isinstance(layer, Activation) for layer in level.layers)
+        own = [next(stds) for _ in range(count)]
+        theirs = [next(factors) for _ in range(count)]
+        cov = _level(level, with_ntk, row.images, own, cols.pixels, theirs, cov)
+    return tail(network, with_ntk, cov, stds, factors)
+
+
+def tail(network: Network, with_ntk: bool, cov: Cov, stds: Iterator[Array], factors: Iterator[Factors]) -> Array:
+    """The layers after the head, on covariances of whole images of any shape; `stds` broadcast as rows."""
+    for layer in network.layers[network.head + 1 :]:
+        if isinstance(layer, Activation):
+            cov = layer.cov(cov, layer.factors(next(stds)), next(factors))
+        else:
+            cov = layer.cov(cov, with_ntk)
+    if with_ntk:
+        return jnp.zeros_like(cov.nngp) if cov.ntk is None else cov.ntk
+    return cov.nngp
+
+
+def _level(
+    level: Level,
+    with_ntk: bool,
+    image: Array,
+    stds: list[Array],
+    pixels: tuple[Array, ...],
+    factors: list[Factors],
+    before: Cov | None,
+) -> Cov:
+    """One resolution: maps its planes and joins them by the pool or the head. `before` is None at full resolution."""
+
+    def plane(i: Array, given: tuple[Array, Array | None] | None) -> tuple[Array, Array | None]:
+        mask = inside(level.height, level.width, i - level.ry, level.rx)
+        if given is None:
+            products = (image[:, None, :, None, c] * plane_of(x, i, level.height) for c, x in enumerate(pixels))
+            cov = Cov(sum(products) / len(pixels), None)
+        else:
+            cov = Cov(*given, clean=before.clean)
+        activations = zip(stds, factors, strict=True)
+        for layer in level.layers:
+            if isinstance(layer, Activation):
+                std, theirs = next(activations)
+                own = layer.factors(std[:, None, :, None])
+                cov = layer.cov(cov, own, tuple(plane_of(f, i, level.height) for f in theirs))
+            else:
+                cov = layer.cov(cov, mask, with_ntk)
+        cov = cov.cleaned(mask)
+        if isinstance(level.end, AvgPool):
+            cov = cov.map(pool_x)
+        else:
+            cov = cov.map(lambda k: jnp.sum(k, (0, 1, 2)) / head_pairs(level))
+        return cov.nngp, cov.ntk
+
+    given = None if before is None else (before.nngp, before.ntk)
+    planes = jnp.arange(2 * level.ry + 1)
+    nngp, ntk = lax.map(lambda a: jax.checkpoint(plane, prevent_cse=False)(*a), (planes, given))
+    if isinstance(level.end, AvgPool):
+        return Cov(nngp, ntk, clean=level.height % 2 == level.width % 2 == 0).map(pool_y)
+    return Cov(nngp, ntk).map(lambda k: jnp.sum(k, 0))
