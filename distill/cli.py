@@ -42,7 +42,6 @@ def _start(call: Call) -> None:
     with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
         if call.name != "prepare":
             _set_up_devices()
-            rundir.record_environment()
         from distill import run
 
         match call.name:

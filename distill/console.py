@@ -90,6 +90,11 @@ class StepProgress:
         return "  ".join(parts)
 
 
+def tell(text: str) -> None:
+    """One line on the standard error stream, where all progress goes."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit a person would choose: `80ms`, `2.4s`, `3m05s`, `2h10m`."""
     if seconds < 1:

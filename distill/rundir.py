@@ -57,6 +57,11 @@ class RunDir:
         return self.path / "metrics.jsonl"
 
     @property
+    def outcome_file(self) -> Path:
+        """The chosen support, .npz."""
+        return self.path / "outcome.npz"
+
+    @property
     def results_file(self) -> Path:
         """What was measured at the end, JSON."""
         return self.path / "results.json"

@@ -1,0 +1,70 @@
+"""The gradient of the regression's loss by the support, in one pass over the targets.
+
+alpha = (k_ss + ridge I)^-1 y_s does not depend on the targets, so the loss is a sum over them. For each chunk c:
+predict, take R_c = dl/dP_c, pull the kernel's cotangent R_c alpha^T back through the chunk's tiles at once, and add
+G += k_cs^T R_c = dL/dalpha. After the last chunk G gives the gradient by the labels and by k_ss. Every chunk is
+visited once and memory is one chunk, whatever the number of targets. (The scheme of 2107.13034, app. B, computes all
+blocks, then all again.)
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from distill.krr import Regression
+from distill.support import Support
+from distill.targets import Chunk
+from kernels.engine import Engine
+
+# Sum of the loss over the chunk's targets, and its gradient by the predictions [t, k].
+Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
+class Gradient(NamedTuple):
+    """A loss and its gradient.
+
+    loss: mean over targets and classes
+    images: [s, h, w, c] gradient by the support's pixels, in the dtype of the kernel
+    labels: float64 [s, k] gradient by the support's labels
+    """
+
+    loss: float
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def loss_and_gradient(engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: Loss) -> Gradient:
+    """Differentiates the mean of `loss` over all targets of `chunks` by the support.
+
+    Raises:
+      UserError: the kernel of the support cannot be inverted.
+    """
+    rows = engine.rows(support.images)
+    itself = engine.columns(support.images)
+    size = len(support.images)
+    regression = Regression(kernel_of(engine, rows, itself, size), ridge)
+    alpha = regression.solve(support.labels)
+
+    total, count = 0.0, 0
+    g_alpha = np.zeros_like(alpha)
+    g_rows = jax.tree.map(jnp.zeros_like, rows)
+    for chunk in chunks:
+        k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
+        value, residual = loss(k_st.T @ alpha, chunk.labels)
+        total, count = total + value, count + residual.size
+        g_alpha += k_st @ residual
+        g_rows = jax.tree.map(jnp.add, g_rows, engine.pullback(rows, chunk.features, alpha @ residual.T))
+
+    g_kernel, g_labels = regression.pull_back(alpha, g_alpha)
+    # k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
+    own = engine.pullback(rows, itself, g_kernel + g_kernel.T)
+    g_images = engine.pull_back_rows(support.images, jax.tree.map(jnp.add, g_rows, own))
+    return Gradient(total / count, np.asarray(g_images) / count, g_labels / count)
+
+
+def kernel_of(engine: Engine, rows, cols, count: int) -> np.ndarray:
+    """The kernel [s, count] in float64 on the host, without the columns that are padding."""
+    return np.asarray(engine.block(rows, cols))[:, :count].astype(np.float64)

@@ -1,0 +1,34 @@
+"""Label Solve: the best labels for given images, in closed form over the whole train set.
+
+y_s* = argmin over y of || A y - y_t ||,  A = k_ts (k_ss + ridge I)^-1,  the least-norm one (2107.13034, eq. 2).
+A is never whole in memory: the triangle R of [A | y_t] is updated chunk by chunk (a sequential TSQR), which is as
+stable as one QR of it all; normal equations would square the condition number.
+"""
+
+import numpy as np
+from scipy import linalg
+
+from distill.evaluate import regression_of
+from distill.gradient import kernel_of
+from distill.support import Support
+from distill.targets import Targets
+from kernels.engine import Engine
+
+
+def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float) -> Support:
+    """Solves for the labels of `images` [s, h, w, c] that predict `targets` best.
+
+    Raises:
+      UserError: the kernel of the images cannot be inverted.
+    """
+    size, num_classes = len(images), targets.labels.shape[1]
+    regression = regression_of(engine, Support(images, np.zeros((size, num_classes))), ridge)
+    rows = engine.rows(images)
+    triangle = np.zeros((0, size + num_classes))
+    for chunk in targets.chunks(size):
+        design = regression.solve(kernel_of(engine, rows, chunk.features, len(chunk.labels))).T
+        stacked = np.concatenate([triangle, np.concatenate([design, chunk.labels], axis=1)])
+        triangle = linalg.qr(stacked, mode="r")[0][: size + num_classes]
+    # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
+    labels = linalg.lstsq(triangle[:size, :size], triangle[:size, size:])[0]
+    return Support(images, labels)

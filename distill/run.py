@@ -1,0 +1,186 @@
+"""The stages of a job, each from what the one before left in the run directory; `run` is all of them."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from distill.bundle import BundleContents, sheet_of, write_bundle
+from distill.checkpoint import Checkpoints
+from distill.checks import check_image, check_support
+from distill.config import Config
+from distill.console import closing_table, tell
+from distill.draw import Stream, balanced, generator
+from distill.evaluate import evaluate as score_of
+from distill.evaluate import random_support
+from distill.label_solve import label_solve as solve
+from distill.metrics import MetricsLog
+from distill.model import engine_of
+from distill.outcome import Outcome
+from distill.results import Measured, Results
+from distill.rundir import RunDir
+from distill.sheet import draw_sheet
+from distill.support import Support, centred_one_hot
+from distill.targets import Targets
+from distill.train import Job
+from distill.train import train as learn
+from kernels.engine import Engine
+from pipeline import Prepared, load
+from pipeline import prepare as prepare_data
+from pipeline.files import write_whole
+from pipeline.sources import open_source
+
+
+class Start(NamedTuple):
+    """Where a support begins.
+
+    support: real images, class-major, with centred one-hot labels
+    rows: int64 [s] of the prepared train split
+    class_ids: int32 [s]
+    """
+
+    support: Support
+    rows: np.ndarray
+    class_ids: np.ndarray
+
+
+def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+    """Prepares, distils, evaluates and exports; what is done already is not done again."""
+    prepare(config, rundir, options)
+    distill(config, rundir)
+    evaluate(rundir)
+    export(rundir)
+
+
+def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+    """Reads, whitens and stores the data set of `config`.
+
+    Raises:
+      UserError: the images or classes do not suit the configuration; before anything slow.
+      DataError: the data cannot be read; see `pipeline.prepare`.
+    """
+    source = open_source(config.data)
+    check_image(config.kernel, source.image_shape)
+    began = time.perf_counter()
+    manifest = prepare_data(config.data, rundir.prepared, options)
+    check_support(config.support, manifest.class_counts["train"])
+    counts = ", ".join(f"{manifest.count(split):,} {split}" for split in manifest.class_counts)
+    shape = "x".join(map(str, manifest.image_shape))
+    tell(
+        f"{manifest.name} {manifest.version}: {counts} images of {shape}, whitened by {config.data.whiten!r}"
+        f" ({time.perf_counter() - began:.1f} s)"
+    )
+
+
+def distill(config: Config, rundir: RunDir) -> None:
+    """Learns the support from the prepared data, or goes on learning it.
+
+    Raises:
+      UserError: see `distill.train.train`.
+      DataError: the prepared data are missing or damaged.
+    """
+    data, engine = _open(config, rundir)
+    start = _start(config, data, engine)
+    job = Job(
+        config,
+        engine,
+        start.support,
+        Targets(engine, data.train, len(data.manifest.class_names)),
+        Targets(engine, data.validation, len(data.manifest.class_names)),
+    )
+    best = learn(job, Checkpoints(rundir.checkpoints, config.checkpoint.keep), MetricsLog(rundir.metrics_file)).best
+    mode = "learned" if config.support.learn_labels else "fixed"
+    Outcome(best.support, start.rows, start.class_ids, best.step, mode).save(rundir.outcome_file)
+
+
+def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+    """Prepares, solves for the labels of the first images in closed form, evaluates and exports."""
+    prepare(config, rundir, options)
+    data, engine = _open(config, rundir)
+    start = _start(config, data, engine)
+    train = Targets(engine, data.train, len(data.manifest.class_names))
+    began = time.perf_counter()
+    solved = solve(engine, start.support.images, train, config.krr.ridge)
+    entries = len(train) * len(start.rows)
+    seconds = time.perf_counter() - began
+    tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
+    Outcome(solved, start.rows, start.class_ids, 0, "label_solve").save(rundir.outcome_file)
+    evaluate(rundir)
+    export(rundir)
+
+
+def evaluate(rundir: RunDir) -> None:
+    """Reads the test split, once: scores the chosen support, its start, and random real ones by the same code.
+
+    Raises:
+      UserError: nothing is distilled there yet.
+    """
+    config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
+    data, engine = _open(config, rundir)
+    num_classes, size = len(data.manifest.class_names), len(outcome.init_indices)
+    test = Targets(engine, data.test, num_classes)
+    supports = [outcome.support, _start(config, data, engine).support]
+    supports += [
+        random_support(engine, data.train, num_classes, size, config.seed, draw)
+        for draw in range(config.evaluate.baseline_draws)
+    ]
+    chosen, start, *baselines = (score_of(engine, support, test, config.krr.ridge) for support in supports)
+    validation = Targets(engine, data.validation, num_classes)
+    held_out = score_of(engine, outcome.support, validation, config.krr.ridge) if len(validation) else None
+    results = Results(
+        step=outcome.step,
+        label_mode=outcome.label_mode,
+        support_size=size,
+        num_test=len(test),
+        learned=Measured(*chosen),
+        start=Measured(*start),
+        random_real=tuple(Measured(*score) for score in baselines),
+        validation=None if held_out is None else Measured(*held_out),
+    )
+    write_whole(rundir.results_file, results.to_json().encode())
+    closing_table(*results.table(data.manifest.name))
+
+
+def export(rundir: RunDir) -> None:
+    """Writes the bundle and the picture of the chosen support.
+
+    Raises:
+      UserError: nothing is distilled or evaluated there yet.
+    """
+    config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
+    results = Results.load(rundir.results_file)
+    data = load(rundir.prepared)
+    contents = BundleContents(
+        images=outcome.support.images,
+        labels=outcome.support.labels,
+        class_ids=outcome.class_ids,
+        init_indices=outcome.init_indices,
+        starts=data.train.images[outcome.init_indices],
+        label_mode=outcome.label_mode,
+        step=outcome.step,
+        results=json.loads(results.to_json()),
+        config=config,
+        source=data.manifest,
+        whitener=data.whitener,
+        probe=data.probe,
+    )
+    write_bundle(rundir.bundle, contents)
+    draw_sheet(sheet_of(contents)).save(rundir.picture)
+    tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
+
+
+def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
+    data = load(rundir.prepared)
+    rundir.record_environment()
+    check_support(config.support, data.manifest.class_counts["train"])
+    return data, engine_of(config.kernel, data.manifest.image_shape)
+
+
+def _start(config: Config, data: Prepared, engine: Engine) -> Start:
+    num_classes = len(data.manifest.class_names)
+    rows = balanced(data.train.labels, num_classes, config.support.size, generator(config.seed, Stream.START))
+    class_ids = data.train.labels[rows]
+    images = data.train.images[rows].astype(engine.dtype)
+    return Start(Support(images, centred_one_hot(class_ids, num_classes)), rows, class_ids)

@@ -1,0 +1,21 @@
+"""The support: the small set that is learned."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Support(NamedTuple):
+    """A learned or drawn set.
+
+    images: [s, h, w, c] whitened pixels, in the dtype of the kernel
+    labels: float64 [s, k] centred one-hot, learned, or solved for
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def centred_one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Labels as KIP regresses them: one-hot minus 1/k, float64 [n, k] (KIP reference code, papers 2011.00050)."""
+    return np.eye(num_classes)[labels] - 1 / num_classes
