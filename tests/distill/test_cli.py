@@ -41,7 +41,6 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     monkeypatch.setitem(sys.modules, "distill.run", run)
     monkeypatch.setattr("distill.run", run, raising=False)
     monkeypatch.setattr(devices, "setup", recorder("devices"))
-    monkeypatch.setattr(RunDir, "record_environment", lambda rundir: made.append(("environment", rundir)))
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -53,20 +52,18 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
             ["run", "digits"],
             [
                 ("devices",),
-                ("environment", RunDir(Path("runs/digits"))),
                 ("run", DIGITS, RunDir(Path("runs/digits")), []),
             ],
         ),
         (["prepare", "digits", "--dir", "here"], [("prepare", DIGITS, RunDir(Path("here")), [])]),
         (
             ["distill", "--dir", "here", "digits"],
-            [("devices",), ("environment", RunDir(Path("here"))), ("distill", DIGITS, RunDir(Path("here")))],
+            [("devices",), ("distill", DIGITS, RunDir(Path("here")))],
         ),
         (
             ["label-solve", "digits", "--pipeline-options", "a=1", "--pipeline-options=--b=2"],
             [
                 ("devices",),
-                ("environment", RunDir(Path("runs/digits-label-solve"))),
                 ("label_solve", DIGITS, RunDir(Path("runs/digits-label-solve")), ["--a=1", "--b=2"]),
             ],
         ),
