@@ -35,8 +35,11 @@ class StepProgress:
     ) -> None:
         self._console = console or Console(stderr=True)
         self._clock = clock
-        self._total, self._first = total, done
-        self._began = self._told = clock()
+        self._total = total
+        # From where and since when the time per step is taken: the first step also compiles and is left out later.
+        self._first, self._began = done, clock()
+        self._updates = 0
+        self._told = self._began
         self._accuracy: float | None = None
         self._bar = Progress(
             TextColumn("step {task.completed:>{task.fields[width]}}/{task.total}"),
@@ -68,10 +71,14 @@ class StepProgress:
         self._accuracy = self._accuracy if validation_accuracy is None else validation_accuracy
         now = self._clock()
         text = self._text(step, loss, now)
+        self._updates += 1
+        if self._updates == 1:
+            self._first, self._began = step, now
         self._bar.update(self._task, completed=step, description=text)
         worth_a_line = (
             validation_accuracy is not None
-            or step in (self._first + 1, self._total)
+            or self._updates == 1
+            or step == self._total
             or now - self._told >= LINE_SECONDS
         )
         if not self._console.is_terminal and worth_a_line:

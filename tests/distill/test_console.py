@@ -30,10 +30,10 @@ def test_without_a_terminal_there_is_a_line_when_there_is_something_to_tell() ->
     clock = Clock()
     with StepProgress(60, done=20, console=console, clock=clock) as progress:
         for step in range(21, 61):
-            clock.now += 2
+            clock.now += 9 if step == 21 else 2
             progress.update(step, 1 / step, 0.875 if step == 30 else None)
     lines = buffer.getvalue().splitlines()
-    assert lines[0] == "step 21/60  loss 0.04762  2.0s/step  1m18s left"
+    assert lines[0] == "step 21/60  loss 0.04762  9.0s/step  5m51s left"
     assert lines[1] == "step 30/60  loss 0.03333  validation 87.5%  2.0s/step  1m00s left"
     assert [line.split()[1] for line in lines] == ["21/60", "30/60", "45/60", "60/60"]
     assert lines[-1] == "step 60/60  loss 0.01667  validation 87.5%  2.0s/step"
