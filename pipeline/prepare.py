@@ -2,13 +2,15 @@
 
 The same source and configuration give the same files, byte for byte, on any runner with any number of workers: batches
 are fixed ranges of the source, the draw is a hash of names, the sums of the fit are integers, and a shard depends on
-its batch and the whitener only. (Float products follow the machine's BLAS: another processor may round differently.)
+its batch and the whitener only. (Float products and eigenvectors are those of the machine's BLAS: another processor, or
+another number of BLAS threads, may round the last bits of `kip_zca` differently.)
 """
 
 import hashlib
 import importlib.metadata
 import json
 import logging
+import math
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
@@ -28,12 +30,14 @@ from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SCHEMA, SPLITS, WHIT
 from pipeline.options import DEFAULT_RUNNER, check_options
 from pipeline.publish import check_output, clean_up, publish, staging_folder
 from pipeline.report import REPORT, Report
+from pipeline.source import Source
 from pipeline.sources import open_source
 from pipeline.steps import Job
 
 _log = logging.getLogger(__name__)
 _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", "tensorflow-datasets")
 _PROBE_IMAGES = 8
+_MAX_ZCA_FEATURES = 64 * 64 * 3
 # These say where the data is, not what it is.
 _NOT_IN_FINGERPRINT = ("dir", "download")
 
@@ -60,6 +64,7 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
     clean_up(out)
     source = open_source(config)
     config = replace(config, version=source.version)
+    _check_size(source, config)
     source_fingerprint = source.fingerprint((config.train_split, config.test_split))
     fingerprint = _fingerprint(config, source_fingerprint)
     if (kept := _complete(out, fingerprint)) is not None:
@@ -71,6 +76,15 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
         manifest = _finish(job, report, options)
         publish(staging, out)
     return manifest
+
+
+def _check_size(source: Source, config: DataConfig) -> None:
+    features = math.prod(source.image_shape)
+    if config.whiten == "kip_zca" and features > _MAX_ZCA_FEATURES:
+        raise DataError(
+            f"kip_zca of {source.name} needs several matrices of {features} x {features}, {features**2 * 8 / 1e9:.1f} "
+            f"GB each; allowed: {_MAX_ZCA_FEATURES} features (64 x 64 x 3); use whiten = 'standard' or smaller images"
+        )
 
 
 def _fingerprint(config: DataConfig, source_fingerprint: str) -> str:

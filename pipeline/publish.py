@@ -53,10 +53,16 @@ def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
     """A fresh folder beside `out` to write into; removed at the end, whatever happened.
 
     It is locked as long as this process lives, which is how `clean_up` tells it from a leftover.
+
+    Raises:
+      DataError: it cannot be made.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.parent / f"{out.name}.staging-{fingerprint[:16]}"
-    staging.mkdir(exist_ok=False)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(exist_ok=False)
+    except OSError as error:
+        raise DataError(f"cannot write beside the output {out} ({error.strerror}); give another folder") from error
     with _locked(staging):
         try:
             yield staging

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.errors import first_line
+
 # Pillow modes that hold the same picture with that many channels. CMYK or 16 bits would need a choice: refused.
 _MODES = {1: ("L", "1"), 3: ("RGB", "L", "P"), 4: ("RGBA",)}
 _TARGET = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -75,4 +77,4 @@ def _decode_bytes(encoded: bytes, channels: int) -> np.ndarray:
         raise ValueError("is not in a format that Pillow knows") from error
     # All else that Pillow is seen to raise on broken files of the formats it knows.
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError) as error:
-        raise ValueError(f"cannot be decoded: {error}") from error
+        raise ValueError(f"cannot be decoded: {first_line(error)}") from error

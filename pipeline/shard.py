@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, first_line
 from pipeline.files import sha256, whole
 
 _MAGIC = b"KDR1"
@@ -89,7 +89,7 @@ def read_shard(path: epath.Path) -> ShardImages:
         reader.close()
         decoded = [decode(record) for record in records]
     except (RuntimeError, ValueError, struct.error) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise DataError(f"shard {path} cannot be read ({reason}); prepare the data set again") from error
     keys, images, labels = zip(*decoded, strict=True)
     return ShardImages(keys, np.stack(images), np.array(labels, np.int32))

@@ -14,12 +14,13 @@ from pipeline.batch import Batch, Staged, read_raw
 from pipeline.config import DataConfig
 from pipeline.draw import draw_validation
 from pipeline.errors import DataError
+from pipeline.fit import channel_whitener, identity_whitener, zca_whitener
 from pipeline.manifest import SPLITS, WHITENER
 from pipeline.moments import ChannelMoments, Scatter, unit_images
 from pipeline.report import Report
 from pipeline.shard import Shard, ShardImages, write_shard
 from pipeline.source import Source
-from pipeline.whiten import Whitener, channel_whitener, identity_whitener, zca_whitener
+from pipeline.whiten import Whitener
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import DataError
-from pipeline.sources.tensorflow import require_tensorflow
+from pipeline.errors import DataError, first_line
+from pipeline.sources.extras import require_tensorflow
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 10
@@ -25,9 +25,7 @@ def download(name: str, version: str | None, data_dir: Path) -> None:
     try:
         builder = tfds.builder(f"{name}:{version or '*.*.*'}", data_dir=data_dir, file_format="array_record")
     except (tfds.core.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise DataError(
-            f"TFDS cannot build {name} {version or ''}: {str(error).splitlines()[0]}; correct it"
-        ) from error
+        raise DataError(f"TFDS cannot build {name} {version or ''}: {first_line(error)}; correct it") from error
     for host in _hosts(builder):
         _check_reachable(host, name)
     _log.info("TFDS downloads and builds %s in %s", name, data_dir)

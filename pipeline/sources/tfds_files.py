@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import DataConfig
-from pipeline.errors import DataError
+from pipeline.errors import DataError, first_line
 from pipeline.files import sha256
 from pipeline.record import BadRecord, Record, bad
 from pipeline.source import Source
-from pipeline.sources.tensorflow import require_tensorflow
+from pipeline.sources.extras import require_tensorflow
 from pipeline.sources.tfds_folder import find
 
 
@@ -51,7 +51,7 @@ class TfdsFiles(Source):
         try:
             return _array_records(self.folder, split).__getitems__(list(range(start, stop)))
         except (RuntimeError, OSError, IndexError, ValueError) as error:
-            raise DataError(self._unreadable(split, start, stop, str(error).splitlines()[0])) from error
+            raise DataError(self._unreadable(split, start, stop, first_line(error))) from error
 
     def _unreadable(self, split: str, start: int, stop: int, reason: str) -> str:
         return f"{self.folder}: records {start} to {stop - 1} of {split} cannot be read ({reason}); restore its files"
@@ -64,6 +64,9 @@ def open_tfds(config: DataConfig) -> TfdsFiles:
       DataError: it is not there, is in a format that cannot be read, or lacks the features or splits asked for.
     """
     folder = find(config)
+    # The folder may hold other data than when this process last read it.
+    for cached in (tfds_builder, _features, _array_records):
+        cached.cache_clear()
     builder = tfds_builder(str(folder))
     file_format = json.loads((folder / "dataset_info.json").read_text()).get("fileFormat", "tfrecord")
     kind = _reader(file_format, folder)
@@ -139,7 +142,7 @@ def _record(key: str, raw: bytes, features: Any, image_key: str, label_key: str)
         example = features.deserialize_example_np(raw, decoders={image_key: tfds.decode.SkipDecoding()})
         return Record(key, example[image_key], int(example[label_key]))
     except (DecodeError, KeyError, TypeError, ValueError) as error:
-        return bad(key, f"is not an example with {image_key!r} and {label_key!r}: {error}", raw)
+        return bad(key, f"is not an example with {image_key!r} and {label_key!r}: {first_line(error)}", raw)
 
 
 @functools.cache
@@ -154,7 +157,7 @@ def tfds_builder(folder: str) -> Any:
             warnings.filterwarnings("ignore", r"label\(\) is deprecated", DeprecationWarning)
             return tfds.builder_from_directory(folder)
     except (OSError, ValueError, KeyError, ParseError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise DataError(f"{folder} is not a readable TFDS data set ({reason}); prepare it with TFDS again") from error
 
 

@@ -16,7 +16,7 @@ def find(config: DataConfig) -> Path:
     """
     if config.dir is None:
         raise DataError(f"data.dir is not set; {config.name} needs the folder of TFDS data sets that holds it")
-    data_dir = Path(config.dir).expanduser()
+    data_dir = Path(config.dir).expanduser().resolve()  # workers may run elsewhere
     versions = _versions(data_dir / config.name)
     if config.download and (not versions or (config.version and config.version not in versions)):
         from pipeline.sources.download import download

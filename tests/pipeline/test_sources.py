@@ -2,13 +2,15 @@
 
 import importlib.util
 import json
+import shutil
 import socket
 
 import numpy as np
 import pytest
+from array_record.python import array_record_module
 
 from pipeline import DataConfig, DataError
-from pipeline.record import Record, decode
+from pipeline.record import BadRecord, Record, decode
 from pipeline.sources import download, open_source
 from tests.helpers.tiny_tfds import examples, write_tfds
 
@@ -63,6 +65,30 @@ def test_the_fingerprint_is_of_the_content(data_dir, tmp_path):
     same = open_source(_config(data_dir)).fingerprint(("train", "test"))
     assert fingerprint(examples(5, seed=1)) == same
     assert fingerprint(examples(5, seed=2)) != same
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xff garbage", b""], ids=["garbage", "no features"])
+def test_what_is_not_an_example_is_a_bad_record(tmp_path, raw):
+    folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
+    source = open_source(_config(tmp_path))
+    path = next(folder.glob("tiny-train*"))
+    path.unlink()
+    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+    writer.write(raw)
+    writer.close()
+    (record,) = source.read("train", 0, 1)
+    assert isinstance(record, BadRecord)
+    assert record.key == "train/0000000"
+    assert record.reason.startswith("is not an example with 'image' and 'label': ")
+
+
+def test_data_replaced_in_place_is_read_anew(tmp_path):
+    folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
+    assert len(list(open_source(_config(tmp_path)).read("train", 0, 3))) == 3
+    shutil.rmtree(folder)
+    write_tfds(tmp_path, {"train": examples(7, seed=2), "test": examples(3)})
+    source = open_source(_config(tmp_path))
+    assert [record.image for record in source.read("train", 0, 7)] == [image for image, _ in examples(7, seed=2)]
 
 
 @pytest.mark.parametrize(

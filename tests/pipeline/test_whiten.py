@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline import DataError, Whitener
+from pipeline.fit import channel_whitener, identity_whitener, zca_whitener
 from pipeline.moments import ChannelMoments, Scatter, unit_images
-from pipeline.whiten import channel_whitener, identity_whitener, zca_whitener
 
 SHAPE = (4, 3, 2)
 
