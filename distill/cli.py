@@ -6,7 +6,7 @@ Its help loads neither jax, TensorFlow nor Beam: every command imports what it n
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, NoReturn
@@ -74,7 +74,7 @@ def _presets(call: Call) -> None:
     if len(call.args) > 1:
         raise UserError(f"presets takes one name at most, given are: {' '.join(call.args)}")
     if not call.args:
-        print(_columns(SUMMARIES.items()))
+        print(_columns(SUMMARIES))
     elif call.args[0] in ("-h", "--help"):
         print(f"usage: {call.prog} [PRESET]\n\n{call.description}")
     else:
@@ -138,14 +138,13 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def _columns(rows: object) -> str:
-    pairs = list(rows)
-    width = max(len(left) for left, _ in pairs)
-    return "\n".join(f"  {left:<{width}}  {right}" for left, right in pairs)
+def _columns(rows: Mapping[str, str]) -> str:
+    width = max(map(len, rows))
+    return "\n".join(f"  {left:<{width}}  {right}" for left, right in rows.items())
 
 
 def _help() -> str:
-    commands = _columns((f"{name} {command.usage}", command.summary) for name, command in COMMANDS.items())
+    commands = _columns({f"{name} {command.usage}": command.summary for name, command in COMMANDS.items()})
     return f"""usage: kdistill COMMAND [arguments]
 
 Distil a labelled image data set into a handful of learned images, by kernel ridge regression
@@ -155,7 +154,7 @@ commands (kdistill COMMAND --help lists every setting and its value):
 {commands}
 
 presets:
-{_columns(SUMMARIES.items())}
+{_columns(SUMMARIES)}
 
 examples:
   kdistill run digits
