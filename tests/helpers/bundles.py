@@ -7,9 +7,10 @@ import numpy as np
 from distill.bundle import BundleContents
 from distill.presets import PRESETS
 from pipeline.config import DataConfig
+from pipeline.fit import channel_whitener, identity_whitener, zca_whitener
 from pipeline.manifest import Manifest
 from pipeline.moments import ChannelMoments, Scatter, unit_images
-from pipeline.whiten import Whitener, channel_whitener, identity_whitener, zca_whitener
+from pipeline.whiten import Whitener
 
 SHAPE = (6, 5, 3)
 NAMES = ("ant", "bee", "cat")
