@@ -4,8 +4,10 @@ import os
 
 # Collectives between virtual CPU devices deadlock when XLA's thread pool is smaller than twice the devices.
 os.environ.update(PJRT_NPROC="8", NPROC="8")
+# Tiny images: nearly all the time of a test is compilation, which this halves. `XLA_FLAGS= pytest` tests optimised code.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-import jax  # noqa: E402
+import jax
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", True)
