@@ -4,7 +4,7 @@ import os
 
 # Collectives between virtual CPU devices deadlock when XLA's thread pool is smaller than twice the devices.
 os.environ.update(PJRT_NPROC="8", NPROC="8")
-# Tiny images: nearly all the time of a test is compilation, which this halves. `XLA_FLAGS= pytest` tests optimised code.
+# Tiny images: compiling is nearly all the time, and this halves it. `XLA_FLAGS= pytest` tests optimised code.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
