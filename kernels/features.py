@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from kernels.activations import Factors
 from kernels.bands import columns, inside, plane_of, pool_x, pool_y
-from kernels.layers import Activation, AvgPool, Cov
+from kernels.layers import Activation, AvgPool, Cov, through
 from kernels.levels import Level, levels
 from kernels.networks import Network
 
@@ -76,15 +76,14 @@ def _group_stds(network: Network, plan: tuple[Level, ...], images: Array) -> tup
 def _self_level(level: Level, cov: Cov, stds: list[Array]) -> Cov:
     planes = jnp.arange(-level.ry, level.ry + 1)
     mask = jax.vmap(lambda oy: inside(level.height, level.width, oy, level.rx))(planes)
-    for layer in level.layers:
-        if isinstance(layer, Activation):
-            stds.append(_root(cov.nngp[level.ry, :, level.rx]))
-            factors = layer.factors(stds[-1])
-            row = tuple(f[None, :, None] for f in factors)
-            cov = layer.cov(cov, row, tuple(_band(f, level) for f in factors))
-        else:
-            cov = layer.cov(cov, mask, with_ntk=False)
-    cov = cov.cleaned(mask)
+
+    def activate(layer: Activation, cov: Cov) -> Cov:
+        stds.append(_root(cov.nngp[level.ry, :, level.rx]))
+        factors = layer.factors(stds[-1])
+        row = tuple(f[None, :, None] for f in factors)
+        return layer.cov(cov, row, tuple(_band(f, level) for f in factors))
+
+    cov = through(level.layers, cov, mask, False, activate).cleaned(mask)
     if not isinstance(level.end, AvgPool):
         return cov.map(lambda k: jnp.sum(k, (0, 1, 2, 3)) / head_pairs(level))
     return Cov(pool_y(pool_x(cov.nngp)), None, clean=level.height % 2 == level.width % 2 == 0)

@@ -4,6 +4,7 @@
 parameterisation, Jacot et al. 2018). Covariances are a `Cov`; see `kernels.bands` for the band layout.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
@@ -37,6 +38,11 @@ class Cov:
     def map(self, function) -> "Cov":
         """Applies a linear map of the covariances (a pool, a mean) to both."""
         return replace(self, nngp=function(self.nngp), ntk=None if self.ntk is None else function(self.ntk))
+
+    def plus(self, other: "Cov") -> "Cov":
+        """The covariances of the sum of two uncorrelated functions."""
+        tangents = [ntk for ntk in (self.ntk, other.ntk) if ntk is not None]
+        return Cov(self.nngp + other.nngp, sum(tangents) if tangents else None, self.clean and other.clean)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,18 @@ class Activation:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """The sum of a branch and a shortcut, at one resolution: x -> branch(x) + shortcut(x).
+
+    branch: its last layer is a Conv, whose weights leave the two paths uncorrelated: their covariances add.
+    shortcut: None is the identity.
+    """
+
+    branch: tuple["Conv | Activation | Residual", ...]
+    shortcut: Conv | None = None
+
+
+@dataclass(frozen=True)
 class AvgPool:
     """2x2 average pooling, stride 2; odd sizes drop the last row or column (VALID)."""
 
@@ -99,4 +117,40 @@ class GlobalAvgPool:
     """Mean over the pixels: every pixel of one image meets every pixel of the other."""
 
 
-Layer = Conv | Dense | Activation | AvgPool | Flatten | GlobalAvgPool
+PixelLayer = Conv | Activation | Residual
+Layer = PixelLayer | Dense | AvgPool | Flatten | GlobalAvgPool
+
+
+def through(
+    layers: Sequence[PixelLayer], cov: Cov, inside: Array, with_ntk: bool, activate: Callable[[Activation, Cov], Cov]
+) -> Cov:
+    """Passes `cov` through the layers of one resolution; `activate` is called per activation, in the order of `leaves`.
+
+    inside: bool, broadcast: which pixel pairs lie in the image.
+    """
+    for layer in layers:
+        match layer:
+            case Activation():
+                cov = activate(layer, cov)
+            case Conv():
+                cov = layer.cov(cov, inside, with_ntk)
+            case Residual(branch, shortcut):
+                short = cov if shortcut is None else shortcut.cov(cov, inside, with_ntk)
+                cov = through(branch, cov, inside, with_ntk, activate).plus(short)
+    return cov
+
+
+def leaves(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """The layers one by one; a residual block gives those of its branch, then its shortcut."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from leaves(layer.branch)
+            if layer.shortcut is not None:
+                yield layer.shortcut
+        else:
+            yield layer
+
+
+def activations(layers: Sequence[Layer]) -> list[Activation]:
+    """The activations among the leaves, in the order in which standard deviations are stored."""
+    return [layer for layer in leaves(layers) if isinstance(layer, Activation)]

@@ -7,7 +7,7 @@ average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus 
 
 from typing import NamedTuple
 
-from kernels.layers import Activation, AvgPool, Conv, Flatten, GlobalAvgPool
+from kernels.layers import AvgPool, Flatten, GlobalAvgPool, PixelLayer, leaves
 from kernels.networks import Network
 
 
@@ -16,7 +16,7 @@ class Level(NamedTuple):
 
     height, width: pixels.
     ry, rx: offsets -ry..ry and -rx..rx are held.
-    layers: convolutions and activations, in order.
+    layers: convolutions, activations and residual blocks, in order.
     end: the pool or head that ends it.
     """
 
@@ -24,7 +24,7 @@ class Level(NamedTuple):
     width: int
     ry: int
     rx: int
-    layers: tuple[Conv | Activation, ...]
+    layers: tuple[PixelLayer, ...]
     end: AvgPool | Flatten | GlobalAvgPool
 
 
@@ -53,4 +53,6 @@ def points(network: Network, height: int, width: int, channels: int) -> int:
     plan = levels(network, height, width)
     if not plan[0].layers:
         return height * width * channels
-    return sum((2 * p.ry + 1) * (2 * p.rx + 1) * p.height * p.width * max(1, len(p.layers)) for p in plan)
+    return sum(
+        (2 * p.ry + 1) * (2 * p.rx + 1) * p.height * p.width * max(1, sum(1 for _ in leaves(p.layers))) for p in plan
+    )

@@ -15,7 +15,7 @@ from jax import Array, lax
 from kernels.activations import Factors
 from kernels.bands import columns, inside, plane_of, pool_x, pool_y
 from kernels.features import Features, head_pairs
-from kernels.layers import Activation, AvgPool, Cov
+from kernels.layers import Activation, AvgPool, Cov, activations, through
 from kernels.levels import Level, levels
 from kernels.networks import Network
 
@@ -41,8 +41,7 @@ def lay_out(network: Network, group: Features) -> Columns:
     factors = [
         tuple(columns(f, (level.ry, level.rx)) for f in layer.factors(jnp.moveaxis(next(stds), 0, -1)))
         for level in plan
-        for layer in level.layers
-        if isinstance(layer, Activation)
+        for layer in activations(level.layers)
     ]
     tail = (layer for layer in network.layers[network.head + 1 :] if isinstance(layer, Activation))
     return Columns(pixels, (*factors, *(layer.factors(next(stds)) for layer in tail)))
@@ -57,9 +56,8 @@ def tile(network: Network, with_ntk: bool, row: Features, cols: Columns) -> Arra
     stds, factors = iter(row.stds), iter(cols.factors)
     cov: Cov | None = None
     for level in levels(network, height, width):
-        count = sum(isinstance(layer, Activation) for layer in level.layers)
-        own = [next(stds) for _ in range(count)]
-        theirs = [next(factors) for _ in range(count)]
+        own = [next(stds) for _ in activations(level.layers)]
+        theirs = [next(factors) for _ in own]
         cov = _level(level, with_ntk, row.images, own, cols.pixels, theirs, cov)
     return tail(network, with_ntk, cov, stds, factors)
 
@@ -94,15 +92,14 @@ def _level(
             cov = Cov(sum(products) / len(pixels), None)
         else:
             cov = Cov(*given, clean=before.clean)
-        activations = zip(stds, factors, strict=True)
-        for layer in level.layers:
-            if isinstance(layer, Activation):
-                std, theirs = next(activations)
-                own = layer.factors(std[:, None, :, None])
-                cov = layer.cov(cov, own, tuple(plane_of(f, i, level.height) for f in theirs))
-            else:
-                cov = layer.cov(cov, mask, with_ntk)
-        cov = cov.cleaned(mask)
+        sides = zip(stds, factors, strict=True)
+
+        def activate(layer: Activation, cov: Cov) -> Cov:
+            std, theirs = next(sides)
+            own = layer.factors(std[:, None, :, None])
+            return layer.cov(cov, own, tuple(plane_of(f, i, level.height) for f in theirs))
+
+        cov = through(level.layers, cov, mask, with_ntk, activate).cleaned(mask)
         if isinstance(level.end, AvgPool):
             cov = cov.map(pool_x)
         else:
