@@ -18,7 +18,7 @@ DIGITS = Config(
     data=DataConfig(name="digits", whiten="standard"),
     kernel=KernelConfig(network="conv_net", depth=2),
     support=SupportConfig(size=10),
-    optim=OptimConfig(learning_rate=4e-2, steps=100, target_batch=500),
+    optim=OptimConfig(learning_rate=4e-2, steps=80, target_batch=400),
     evaluate=EvaluateConfig(every=10),
     checkpoint=CheckpointConfig(every=10),
 )

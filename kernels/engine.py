@@ -18,10 +18,10 @@ from kernels.gram import Get, block, group_size, pullback
 from kernels.levels import points
 from kernels.networks import Network
 
-# XLA's newer CPU emitters fuse a whole chain into each of its consumers and recompute it there. The older ones, under
-# which each convolution and activation is evaluated once, run a 32 x 32 entry in a third of the time (1.1 ms against
-# 3.4 on one core) and compile it in half.
-_CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+# What XLA's CPU compiler does by default with these programs, and what a 32 x 32 entry gains without it:
+#   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1 ms a core;
+#   - it hands sums to a library and writes out their six operands for it: gradient 6.2 -> 5.5 ms a core.
+_CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
 
 # Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
 CHUNK_POINTS = 1 << 30
