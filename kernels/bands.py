@@ -2,22 +2,46 @@
 
 Notation, used throughout `kernels`: images x (rows) and x' (columns); pixel p = (h, w); offset d = p' - p = (oy, ox).
 A band plane holds one row offset oy as an array `[h, ox, w, pairs]`; a whole band is `[oy, h, ox, w, pairs]`. The
-pairs of a tile stand innermost: every shift below then moves a major axis and all lanes do the same work. Entry
-(p, d) with p + d outside the image is zero wherever an operation reads a neighbour.
+pairs of a tile stand innermost: every shift below then moves a major axis and all lanes do the same work.
+
+A band is narrow or wrapped. Narrow: offsets -r..r, and entries with p + d outside the image are zero wherever an
+operation reads a neighbour. Wrapped, where every offset is needed: offsets 0..n-1 modulo the image size n, which pair
+each p with each p' once and hold no entry outside (a quarter of the offsets -(n-1)..n-1); neighbours in the array are
+then not neighbours in the image across the seam between p' = n-1 and p' = 0.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 
-@jax.custom_vjp
-def box(x: Array) -> Array:
-    """Sums the nine neighbours of each pixel, zeros outside: `[..., h, ox, w, pairs]` to the same shape.
+class Plane(NamedTuple):
+    """What an operation must know of the place of its entries: of a plane, or with a leading axis of a whole band.
 
-    A convolution moves both pixels of a pair together, so it never mixes offsets: this is all of it but the weights.
-    Separable: 2 + 2 additions. The sum is its own adjoint, which autodiff of pads and slices does not see (10x slower).
+    inside: bool [h, ox, w, 1], whether p + d lies in the image; None in a wrapped band, where it always does.
+    seams: None in a narrow band; else ([h, 1, 1, 1], [1, ox, w, 1]), true where pixel p and the one before it are
+      neighbours in both images, false at the seam.
     """
+
+    inside: Array | None
+    seams: tuple[Array, Array] | None
+
+    def box(self, x: Array) -> Array:
+        """Sums the nine neighbours of each pixel, zeros outside: `[..., h, ox, w, pairs]` to the same shape.
+
+        A convolution moves both pixels of a pair together, so it never mixes offsets: this is all of it but the
+        weights.
+        """
+        if self.seams is None:
+            return _box(x)
+        return _seamed_box(x, tuple(seam.astype(x.dtype) for seam in self.seams))
+
+
+@jax.custom_vjp
+def _box(x: Array) -> Array:
+    # Separable: 2 + 2 additions. It is its own adjoint, which autodiff of pads and slices does not see (10x slower).
     zeros = [(0, 0)] * (x.ndim - 4)
     padded = jnp.pad(x, [*zeros, (1, 1), (0, 0), (1, 1), (0, 0)])
     height, width = x.shape[-4], x.shape[-2]
@@ -25,18 +49,38 @@ def box(x: Array) -> Array:
     return sum(lax.slice_in_dim(rows, i, i + width, axis=-2) for i in range(3))
 
 
-box.defvjp(lambda x: (box(x), None), lambda _, cotangent: (box(cotangent),))
+_box.defvjp(lambda x: (_box(x), None), lambda _, g: (_box(g),))
+
+
+@jax.custom_vjp
+def _seamed_box(x: Array, seams: tuple[Array, Array]) -> Array:
+    for axis, seam in zip((-4, -2), seams, strict=True):
+        x = x + seam * _shifted(x, axis, 1) + _shifted(seam, axis, -1) * _shifted(x, axis, -1)
+    return x
+
+
+def _seamed_box_backward(seams: tuple[Array, Array], g: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _seamed_box(g, seams), jax.tree.map(jnp.zeros_like, seams)
+
+
+_seamed_box.defvjp(lambda x, seams: (_seamed_box(x, seams), seams), _seamed_box_backward)
+
+
+def _shifted(x: Array, axis: int, by: int) -> Array:
+    """x with its entries moved by 1 or -1 along `axis`, a zero at the end left free."""
+    ends = [(0, 0)] * x.ndim
+    ends[axis] = (1, 0) if by == 1 else (0, 1)
+    start = 0 if by == 1 else 1
+    return lax.slice_in_dim(jnp.pad(x, ends), start, start + x.shape[axis], axis=axis)
 
 
 @jax.custom_vjp
 def _pool(x: Array) -> Array:
-    """One axis of the 2x2 average pool, without its factor 1/4: `[..., 4R+3, n, m]` to `[..., 2R+1, n // 2, m]`.
+    """One axis of the 2x2 average pool of a narrow band, unscaled: `[..., 4R+3, n, m]` to `[..., 2R+1, n//2, m]`.
 
     K_out[D, P] = sum over a, b in {0, 1} of K[2D + b - a, 2P + a]; an odd n drops its last pixel.
     """
-    half = x.shape[-2] // 2
-    pairs = x[..., : 2 * half, :].reshape(*x.shape[:-2], half, 2, x.shape[-1])
-    even, odd = pairs[..., 0, :], pairs[..., 1, :]
+    even, odd = _parities(x)
     same = even[..., 1:-1:2, :, :] + odd[..., 1:-1:2, :, :]
     return same + even[..., 2::2, :, :] + odd[..., :-2:2, :, :]
 
@@ -56,37 +100,36 @@ def _pool_adjoint(pixels: int, g: Array) -> Array:
 _pool.defvjp(lambda x: (_pool(x), x.shape[-2]), lambda pixels, g: (_pool_adjoint(pixels, g),))
 
 
-def pool_x(planes: Array) -> Array:
-    """Average-pools the columns of planes: `[..., h, 4R+3, w, pairs]` to `[..., h, 2R+1, w // 2, pairs]`."""
-    return _pool(planes) / 4
+@jax.custom_vjp
+def _wrapped_pool(x: Array) -> Array:
+    """The same of a wrapped band, offsets modulo n (even): `[..., n, n, m]` to `[..., n/2, n/2, m]`."""
+    even, odd = _parities(x)
+    same = even[..., ::2, :, :] + odd[..., ::2, :, :]
+    return same + even[..., 1::2, :, :] + jnp.roll(odd[..., 1::2, :, :], 1, axis=-3)
 
 
-def pool_y(band: Array) -> Array:
-    """Average-pools the rows of a band: `[4R+3, h, ox, w, pairs]` to `[2R+1, h // 2, ox, w, pairs]`."""
+def _wrapped_pool_adjoint(_: None, g: Array) -> tuple[Array]:
+    both = jnp.stack([jnp.stack([g, g], -2), jnp.stack([g, jnp.roll(g, -1, axis=-3)], -2)], axis=-4)
+    return (both.reshape(*g.shape[:-3], 2 * g.shape[-3], 2 * g.shape[-2], g.shape[-1]),)
+
+
+_wrapped_pool.defvjp(lambda x: (_wrapped_pool(x), None), _wrapped_pool_adjoint)
+
+
+def _parities(x: Array) -> tuple[Array, Array]:
+    """The even and the odd pixels of `[..., n, m]`, [..., n//2, m] each."""
+    half = x.shape[-2] // 2
+    pairs = x[..., : 2 * half, :].reshape(*x.shape[:-2], half, 2, x.shape[-1])
+    return pairs[..., 0, :], pairs[..., 1, :]
+
+
+def pool_x(planes: Array, wrapped: bool) -> Array:
+    """Average-pools the columns of planes: `[..., h, ox, w, pairs]`, sizes of column pixels and offsets halved."""
+    return (_wrapped_pool if wrapped else _pool)(planes) / 4
+
+
+def pool_y(band: Array, wrapped: bool) -> Array:
+    """Average-pools the rows of a band: `[oy, h, ox, w, pairs]`, sizes of row pixels and offsets halved."""
     offsets, height, *rest = band.shape
-    pooled = _pool(band.reshape(offsets, height, -1)) / 4
+    pooled = (_wrapped_pool if wrapped else _pool)(band.reshape(offsets, height, -1)) / 4
     return pooled.reshape(*pooled.shape[:2], *rest)
-
-
-def columns(images: Array, radius: tuple[int, int]) -> Array:
-    """Lays x'(p + d) out for slicing by oy: `[h, w, pairs]` to `[h + 2 ry, ox, w, pairs]`, zeros outside the image.
-
-    Rows oy + ry to oy + ry + h of the result are the plane of offset oy: one copy per offset column, made once per
-    tile, and none per row offset.
-    """
-    ry, rx = radius
-    padded = jnp.pad(images, ((ry, ry), (rx, rx), (0, 0)))
-    width = images.shape[1]
-    return jnp.stack([padded[:, i : i + width] for i in range(2 * rx + 1)], axis=1)
-
-
-def plane_of(stacked: Array, row_offset: Array, height: int) -> Array:
-    """Takes the plane `[h, ox, w, pairs]` of row offset index `row_offset` (oy + ry) from `columns`' result."""
-    return lax.dynamic_slice_in_dim(stacked, row_offset, height, axis=0)
-
-
-def inside(height: int, width: int, oy: Array, rx: int) -> Array:
-    """Says where p + d lies in the image: bool `[h, ox, w, 1]` for row offset `oy` and column offsets -rx..rx."""
-    rows = jnp.arange(height)[:, None, None, None] + oy
-    cols = jnp.arange(width)[None, None, :, None] + jnp.arange(-rx, rx + 1)[None, :, None, None]
-    return (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kernels.activations import Factors
-from kernels.bands import columns, inside, plane_of, pool_x, pool_y
+from kernels.bands import pool_x, pool_y
 from kernels.layers import Activation, AvgPool, Cov, through
 from kernels.levels import Level, levels
 from kernels.networks import Network
+from kernels.roots import root
 
 BAND_BYTES = 1 << 24  # size of one band of a group of images while their standard deviations are computed
 
@@ -39,7 +40,7 @@ def features(network: Network, images: Array) -> Features:
     plan = levels(network, height, width)
     if not plan[0].layers:
         return Features(images, _vector_stds(network, images))
-    band = max((2 * p.ry + 1) * (2 * p.rx + 1) * p.height * p.width for p in plan) * images.dtype.itemsize
+    band = max(level.offsets.points for level in plan) * images.dtype.itemsize
     group = max(1, min(n, BAND_BYTES // band))
     groups = -(-n // group)
     padded = jnp.concatenate([images, jnp.repeat(images[-1:], groups * group - n, axis=0)])
@@ -65,7 +66,7 @@ def _group_stds(network: Network, plan: tuple[Level, ...], images: Array) -> tup
     """Follows K_xx of `images` [h, w, c, lanes] through the network and notes each activation's deviation."""
     stds: list[Array] = []
     channels = images.shape[2]
-    shifted = (_band(images[:, :, c], plan[0]) * images[None, :, None, :, c] for c in range(channels))
+    shifted = (plan[0].offsets.band_of(images[:, :, c]) * images[None, :, None, :, c] for c in range(channels))
     cov = Cov(sum(shifted) / channels, None)
     for level in plan:
         cov = _self_level(level, cov, stds)
@@ -74,25 +75,26 @@ def _group_stds(network: Network, plan: tuple[Level, ...], images: Array) -> tup
 
 
 def _self_level(level: Level, cov: Cov, stds: list[Array]) -> Cov:
-    planes = jnp.arange(-level.ry, level.ry + 1)
-    mask = jax.vmap(lambda oy: inside(level.height, level.width, oy, level.rx))(planes)
+    offsets = level.offsets
+    plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
 
     def activate(layer: Activation, cov: Cov) -> Cov:
-        stds.append(_root(cov.nngp[level.ry, :, level.rx]))
+        stds.append(root(cov.nngp[offsets.zero[0], :, offsets.zero[1]]))
         factors = layer.factors(stds[-1])
         row = tuple(f[None, :, None] for f in factors)
-        return layer.cov(cov, row, tuple(_band(f, level) for f in factors))
+        return layer.cov(cov, row, tuple(offsets.band_of(f) for f in factors))
 
-    cov = through(level.layers, cov, mask, False, activate).cleaned(mask)
+    cov = through(level.layers, cov, plane, False, activate).cleaned(plane)
     if not isinstance(level.end, AvgPool):
         return cov.map(lambda k: jnp.sum(k, (0, 1, 2, 3)) / head_pairs(level))
-    return Cov(pool_y(pool_x(cov.nngp)), None, clean=level.height % 2 == level.width % 2 == 0)
+    pooled = pool_y(pool_x(cov.nngp, offsets.wrapped), offsets.wrapped)
+    return Cov(pooled, None, clean=stays_clean(level))
 
 
 def _tail_of_self(network: Network, cov: Cov, stds: list[Array]) -> None:
     for layer in network.layers[network.head + 1 :]:
         if isinstance(layer, Activation):
-            stds.append(_root(cov.nngp))
+            stds.append(root(cov.nngp))
             factors: Factors = layer.factors(stds[-1])
             cov = layer.cov(cov, factors, factors)
         else:
@@ -101,16 +103,10 @@ def _tail_of_self(network: Network, cov: Cov, stds: list[Array]) -> None:
 
 def head_pairs(level: Level) -> int:
     """How many pixel pairs the head averages: h w for Flatten (offset 0 alone is held), (h w)^2 for the global mean."""
-    pixels = level.height * level.width
-    return pixels if level.ry == level.rx == 0 else pixels**2
+    pixels = level.offsets.height * level.offsets.width
+    return pixels if level.offsets.shape == (1, 1) else pixels**2
 
 
-def _band(x: Array, level: Level) -> Array:
-    """x'(p + d) for all offsets of a level: [h, w, lanes] to [oy, h, ox, w, lanes]."""
-    stacked = columns(x, (level.ry, level.rx))
-    return lax.map(lambda i: plane_of(stacked, i, level.height), jnp.arange(2 * level.ry + 1))
-
-
-def _root(variance: Array) -> Array:
-    positive = variance > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1)), 0)
+def stays_clean(level: Level) -> bool:
+    """Whether a pool leaves zeros outside the image: one that drops a last row brings it in from beyond the edge."""
+    return level.offsets.height % 2 == level.offsets.width % 2 == 0

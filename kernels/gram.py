@@ -27,7 +27,7 @@ def group_size(network: Network, image_shape: tuple[int, ...], dtype: jnp.dtype)
     Accelerators want millions of entries an operation: 256 MiB.
     """
     plan = levels(network, *image_shape[:2])
-    plane = max((2 * p.rx + 1) * p.height * p.width for p in plan) * jnp.dtype(dtype).itemsize
+    plane = max(p.offsets.points // p.offsets.shape[0] for p in plan) * jnp.dtype(dtype).itemsize
     budget = 1 << 20 if jax.default_backend() == "cpu" else 1 << 28
     return max(8, min(512, 1 << (budget // plane).bit_length() - 1 if plane <= budget else 0))
 

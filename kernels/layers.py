@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from kernels.activations import ACTIVATIONS, Factors
-from kernels.bands import box
+from kernels.bands import Plane
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Cov:
     ntk: Array | None
     clean: bool = True
 
-    def cleaned(self, inside: Array) -> "Cov":
-        """Zeroes what lies outside the image, where that is not so already. `inside`: bool, broadcast."""
-        if self.clean:
+    def cleaned(self, plane: Plane) -> "Cov":
+        """Zeroes what lies outside the image, where that is not so already."""
+        if self.clean or plane.inside is None:
             return self
-        ntk = None if self.ntk is None else jnp.where(inside, self.ntk, 0)
-        return Cov(jnp.where(inside, self.nngp, 0), ntk)
+        ntk = None if self.ntk is None else jnp.where(plane.inside, self.ntk, 0)
+        return Cov(jnp.where(plane.inside, self.nngp, 0), ntk)
 
     def map(self, function) -> "Cov":
         """Applies a linear map of the covariances (a pool, a mean) to both."""
@@ -52,14 +52,14 @@ class Conv:
     W_std: float = sqrt(2)
     b_std: float = 0.1
 
-    def cov(self, cov: Cov, inside: Array, with_ntk: bool) -> Cov:
+    def cov(self, cov: Cov, plane: Plane, with_ntk: bool) -> Cov:
         """K <- W_std^2/9 box(K) + b_std^2; Theta <- K + W_std^2/9 box(Theta). Novak et al. 2019, eq. 7."""
-        cov = cov.cleaned(inside)
+        cov = cov.cleaned(plane)
         scale = self.W_std**2 / 9
-        nngp = scale * box(cov.nngp) + self.b_std**2
+        nngp = scale * plane.box(cov.nngp) + self.b_std**2
         if not with_ntk:
             return Cov(nngp, None, clean=False)
-        return Cov(nngp, nngp if cov.ntk is None else nngp + scale * box(cov.ntk), clean=False)
+        return Cov(nngp, nngp if cov.ntk is None else nngp + scale * plane.box(cov.ntk), clean=False)
 
 
 @dataclass(frozen=True)
@@ -122,21 +122,21 @@ Layer = PixelLayer | Dense | AvgPool | Flatten | GlobalAvgPool
 
 
 def through(
-    layers: Sequence[PixelLayer], cov: Cov, inside: Array, with_ntk: bool, activate: Callable[[Activation, Cov], Cov]
+    layers: Sequence[PixelLayer], cov: Cov, plane: Plane, with_ntk: bool, activate: Callable[[Activation, Cov], Cov]
 ) -> Cov:
     """Passes `cov` through the layers of one resolution; `activate` is called per activation, in the order of `leaves`.
 
-    inside: bool, broadcast: which pixel pairs lie in the image.
+    plane: where the entries of `cov` lie.
     """
     for layer in layers:
         match layer:
             case Activation():
                 cov = activate(layer, cov)
             case Conv():
-                cov = layer.cov(cov, inside, with_ntk)
+                cov = layer.cov(cov, plane, with_ntk)
             case Residual(branch, shortcut):
-                short = cov if shortcut is None else shortcut.cov(cov, inside, with_ntk)
-                cov = through(branch, cov, inside, with_ntk, activate).plus(short)
+                short = cov if shortcut is None else shortcut.cov(cov, plane, with_ntk)
+                cov = through(branch, cov, plane, with_ntk, activate).plus(short)
     return cov
 
 

@@ -2,28 +2,25 @@
 
 A Flatten head needs offset 0 alone, a convolution or an activation no more offsets than the layers after it, a 2x2
 average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus needs radius 7, 3, 1, 0: 225 offsets of
-3,969 at full resolution, and no approximation. A global average pool needs them all.
+3,969 at full resolution, and no approximation. A global average pool needs them all, and holds them wrapped.
 """
 
 from typing import NamedTuple
 
 from kernels.layers import AvgPool, Flatten, GlobalAvgPool, PixelLayer, leaves
 from kernels.networks import Network
+from kernels.offsets import Offsets
 
 
 class Level(NamedTuple):
     """The layers of one resolution.
 
-    height, width: pixels.
-    ry, rx: offsets -ry..ry and -rx..rx are held.
+    offsets: those of its band, and its pixels.
     layers: convolutions, activations and residual blocks, in order.
     end: the pool or head that ends it.
     """
 
-    height: int
-    width: int
-    ry: int
-    rx: int
+    offsets: Offsets
     layers: tuple[PixelLayer, ...]
     end: AvgPool | Flatten | GlobalAvgPool
 
@@ -36,16 +33,21 @@ def levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
         if isinstance(layer, AvgPool):
             parts.append([])
     sizes = [(height >> i, width >> i) for i in range(len(parts))]
-    ry = rx = 0
-    plan: list[Level] = []
-    for (h, w), part in zip(reversed(sizes), reversed(parts), strict=True):
-        match part[-1]:
+    radii = [(0, 0)] * len(parts)
+    for i in reversed(range(len(parts))):
+        match parts[i][-1]:
             case AvgPool():
-                ry, rx = 2 * ry + 1, 2 * rx + 1
+                ry, rx = radii[i + 1]
+                radii[i] = 2 * ry + 1, 2 * rx + 1
             case GlobalAvgPool():
-                ry, rx = h - 1, w - 1
-        plan.append(Level(h, w, ry, rx, tuple(part[:-1]), part[-1]))
-    return tuple(reversed(plan))
+                radii[i] = sizes[i][0] - 1, sizes[i][1] - 1
+    # A wrapped band is halved by a pool only where both sizes are even.
+    full = all((ry, rx) == (h - 1, w - 1) for (ry, rx), (h, w) in zip(radii, sizes, strict=True))
+    wrapped = full and all(h % 2 == w % 2 == 0 for h, w in sizes[:-1])
+    return tuple(
+        Level(Offsets(*size, *radius, wrapped), tuple(part[:-1]), part[-1])
+        for size, radius, part in zip(sizes, radii, parts, strict=True)
+    )
 
 
 def points(network: Network, height: int, width: int, channels: int) -> int:
@@ -53,6 +55,4 @@ def points(network: Network, height: int, width: int, channels: int) -> int:
     plan = levels(network, height, width)
     if not plan[0].layers:
         return height * width * channels
-    return sum(
-        (2 * p.ry + 1) * (2 * p.rx + 1) * p.height * p.width * max(1, sum(1 for _ in leaves(p.layers))) for p in plan
-    )
+    return sum(level.offsets.points * max(1, len(list(leaves(level.layers)))) for level in plan)

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kernels.activations import Factors
-from kernels.bands import columns, inside, plane_of, pool_x, pool_y
-from kernels.features import Features, head_pairs
+from kernels.bands import pool_x, pool_y
+from kernels.features import Features, head_pairs, stays_clean
 from kernels.layers import Activation, AvgPool, Cov, activations, through
 from kernels.levels import Level, levels
 from kernels.networks import Network
@@ -23,7 +23,7 @@ from kernels.networks import Network
 class Columns(NamedTuple):
     """A group of column images laid out for a tile.
 
-    pixels: one array per channel, [h + 2 ry, ox, w, pairs] as `kernels.bands.columns` makes it.
+    pixels: one array per channel, [rows, ox, w, pairs] as `kernels.offsets.Offsets.columns` makes it.
     factors: per activation, its `factors`: laid out likewise before the head, [pairs] after it.
     """
 
@@ -36,10 +36,10 @@ def lay_out(network: Network, group: Features) -> Columns:
     _, height, width, channels = group.images.shape
     plan = levels(network, height, width)
     lanes = jnp.moveaxis(group.images, 0, -1)
-    pixels = tuple(columns(lanes[:, :, c], (plan[0].ry, plan[0].rx)) for c in range(channels))
+    pixels = tuple(plan[0].offsets.columns(lanes[:, :, c]) for c in range(channels))
     stds = iter(group.stds)
     factors = [
-        tuple(columns(f, (level.ry, level.rx)) for f in layer.factors(jnp.moveaxis(next(stds), 0, -1)))
+        tuple(level.offsets.columns(f) for f in layer.factors(jnp.moveaxis(next(stds), 0, -1)))
         for level in plan
         for layer in activations(level.layers)
     ]
@@ -85,10 +85,12 @@ def _level(
 ) -> Cov:
     """One resolution: maps its planes and joins them by the pool or the head. `before` is None at full resolution."""
 
+    offsets = level.offsets
+
     def plane(i: Array, given: tuple[Array, Array | None] | None) -> tuple[Array, Array | None]:
-        mask = inside(level.height, level.width, i - level.ry, level.rx)
+        place = offsets.plane(i)
         if given is None:
-            products = (image[:, None, :, None, c] * plane_of(x, i, level.height) for c, x in enumerate(pixels))
+            products = (image[:, None, :, None, c] * offsets.plane_of(x, i) for c, x in enumerate(pixels))
             cov = Cov(sum(products) / len(pixels), None)
         else:
             cov = Cov(*given, clean=before.clean)
@@ -97,18 +99,18 @@ def _level(
         def activate(layer: Activation, cov: Cov) -> Cov:
             std, theirs = next(sides)
             own = layer.factors(std[:, None, :, None])
-            return layer.cov(cov, own, tuple(plane_of(f, i, level.height) for f in theirs))
+            return layer.cov(cov, own, tuple(offsets.plane_of(f, i) for f in theirs))
 
-        cov = through(level.layers, cov, mask, with_ntk, activate).cleaned(mask)
+        cov = through(level.layers, cov, place, with_ntk, activate).cleaned(place)
         if isinstance(level.end, AvgPool):
-            cov = cov.map(pool_x)
+            cov = cov.map(lambda k: pool_x(k, offsets.wrapped))
         else:
             cov = cov.map(lambda k: jnp.sum(k, (0, 1, 2)) / head_pairs(level))
         return cov.nngp, cov.ntk
 
     given = None if before is None else (before.nngp, before.ntk)
-    planes = jnp.arange(2 * level.ry + 1)
+    planes = jnp.arange(offsets.shape[0])
     nngp, ntk = lax.map(lambda a: jax.checkpoint(plane, prevent_cse=False)(*a), (planes, given))
     if isinstance(level.end, AvgPool):
-        return Cov(nngp, ntk, clean=level.height % 2 == level.width % 2 == 0).map(pool_y)
+        return Cov(nngp, ntk, clean=stays_clean(level)).map(lambda k: pool_y(k, offsets.wrapped))
     return Cov(nngp, ntk).map(lambda k: jnp.sum(k, 0))
