@@ -1,13 +1,13 @@
 """Dual activations: the covariance after an elementwise function, and the factor it puts on the NTK.
 
 For (u, v) jointly Gaussian with covariance K and standard deviations s, s':
-    K_out = E[phi(u) phi(v)],    Theta_out = Theta * E[phi'(u) phi'(v)].
-An activation is a class with two methods, and one line in `ACTIVATIONS`:
-    factors(std)               per image and pixel, what `dual` needs of one side; zeros stay zeros (outside the image)
-    dual(nngp, ntk, row, col)  the two formulas; `row` and `col` are the factors, broadcast against `nngp`
+    K_out = E[phi(u) phi(v)],    Theta_out = Theta * E[phi'(u) phi'(v)] = Theta * dK_out/dK.
+An activation is a `Dual` and one line in `ACTIVATIONS`, from which its kernel and its finite network are made. Any
+other elementwise function works by the expansion of `kernels.hermite`.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +15,34 @@ import numpy as np
 from jax import Array
 
 from kernels.arccos import arccos_unit
+from kernels.hermite import Factors, Hermite
+from kernels.roots import inverse
 
-Factors = tuple[Array, ...]
+
+class Dual(Protocol):
+    """An elementwise function phi and its dual."""
+
+    def apply(self, u: Array) -> Array:
+        """phi itself, of any array."""
+
+    def factors(self, std: Array) -> Factors:
+        """What `dual` needs of one side, per image and pixel; any shape. Outside the image it gets zeros instead."""
+
+    def dual(self, nngp: Array, ntk: Array | None, row: Factors, col: Factors) -> tuple[Array, Array | None]:
+        """K_out and Theta_out. Both sides' factors broadcast against `nngp`; where `col` is zero both are zero."""
 
 
 class Relu:
     """phi(u) = max(u, 0). Cho & Saul 2009, eq. 3-6 (arc-cosine kernels of degree 0 and 1)."""
 
     @staticmethod
+    def apply(u: Array) -> Array:
+        return jax.nn.relu(u)
+
+    @staticmethod
     def factors(std: Array) -> Factors:
         # Dividing per image and pixel, not per pair: two multiplications replace a square root and a division.
-        return std, jax.lax.stop_gradient(_inverse(std))
+        return std, jax.lax.stop_gradient(inverse(std))
 
     @staticmethod
     def dual(nngp: Array, ntk: Array | None, row: Factors, col: Factors) -> tuple[Array, Array | None]:
@@ -91,6 +108,10 @@ class Erf:
     """phi(u) = erf(u). Williams 1997, eq. 11: K_out = 2/pi asin(2K / sqrt((1 + 2 s^2)(1 + 2 s'^2)))."""
 
     @staticmethod
+    def apply(u: Array) -> Array:
+        return jax.lax.erf(u)
+
+    @staticmethod
     def factors(std: Array) -> Factors:
         return (jnp.where(std > 0, jax.lax.rsqrt(1 + 2 * std * std), 0),)
 
@@ -103,8 +124,43 @@ class Erf:
         return 2 / np.pi * jnp.arcsin(sine), ntk
 
 
+class Gelu:
+    """phi(u) = u Phi(u), Phi the normal distribution function. Tsuchida et al. 2021, 2002.08517.
+
+    With P = (1 + s^2)(1 + s'^2), r = K / sqrt P, q = sqrt(1 - r^2):
+        K_out = K / 4 + (K asin r + (r^2 + s^2 s'^2 q^2) / (q sqrt P)) / 2 pi
+        dK_out/dK = 1/4 + (asin r + r / q (1 + (1 / q^2 + 1 - s^2 s'^2) / P)) / 2 pi
+    """
+
+    @staticmethod
+    def apply(u: Array) -> Array:
+        return jax.nn.gelu(u, approximate=False)
+
+    @staticmethod
+    def factors(std: Array) -> Factors:
+        variance = std * std
+        return variance, jnp.where(std > 0, jax.lax.rsqrt(1 + variance), 0)
+
+    @staticmethod
+    def dual(nngp: Array, ntk: Array | None, row: Factors, col: Factors) -> tuple[Array, Array | None]:
+        variances, scale = row[0] * col[0], row[1] * col[1]
+        ratio = nngp * scale
+        rest = 1 - ratio * ratio
+        inverse = jax.lax.rsqrt(rest)
+        inside = col[1] > 0
+        linear = jnp.where(inside, 0.25 + jnp.arcsin(ratio) / (2 * np.pi), 0)
+        if ntk is not None:
+            slope = ratio * inverse * (1 + scale * scale * (1 / rest + 1 - variances))
+            ntk = ntk * (linear + slope / (2 * np.pi))
+        return nngp * linear + scale * inverse * (ratio * ratio + variances * rest) / (2 * np.pi), ntk
+
+
 class Identity:
     """phi(u) = u: linear networks."""
+
+    @staticmethod
+    def apply(u: Array) -> Array:
+        return u
 
     @staticmethod
     def factors(std: Array) -> Factors:
@@ -116,12 +172,35 @@ class Identity:
         return jnp.where(inside, nngp, 0), None if ntk is None else jnp.where(inside, ntk, 0)
 
 
-ACTIVATIONS = {"relu": Relu, "erf": Erf, "identity": Identity}
+ACTIVATIONS: dict[str, Dual] = {
+    "relu": Relu(),
+    "erf": Erf(),
+    "gelu": Gelu(),
+    "identity": Identity(),
+    "sin": Hermite(jnp.sin),
+    "softplus": Hermite(jax.nn.softplus),
+    "tanh": Hermite(jnp.tanh),
+}
 
 
-def _inverse(std: Array) -> Array:
-    positive = std > 0
-    return jnp.where(positive, 1 / jnp.where(positive, std, 1), 0)
+def dual_of(function: str | Callable[[Array], Array] | Dual) -> Dual:
+    """The dual of an activation given by name, as a `Dual`, or as an elementwise JAX function.
+
+    Raises:
+      ValueError: the name is unknown, or `function` is none of these.
+    """
+    if isinstance(function, str):
+        if function not in ACTIVATIONS:
+            raise ValueError(
+                f"unknown activation {function!r}; known: {', '.join(sorted(ACTIVATIONS))}; "
+                "or give an elementwise JAX function"
+            )
+        return ACTIVATIONS[function]
+    if hasattr(function, "dual"):
+        return function
+    if not callable(function):
+        raise ValueError(f"an activation is a name or an elementwise JAX function; got {function!r}")
+    return Hermite(function)
 
 
 def _unbroadcast(x: Array, shape: tuple[int, ...]) -> Array:

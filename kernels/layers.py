@@ -1,7 +1,8 @@
 """The layers a network is made of, as data. What a layer does to a covariance is the method beside its numbers.
 
-`W_std`, `b_std` are the field's: weights of variance W_std^2 / fan_in, biases of variance b_std^2 (NTK
-parameterisation, Jacot et al. 2018). Covariances are a `Cov`; see `kernels.bands` for the band layout.
+`W_std`, `b_std` are the field's: weights of variance W_std^2 / fan_in, biases of variance b_std^2; b_std = 0 is no
+bias. `fan_in` is None in the NTK parameterisation (Jacot et al. 2018); in the standard one it is the number of inputs
+of each output, which a `Network` knows. Covariances are a `Cov`; see `kernels.bands` for the band layout.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from math import sqrt
 import jax.numpy as jnp
 from jax import Array
 
-from kernels.activations import ACTIVATIONS, Factors
+from kernels.activations import Dual, Factors, dual_of
 from kernels.bands import Plane
 
 
@@ -51,15 +52,22 @@ class Conv:
 
     W_std: float = sqrt(2)
     b_std: float = 0.1
+    fan_in: int | None = None
 
     def cov(self, cov: Cov, plane: Plane, with_ntk: bool) -> Cov:
-        """K <- W_std^2/9 box(K) + b_std^2; Theta <- K + W_std^2/9 box(Theta). Novak et al. 2019, eq. 7."""
+        """K <- W_std^2/9 box(K) + b_std^2; Theta <- own + W_std^2/9 box(Theta). Novak et al. 2019, eq. 7.
+
+        own, of this layer's parameters, is the new K; in the standard parameterisation fan_in/9 box(K), and 1 for a
+        bias (Sohl-Dickstein et al. 2020, 2001.07301).
+        """
         cov = cov.cleaned(plane)
         scale = self.W_std**2 / 9
-        nngp = scale * plane.box(cov.nngp) + self.b_std**2
+        sums = plane.box(cov.nngp)
+        nngp = scale * sums + self.b_std**2
         if not with_ntk:
             return Cov(nngp, None, clean=False)
-        return Cov(nngp, nngp if cov.ntk is None else nngp + scale * plane.box(cov.ntk), clean=False)
+        own = nngp if self.fan_in is None else self.fan_in / 9 * sums + float(self.b_std > 0)
+        return Cov(nngp, own if cov.ntk is None else own + scale * plane.box(cov.ntk), clean=False)
 
 
 @dataclass(frozen=True)
@@ -68,26 +76,38 @@ class Dense:
 
     W_std: float = sqrt(2)
     b_std: float = 0.1
+    fan_in: int | None = None
 
     def cov(self, cov: Cov, with_ntk: bool) -> Cov:
-        """K <- W_std^2 K + b_std^2; Theta <- K + W_std^2 Theta. Lee et al. 2018, eq. 4; Jacot et al. 2018, eq. 4."""
+        """K <- W_std^2 K + b_std^2; Theta <- own + W_std^2 Theta. Lee et al. 2018, eq. 4; Jacot et al. 2018, eq. 4.
+
+        own is the new K; in the standard parameterisation fan_in K, and 1 for a bias.
+        """
         nngp = self.W_std**2 * cov.nngp + self.b_std**2
         if not with_ntk:
             return Cov(nngp, None)
-        return Cov(nngp, nngp if cov.ntk is None else nngp + self.W_std**2 * cov.ntk)
+        own = nngp if self.fan_in is None else self.fan_in * cov.nngp + float(self.b_std > 0)
+        return Cov(nngp, own if cov.ntk is None else own + self.W_std**2 * cov.ntk)
 
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise function, by its name in `kernels.activations.ACTIVATIONS`."""
+    """An elementwise function: a name in `kernels.activations.ACTIVATIONS`, a `Dual`, or any JAX function.
 
-    name: str = "relu"
+    Raises:
+      ValueError: for an unknown name.
+    """
+
+    function: str | Dual | Callable[[Array], Array] = "relu"
+
+    def __post_init__(self) -> None:
+        dual_of(self.function)
 
     def factors(self, std: Array) -> Factors:
-        return ACTIVATIONS[self.name].factors(std)
+        return dual_of(self.function).factors(std)
 
     def cov(self, cov: Cov, row: Factors, col: Factors) -> Cov:
-        return Cov(*ACTIVATIONS[self.name].dual(cov.nngp, cov.ntk, row, col))
+        return Cov(*dual_of(self.function).dual(cov.nngp, cov.ntk, row, col))
 
 
 @dataclass(frozen=True)

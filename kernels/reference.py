@@ -45,7 +45,7 @@ def _covariance(layer, which: int, kernels: list[Pairs]) -> Pairs:
         case Dense():
             return {key: layer.W_std**2 * value + layer.b_std**2 for key, value in own.items()}
         case Activation():
-            return {key: _dual(layer.name, *_moments(which, kernels, key))[0] for key in own}
+            return {key: _dual(layer.function, *_moments(which, kernels, key))[0] for key in own}
         case _:
             return _linear(layer, own)
 
@@ -57,7 +57,7 @@ def _tangent(layer, which: int, before: list[Pairs], after: Pairs, tangent: Pair
         case Dense():
             return {key: after[key] + layer.W_std**2 * tangent[key] for key in after}
         case Activation():
-            return {key: tangent[key] * _dual(layer.name, *_moments(which, before, key))[1] for key in after}
+            return {key: tangent[key] * _dual(layer.function, *_moments(which, before, key))[1] for key in after}
         case _:
             return _linear(layer, tangent)
 
