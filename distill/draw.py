@@ -36,7 +36,9 @@ def balanced(labels: np.ndarray, num_classes: int, size: int, rng: np.random.Gen
     quota = np.minimum(images_per_class(size, num_classes), present)
     # What a scarce class cannot give is dealt to the others.
     while (missing := min(size, len(labels)) - quota.sum()) > 0:
-        open_classes = np.flatnonzero(quota < present)[:missing]
+        open_classes = np.flatnonzero(quota < present)
+        # Those that have less come first where not all get one.
+        open_classes = open_classes[np.argsort(quota[open_classes], kind="stable")][:missing]
         share = max(1, missing // len(open_classes))
         quota[open_classes] = np.minimum(quota[open_classes] + share, present[open_classes])
     order = np.lexsort((rng.random(len(labels)), labels))
