@@ -7,9 +7,10 @@ import numpy as np
 from distill.draw import Stream, balanced, generator
 from distill.gradient import kernel_of
 from distill.krr import Regression, half_mse
-from distill.support import Support, centred_one_hot
+from distill.support import Support, real_support
 from distill.targets import Targets
 from kernels.engine import Engine
+from kernels.features import Features
 from pipeline.split import Split
 
 
@@ -24,14 +25,13 @@ class Score(NamedTuple):
     mse: float
 
 
-def regression_of(engine: Engine, support: Support, ridge: float) -> Regression:
-    """The regression from a support.
+def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: float) -> Regression:
+    """The regression from the images [s, h, w, c] of a support, `rows` being their features.
 
     Raises:
-      UserError: when solved with, if the kernel of the support cannot be inverted.
+      UserError: when solved with, if the kernel of the images cannot be inverted.
     """
-    itself = engine.columns(support.images)
-    return Regression(kernel_of(engine, engine.rows(support.images), itself, len(support.images)), ridge)
+    return Regression(kernel_of(engine, rows, engine.columns(images), len(images)), ridge)
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -> Score:
@@ -40,8 +40,8 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -
     Raises:
       UserError: the kernel of the support cannot be inverted.
     """
-    alpha = regression_of(engine, support, ridge).solve(support.labels)
     rows = engine.rows(support.images)
+    alpha = regression_of(engine, support.images, rows, ridge).solve(support.labels)
     hits, loss = 0, 0.0
     for chunk in targets.chunks(len(support.images)):
         predictions = kernel_of(engine, rows, chunk.features, len(chunk.labels)).T @ alpha
@@ -53,4 +53,4 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -
 def random_support(engine: Engine, train: Split, num_classes: int, size: int, seed: int, draw: int) -> Support:
     """Real images, class-balanced, with centred one-hot labels: what a learned support is compared with."""
     rows = balanced(train.labels, num_classes, size, generator(seed, Stream.BASELINE, draw))
-    return Support(train.images[rows].astype(engine.dtype), centred_one_hot(train.labels[rows], num_classes))
+    return real_support(train, rows, num_classes, engine.dtype)

@@ -29,18 +29,21 @@ class Regression:
     ridge: float
 
     @cached_property
-    def _factor(self) -> tuple[np.ndarray, bool]:
+    def _regularised(self) -> np.ndarray:
         size = len(self.k_ss)
-        regularised = self.k_ss + self.ridge * np.trace(self.k_ss) / size * np.eye(size)
-        if not np.isfinite(regularised).all():
+        if not np.isfinite(self.k_ss).all():
             raise UserError(
                 "the kernel of the support is not finite: its images have left the range of the kernel's precision; "
                 "use a smaller --optim.learning-rate or --kernel.dtype float64"
             )
+        return self.k_ss + self.ridge * np.trace(self.k_ss) / size * np.eye(size)
+
+    @cached_property
+    def _factor(self) -> tuple[np.ndarray, bool]:
         try:
-            return linalg.cho_factor(regularised, lower=True)
+            return linalg.cho_factor(self._regularised, lower=True)
         except linalg.LinAlgError as error:
-            low = linalg.eigvalsh(self.k_ss)[0] / np.trace(self.k_ss) * size
+            low = linalg.eigvalsh(self.k_ss)[0] / np.trace(self.k_ss) * len(self.k_ss)
             raise UserError(
                 f"krr.ridge is {self.ridge:g}, but the kernel of the support has an eigenvalue of {low:.1e} times its "
                 f"mean diagonal: set --krr.ridge above {max(-low, 1e-8):.1e}, or use --kernel.dtype float64"
@@ -48,7 +51,14 @@ class Regression:
 
     def solve(self, right: np.ndarray) -> np.ndarray:
         """(k_ss + ridge tr/s I)^-1 right, for right [s, ...]."""
-        return linalg.cho_solve(self._factor, right)
+        # What is not finite in `right` stays so in the solution, for the caller, who knows the step, to refuse.
+        return linalg.cho_solve(self._factor, right, check_finite=False)
+
+    @cached_property
+    def rounding(self) -> float:
+        """How far rounding may move a solution, relative to it: eps times the condition number."""
+        eigenvalues = linalg.eigvalsh(self._regularised)
+        return float(np.finfo(np.float64).eps * eigenvalues[-1] / eigenvalues[0])
 
     def pull_back(self, alpha: np.ndarray, g_alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pulls the gradient by alpha [s, k] back to (k_ss [s, s], y_s [s, k]).

@@ -22,13 +22,14 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
       UserError: the kernel of the images cannot be inverted.
     """
     size, num_classes = len(images), targets.labels.shape[1]
-    regression = regression_of(engine, Support(images, np.zeros((size, num_classes))), ridge)
     rows = engine.rows(images)
+    regression = regression_of(engine, images, rows, ridge)
     triangle = np.zeros((0, size + num_classes))
     for chunk in targets.chunks(size):
         design = regression.solve(kernel_of(engine, rows, chunk.features, len(chunk.labels))).T
         stacked = np.concatenate([triangle, np.concatenate([design, chunk.labels], axis=1)])
         triangle = linalg.qr(stacked, mode="r")[0][: size + num_classes]
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
-    labels = linalg.lstsq(triangle[:size, :size], triangle[:size, size:])[0]
+    # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
+    labels = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
     return Support(images, labels)

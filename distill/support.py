@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.split import Split
+
 
 class Support(NamedTuple):
     """A learned or drawn set.
@@ -14,6 +16,11 @@ class Support(NamedTuple):
 
     images: np.ndarray
     labels: np.ndarray
+
+
+def real_support(split: Split, rows: np.ndarray, num_classes: int, dtype: np.dtype) -> Support:
+    """The images `rows` [s] of a split, in `dtype`, with centred one-hot labels."""
+    return Support(split.images[rows].astype(dtype), centred_one_hot(split.labels[rows], num_classes))
 
 
 def centred_one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
