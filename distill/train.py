@@ -86,18 +86,17 @@ def train(job: Job, checkpoints: Checkpoints, log: MetricsLog) -> TrainState:
     """
     config, optimise = job.config, optimiser(job.config.optim)
     state = _first_or_restored(job, optimise, checkpoints, log)
-    saved = state.step
     with StepProgress(config.optim.steps, done=state.step) as progress:
         try:
             while state.step < config.optim.steps:
-                state, record = _step(job, optimise, state)
+                ahead, record = _step(job, optimise, state)
                 log.append(record)
+                state = ahead  # not before its record is written: what is interrupted here is done again
                 progress.update(state.step, record["loss"], record.get("validation_accuracy"))
                 if _due(state.step, config.checkpoint.every, config):
                     checkpoints.save(state.step, state)
-                    saved = state.step
         except KeyboardInterrupt:
-            if saved < state.step:
+            if state.step not in checkpoints.steps():
                 checkpoints.save(state.step, state)
             raise
     return state
@@ -128,13 +127,15 @@ def _step(job: Job, optimise: optax.GradientTransformation, state: TrainState) -
     )
     size = len(state.support.images)
     chunks = job.train.chunks(size, batch)
-    gradient = loss_and_gradient(job.engine, state.support, chunks, config.krr.ridge, half_mse)
+    with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
+        gradient = loss_and_gradient(job.engine, state.support, chunks, config.krr.ridge, half_mse)
     _check_finite(gradient, state.step)
     parameters = _parameters(state.support, config)
     updates, opt_state = optimise.update(_chosen(gradient, config), state.opt_state, parameters)
     support = _with(state.support, jax.device_get(optax.apply_updates(parameters, updates)))
     step, best = state.step + 1, state.best
-    record = {"step": step, "loss": gradient.loss, "gradient_norm": float(np.linalg.norm(gradient.images))}
+    norm = float(np.linalg.norm(gradient.images.astype(np.float64)))  # squares that float32 cannot hold
+    record = {"step": step, "loss": gradient.loss, "gradient_norm": norm}
     seconds = time.perf_counter() - began
     record |= {"seconds": seconds, "entries_per_second": size * (len(batch) + size) / seconds}
     if _due(step, config.evaluate.every, config):
