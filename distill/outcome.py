@@ -1,9 +1,8 @@
 """The outcome of a run: the support that was chosen, in one file that evaluation and export start from."""
 
 import io
-import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -11,6 +10,9 @@ from distill.bundle_manifest import LabelMode
 from distill.errors import UserError
 from distill.support import Support
 from pipeline.files import write_whole
+from pipeline.manifest import Manifest
+
+_AGAIN = "the command that made it (run, distill or label-solve), given again, makes it anew"
 
 
 class Outcome(NamedTuple):
@@ -46,11 +48,31 @@ class Outcome(NamedTuple):
         if not path.exists():
             raise UserError(f"{path} is missing: nothing is distilled there yet; kdistill run or distill makes it")
         try:
-            with np.load(path) as file:
+            with np.load(io.BytesIO(path.read_bytes())) as file:
                 support = Support(file["images"], file["labels"])
-                return cls(support, file["init_indices"], file["class_ids"], int(file["step"]), str(file["label_mode"]))
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} is damaged ({error}): remove it and run kdistill distill again, which goes on from the last "
-                "checkpoint"
-            ) from error
+                mode = str(file["label_mode"])
+                if mode not in get_args(LabelMode):
+                    raise ValueError(f"label_mode is {mode!r}")
+                return cls(support, file["init_indices"], file["class_ids"], int(file["step"]), mode)
+        except Exception as error:  # of any class: it depends on the byte that is damaged
+            raise UserError(f"{path} is damaged ({type(error).__name__}: {error}): {_AGAIN}") from error
+
+    def check_fits(self, path: Path, manifest: Manifest, dtype: str) -> None:
+        """Checks that what was read from `path` belongs to a prepared data set and a precision of the kernel.
+
+        Raises:
+          UserError: it is another run's.
+        """
+        size = len(self.init_indices) if self.init_indices.ndim else 0
+        needed = {
+            "images": (self.support.images, dtype, (size, *manifest.image_shape)),
+            "labels": (self.support.labels, "float64", (size, len(manifest.class_names))),
+            "init_indices": (self.init_indices, "int64", (size,)),
+            "class_ids": (self.class_ids, "int32", (size,)),
+        }
+        for name, (array, kind, shape) in needed.items():
+            if array.dtype != kind or array.shape != shape:
+                there = f"{name} is {array.dtype} {array.shape} there, not {kind} {shape}"
+                raise UserError(f"{path} is of another run, {there}: {_AGAIN}")
+        if not size or not 0 <= self.init_indices.min() <= self.init_indices.max() < manifest.count("train"):
+            raise UserError(f"{path} is of another run: init_indices are no rows of the training split: {_AGAIN}")

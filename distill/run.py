@@ -22,7 +22,7 @@ from distill.outcome import Outcome
 from distill.results import Measured, Results
 from distill.rundir import RunDir
 from distill.sheet import draw_sheet
-from distill.support import Support, centred_one_hot
+from distill.support import Support, real_support
 from distill.targets import Targets
 from distill.train import Job
 from distill.train import train as learn
@@ -58,11 +58,14 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
     """Reads, whitens and stores the data set of `config`.
 
     Raises:
-      UserError: the images or classes do not suit the configuration; before anything slow.
+      UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
+        too few images.
       DataError: the data cannot be read; see `pipeline.prepare`.
     """
     source = open_source(config.data)
     check_image(config.kernel, source.image_shape)
+    # As if every class had enough images: how many it has is known when all are read.
+    check_support(config.support, [config.support.size] * len(source.class_names))
     began = time.perf_counter()
     manifest = prepare_data(config.data, rundir.prepared, options)
     check_support(config.support, manifest.class_counts["train"])
@@ -115,10 +118,11 @@ def evaluate(rundir: RunDir) -> None:
     """Reads the test split, once: scores the chosen support, its start, and random real ones by the same code.
 
     Raises:
-      UserError: nothing is distilled there yet.
+      UserError: nothing is distilled there yet, or what is there is damaged or another run's.
     """
     config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
     data, engine = _open(config, rundir)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     num_classes, size = len(data.manifest.class_names), len(outcome.init_indices)
     test = Targets(engine, data.test, num_classes)
     supports = [outcome.support, _start(config, data, engine).support]
@@ -147,11 +151,12 @@ def export(rundir: RunDir) -> None:
     """Writes the bundle and the picture of the chosen support.
 
     Raises:
-      UserError: nothing is distilled or evaluated there yet.
+      UserError: nothing is distilled or evaluated there yet, or what is there is damaged or another run's.
     """
     config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
     results = Results.load(rundir.results_file)
     data = load(rundir.prepared)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     contents = BundleContents(
         images=outcome.support.images,
         labels=outcome.support.labels,
@@ -181,6 +186,4 @@ def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
 def _start(config: Config, data: Prepared, engine: Engine) -> Start:
     num_classes = len(data.manifest.class_names)
     rows = balanced(data.train.labels, num_classes, config.support.size, generator(config.seed, Stream.START))
-    class_ids = data.train.labels[rows]
-    images = data.train.images[rows].astype(engine.dtype)
-    return Start(Support(images, centred_one_hot(class_ids, num_classes)), rows, class_ids)
+    return Start(real_support(data.train, rows, num_classes, engine.dtype), rows, data.train.labels[rows])
