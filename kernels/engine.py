@@ -13,6 +13,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from kernels.checks import check_get, check_images
 from kernels.features import Features, features
 from kernels.gram import Get, block, group_size, pullback
 from kernels.levels import points
@@ -45,27 +46,13 @@ class Engine:
     devices: tuple[jax.Device, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.get not in ("ntk", "nngp"):
-            raise ValueError(f"unknown kernel {self.get!r}: get must be 'ntk' or 'nngp'")
+        check_get(self.get)
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"kernels are computed in float32 or float64, not {self.dtype}")
         if not self.devices:
             object.__setattr__(self, "devices", tuple(jax.devices()))
-        self.network.check_images(self.image_shape)
-
-    def check(self, images: Array | np.ndarray, name: str = "images") -> None:
-        """Raises ValueError unless `images` is [n, h, w, c] of this engine's shape and dtype, n >= 1, and finite."""
-        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape or images.shape[0] == 0:
-            raise ValueError(
-                f"{name} must be [n, {', '.join(map(str, self.image_shape))}] with n >= 1; got {images.shape}"
-            )
-        if images.dtype != self.dtype:
-            raise ValueError(
-                f"{name} must be {self.dtype}; got {images.dtype}: convert with .astype({self.dtype.name!r})"
-            )
-        if not np.isfinite(np.asarray(images)).all():
-            raise ValueError(f"{name} hold NaN or infinite pixels: find and drop them before")
+        object.__setattr__(self, "network", self.network.sized(self.image_shape))
 
     def chunk(self, targets: int, rows: int) -> int:
         """The even size of chunks in which `targets` columns meet `rows` rows: what the host waits for at a time."""
@@ -81,7 +68,12 @@ class Engine:
         return group_size(self.network, self.image_shape, self.dtype)
 
     def rows(self, images: Array | np.ndarray) -> Features:
-        """Features of the support [s, h, w, c], on every device."""
+        """Features of the support [s, h, w, c], on every device.
+
+        Raises:
+          ValueError: the images are not of this engine's shape and dtype, or not finite.
+        """
+        check_images(images, self.image_shape, self.dtype, "the support")
         return self._rows(jax.device_put(images, self._everywhere))
 
     def pull_back_rows(self, images: Array | np.ndarray, cotangent: Features) -> Array:
@@ -89,7 +81,12 @@ class Engine:
         return self._rows_pullback(jax.device_put(images, self._everywhere), cotangent)
 
     def columns(self, images: Array | np.ndarray) -> Features:
-        """Features of images as columns, sharded by `target`; padded with copies to what the devices share evenly."""
+        """Features of images as columns, sharded by `target`; padded with copies to what the devices share evenly.
+
+        Raises:
+          ValueError: the images are not of this engine's shape and dtype, or not finite.
+        """
+        check_images(images, self.image_shape, self.dtype, "columns")
         return self._columns(jax.device_put(_padded(np.asarray(images), len(self.devices)), self._sharded))
 
     def stds(self, images: np.ndarray, padded_to: int) -> tuple[np.ndarray, ...]:

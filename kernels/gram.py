@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from kernels.checks import check_arguments, check_get
 from kernels.features import Features, features
 from kernels.layers import Activation, Cov
 from kernels.levels import levels
@@ -69,19 +70,28 @@ def pullback(network: Network, get: Get, rows: Features, cols: Features, cotange
     return lax.scan(of_group, jax.tree.map(jnp.zeros_like, rows), (groups, given))[0]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 3))
 def gram(network: Network, x1: Array, x2: Array, get: Get = "ntk") -> Array:
     """The kernel matrix [n1, n2] of images `x1` [n1, h, w, c] and `x2` [n2, h, w, c]; differentiable in both.
 
     For scripts and tests; `kernels.engine` shards the same blocks over devices. Example:
 
         k_ts = gram(conv_net(3), targets, support)
+
+    Raises:
+      ValueError: the images differ in shape or dtype, are not floating, or too small for the network's pools.
     """
+    check_get(get)
+    check_arguments(x1, x2)
+    return _gram(network.sized(x1.shape[1:]), x1, x2, get)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 3))
+def _gram(network: Network, x1: Array, x2: Array, get: Get) -> Array:
     return block(network, get, features(network, x1), features(network, x2))
 
 
 def _gram_forward(network, x1, x2, get):
-    return gram(network, x1, x2, get), (x1, x2)
+    return _gram(network, x1, x2, get), (x1, x2)
 
 
 def _gram_backward(network, get, images, cotangent):
@@ -91,7 +101,7 @@ def _gram_backward(network, get, images, cotangent):
     return g1, g2
 
 
-gram.defvjp(_gram_forward, _gram_backward)
+_gram.defvjp(_gram_forward, _gram_backward)
 
 
 def _is_vector(network: Network) -> bool:

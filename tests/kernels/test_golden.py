@@ -20,6 +20,7 @@ NETWORKS: dict[str, Network] = {
     "convvec3_10": conv_vec(3),
     "convnet2_gap_12": conv_net(2, prepend=False, global_pool=True),
     "myrtle5_8": myrtle(5, pools=1),
+    "convnet2_std_12": conv_net(2).standard(width=64),
 }
 # At equal images acos turns rounding of c = 1 into its square root: neural-tangents keeps half the digits there in
 # float64. Ours is exact there, which test_invariants holds against the closed form.
@@ -42,10 +43,3 @@ def test_golden(name: str, dtype: str) -> None:
     if "cot" in golden:
         found = gradient(own, x2, x1, golden["cot"].T)
         assert_close(found, golden["grad_ntk"], GRADIENT[dtype])
-
-
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="the standard parameterisation comes with the engine")
-def test_golden_of_the_standard_parameterisation() -> None:
-    golden = np.load(GOLDEN / "convnet2_std_12.npz")
-    own = engine(conv_net(2, prepend=False, parameterization="standard"), golden["x1"].shape[1:])
-    assert_close(kernel(own, golden["x1"], golden["x2"]), golden["ntk"], FORWARD["float64"])
