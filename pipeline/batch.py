@@ -1,17 +1,21 @@
 """`Batch`: a range of source examples, and its decoded form in the staging folder."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from etils import epath
 
+from pipeline.config import DataConfig
 from pipeline.draw import rank
 from pipeline.errors import DataError
 from pipeline.files import write_whole
-from pipeline.record import BadRecord, Record, bad, decode
+from pipeline.picture import decode
+from pipeline.ranges import Range
+from pipeline.record import BadRecord, Record, bad
+from pipeline.retry import ATTEMPTS, persistent
 from pipeline.source import Source
 
 Role = Literal["train", "test"]
@@ -65,13 +69,14 @@ class Raw:
     labels: np.ndarray
 
 
-def plan(role: Role, split: str, num_examples: int, batch_size: int) -> Iterator[Batch]:
-    """Cuts a split into batches; the last may be shorter."""
-    for index, start in enumerate(range(0, num_examples, batch_size)):
-        yield Batch(role, index, split, start, min(start + batch_size, num_examples))
+def plan(role: Role, ranges: Sequence[Range], batch_size: int) -> Iterator[Batch]:
+    """Cuts ranges of the source into batches; the last of each may be shorter."""
+    starts = [(part, start) for part in ranges for start in range(part.start, part.stop, batch_size)]
+    for index, (part, start) in enumerate(starts):
+        yield Batch(role, index, part.split, start, min(start + batch_size, part.stop))
 
 
-def stage(source: Source, batch: Batch, seed: int, staging: epath.Path) -> Staged:
+def stage(source: Source, batch: Batch, config: DataConfig, staging: epath.Path) -> Staged:
     """Reads and decodes a batch, once, and writes its good images to the staging folder.
 
     One thread: at 32x32 Pillow gives up and takes back the interpreter lock so often that two threads decode fewer
@@ -82,8 +87,8 @@ def stage(source: Source, batch: Batch, seed: int, staging: epath.Path) -> Stage
     """
     good: list[tuple[str, np.ndarray, int]] = []
     bads: list[BadRecord] = []
-    for record in source.read(batch.split, batch.start, batch.stop):
-        checked = _check(record, source)
+    for record in _read(source, batch):
+        checked = _check(record, source, config)
         if isinstance(checked, BadRecord):
             bads.append(checked)
         else:
@@ -100,13 +105,16 @@ def stage(source: Source, batch: Batch, seed: int, staging: epath.Path) -> Stage
     )
     buffer = io.BytesIO()
     np.savez(buffer, keys=raw.keys, images=raw.images, labels=raw.labels)
-    write_whole(raw_path(staging, batch), buffer.getvalue())
-    return Staged(batch, raw.labels, np.array([rank(key, seed) for key in keys], np.uint64), tuple(bads))
+    path = raw_path(staging, batch)
+    persistent(lambda: write_whole(path, buffer.getvalue()), f"writing {path}")
+    return Staged(batch, raw.labels, np.array([rank(key, config.seed) for key in keys], np.uint64), tuple(bads))
 
 
 def read_raw(staging: epath.Path, batch: Batch) -> Raw:
     """The good images of a staged batch."""
-    with np.load(raw_path(staging, batch)) as arrays:
+    path = raw_path(staging, batch)
+    content = persistent(path.read_bytes, f"reading {path}")
+    with np.load(io.BytesIO(content)) as arrays:
         return Raw(arrays["keys"], arrays["images"], arrays["labels"])
 
 
@@ -115,12 +123,21 @@ def raw_path(staging: epath.Path, batch: Batch) -> epath.Path:
     return staging / "raw" / f"{batch.role}-{batch.index:05d}.npz"
 
 
-def _check(record: Record | BadRecord, source: Source) -> tuple[str, np.ndarray, int] | BadRecord:
+def _read(source: Source, batch: Batch) -> list[Record | BadRecord]:
+    what = f"reading {batch.split} {batch.start} to {batch.stop - 1} of {source.name}"
+    try:
+        return persistent(lambda: list(source.read(batch.split, batch.start, batch.stop)), what)
+    except OSError as error:
+        raise DataError(f"{what} failed {ATTEMPTS} times: {error}; mend the storage and run it again") from error
+
+
+def _check(record: Record | BadRecord, source: Source, config: DataConfig) -> tuple[str, np.ndarray, int] | BadRecord:
     if isinstance(record, BadRecord):
         return record
     if not 0 <= record.label < len(source.class_names):
         return bad(record.key, f"label is {record.label}, expected 0 to {len(source.class_names) - 1}", record.image)
     try:
-        return record.key, decode(record.image, source.image_shape), record.label
+        image = decode(record.image, source.image_shape, config.resize, config.channels is not None)
+        return record.key, image, record.label
     except ValueError as error:
         return bad(record.key, f"image {error}", record.image)

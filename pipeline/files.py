@@ -1,20 +1,36 @@
-"""Files that are either whole or absent: temporary name, fsync, rename."""
+"""Files that are either whole or absent, here (temporary name, fsync, rename) and at a URL (one object)."""
 
+import atexit
 import contextlib
+import functools
 import hashlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 
 from etils import epath
 
+_CHUNK = 1 << 20
+
+
+def is_remote(path: epath.PathLike) -> bool:
+    """Whether `path` is a URL (gs://, s3://), which has no links, locks, or renaming of folders."""
+    return "://" in os.fspath(path)
+
 
 @contextlib.contextmanager
 def whole(path: epath.Path) -> Iterator[epath.Path]:
-    """Gives a temporary path beside `path`; on a clean exit its content is on disk and under the name `path`.
+    """Gives a temporary local path; on a clean exit its content is stored and under the name `path`.
 
-    Beam may run an element twice or on two workers at once: each writes a name of its own and the last rename wins.
+    Beam may run an element twice or on two workers at once: each writes a name of its own and the last one wins.
     """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory() as scratch:
+            temporary = epath.Path(scratch) / path.name
+            yield temporary
+            path.write_bytes(temporary.read_bytes())
+        return
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
         yield temporary
@@ -30,16 +46,50 @@ def write_whole(path: epath.Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def sha256(path: epath.Path) -> str:
+@contextlib.contextmanager
+def local(path: epath.Path) -> Iterator[str]:
+    """A local file with the content of `path`, for readers that know nothing of URLs: itself, or a passing copy."""
+    if not is_remote(path):
+        yield os.fspath(path)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = epath.Path(scratch) / path.name
+        copy.write_bytes(path.read_bytes())
+        yield os.fspath(copy)
+
+
+@functools.cache
+def kept_local(path: str) -> str:
+    """The same, with a copy that is kept until this process ends: for files that are read again and again."""
+    if not is_remote(path):
+        return path
+    copy = epath.Path(_scratch()) / f"{uuid.uuid4().hex}-{epath.Path(path).name}"
+    copy.write_bytes(epath.Path(path).read_bytes())
+    return os.fspath(copy)
+
+
+def sha256(path: epath.PathLike) -> str:
     """Hex digest of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with epath.Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def fsync(path: epath.Path) -> None:
-    """Waits until a file's content, or a folder's list of names, is on disk."""
+    """Waits until a file's content, or a folder's list of names, is on disk. Nothing to wait for at a URL."""
+    if is_remote(path):
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@functools.cache
+def _scratch() -> str:
+    folder = tempfile.TemporaryDirectory(prefix="kerneldistill-")
+    atexit.register(folder.cleanup)
+    return folder.name

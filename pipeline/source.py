@@ -16,9 +16,9 @@ class Source(abc.ABC):
 
     name: of the data set
     version: of the data set
-    file_format: `array_record`, `tfrecord`, `embedded`
+    file_format: `array_record`, `tfrecord`, `folder`, `npz`, `embedded`
     class_names: [k] names in label order
-    image_shape: (h, w, c) of every image
+    image_shape: (h, w, c) that every image must have, or is brought to
     splits: number of examples by split name
     """
 
@@ -41,6 +41,7 @@ class Source(abc.ABC):
 
         Raises:
           DataError: when the file itself cannot be read; one unreadable example is a `BadRecord`.
+          OSError: when a storage or network fails that may answer a moment later.
         """
 
     @abc.abstractmethod

@@ -1,6 +1,7 @@
 """The kinds of input `prepare` can read; `open_source` picks one from the configuration."""
 
 from pipeline.config import DataConfig
+from pipeline.ranges import check_disjoint, parse
 from pipeline.source import Source
 
 
@@ -10,14 +11,27 @@ def open_source(config: DataConfig) -> Source:
     Raises:
       DataError: the folder, data set, version, split or feature does not exist, or its format cannot be read.
     """
-    if config.name == "digits":
-        from pipeline.sources.digits import Digits
-
-        source: Source = Digits.open(config.version)
-    else:
-        from pipeline.sources.tfds_files import open_tfds
-
-        source = open_tfds(config)
-    for split in (config.train_split, config.test_split):
-        source.num_examples(split)
+    source = _open(config)
+    name = f"{source.name} {source.version}"
+    train = parse(config.train_split, source.splits, name)
+    check_disjoint(train, parse(config.test_split, source.splits, name), name)
     return source
+
+
+def _open(config: DataConfig) -> Source:
+    match config.source, config.name:
+        case "folder", _:
+            from pipeline.sources.folder import open_folder
+
+            return open_folder(config)
+        case "npz", _:
+            from pipeline.sources.npz import open_npz
+
+            return open_npz(config)
+        case "tfds", "digits":
+            from pipeline.sources.digits import open_digits
+
+            return open_digits(config)
+    from pipeline.sources.tfds_files import open_tfds
+
+    return open_tfds(config)

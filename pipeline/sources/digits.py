@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config import DataConfig
 from pipeline.errors import DataError
 from pipeline.record import Record
 from pipeline.source import Source
+from pipeline.sources.shape import wanted_shape
 
 _VERSION = "1.0.0"
 _NUM_TRAIN = 1437
@@ -20,20 +22,6 @@ _PERMUTATION_SEED = 0
 @dataclass(frozen=True)
 class Digits(Source):
     """UCI's optical digits test set, in a fixed permutation: 1,437 train and 360 test images."""
-
-    @classmethod
-    def open(cls, version: str | None = None) -> "Digits":
-        """The source; nothing is read yet. Raises DataError for a version there is not."""
-        if version not in (None, _VERSION):
-            raise DataError(f"digits has no version {version}; there is only {_VERSION}")
-        return cls(
-            name="digits",
-            version=_VERSION,
-            file_format="embedded",
-            class_names=tuple(str(digit) for digit in range(10)),
-            image_shape=(8, 8, 1),
-            splits={"train": _NUM_TRAIN, "test": 1797 - _NUM_TRAIN},
-        )
 
     def read(self, split: str, start: int, stop: int) -> Iterator[Record]:
         images, labels, order = _load()
@@ -48,6 +36,20 @@ class Digits(Source):
             digest.update(array.tobytes())
         digest.update(repr(tuple(splits)).encode())
         return digest.hexdigest()
+
+
+def open_digits(config: DataConfig) -> Digits:
+    """The source; nothing is read yet. Raises DataError for a version there is not, or a size it cannot be of."""
+    if config.version not in (None, _VERSION):
+        raise DataError(f"digits has no version {config.version}; there is only {_VERSION}")
+    return Digits(
+        name="digits",
+        version=_VERSION,
+        file_format="embedded",
+        class_names=tuple(str(digit) for digit in range(10)),
+        image_shape=wanted_shape(config, (8, 8, 1), "digits"),
+        splits={"train": _NUM_TRAIN, "test": 1797 - _NUM_TRAIN},
+    )
 
 
 @functools.cache

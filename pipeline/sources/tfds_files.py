@@ -1,23 +1,36 @@
-"""`TfdsFiles`: a data set in TFDS's folders and array_record files, read without TensorFlow."""
+"""`TfdsFiles`: a data set in TFDS's folders and array_record files, read without TensorFlow.
 
+Labels are those of a ClassLabel, or whole numbers or texts, whose classes are then found by reading them all once.
+"""
+
+import contextlib
 import functools
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from etils import epath
+from google.protobuf.message import DecodeError
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError, first_line
-from pipeline.files import sha256
+from pipeline.files import kept_local, sha256
+from pipeline.ranges import parse
 from pipeline.record import BadRecord, Record, bad
 from pipeline.source import Source
+from pipeline.sources.classes import class_names, name_of
 from pipeline.sources.extras import require_tensorflow
+from pipeline.sources.shape import Declared, wanted_shape
 from pipeline.sources.tfds_folder import find
+
+# Labels read at once, where the classes are found by reading them all.
+_LABELS = 1000
 
 
 @dataclass(frozen=True)
@@ -34,13 +47,26 @@ class TfdsFiles(Source):
     label_key: str
 
     def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
-        features = _features(self.folder, self.image_key, self.label_key)
-        for index, raw in enumerate(self._raw(split, start, stop), start):
-            yield _record(f"{split}/{index:07d}", raw, features, self.image_key, self.label_key)
+        index = None if _is_class_label(self.folder, self.label_key) else self.class_names.index
+        for row, raw in enumerate(self._raw(split, start, stop), start):
+            key = f"{split}/{row:07d}"
+            try:
+                image, label = self._example(raw)
+                yield Record(key, image, int(label) if index is None else index(name_of(label) or ""))
+            except (DecodeError, KeyError, TypeError, ValueError) as error:
+                reason = f"is not an example with {self.image_key!r} and {self.label_key!r}: {first_line(error)}"
+                yield bad(key, reason, raw)
+
+    def labels(self, split: str) -> Iterator[object]:
+        """Every label of `split` that can be read."""
+        for start in range(0, self.splits[split], _LABELS):
+            for raw in self._raw(split, start, min(start + _LABELS, self.splits[split])):
+                with contextlib.suppress(DecodeError, KeyError, TypeError, ValueError):
+                    yield self._example(raw)[1]
 
     def fingerprint(self, splits: Sequence[str]) -> str:
         """Of features.json and of the data files, whole: about a second per gigabyte."""
-        digest = hashlib.sha256(sha256(Path(self.folder, "features.json")).encode())
+        digest = hashlib.sha256(sha256(epath.Path(self.folder) / "features.json").encode())
         for split in splits:
             for path in _files(self.folder, split):
                 digest.update(f"{split} {path.name} {sha256(path)}\n".encode())
@@ -48,10 +74,21 @@ class TfdsFiles(Source):
 
     def _raw(self, split: str, start: int, stop: int) -> Sequence[bytes]:
         """Serialised examples start..stop-1."""
+        records: list[bytes] = []
         try:
-            return _array_records(self.folder, split).__getitems__(list(range(start, stop)))
-        except (RuntimeError, OSError, IndexError, ValueError) as error:
+            for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
+                records += _reader_of(part.filename).read(part.skip, part.skip + part.take)
+        except (RuntimeError, IndexError, ValueError) as error:
             raise DataError(self._unreadable(split, start, stop, first_line(error))) from error
+        return records
+
+    def _example(self, raw: bytes) -> tuple[bytes | np.ndarray, object]:
+        """Image, encoded or not, and label of a serialised example."""
+        import tensorflow_datasets as tfds
+
+        features = _features(self.folder, self.image_key, self.label_key)
+        example = features.deserialize_example_np(raw, decoders={self.image_key: tfds.decode.SkipDecoding()})
+        return example[self.image_key], example[self.label_key]
 
     def _unreadable(self, split: str, start: int, stop: int, reason: str) -> str:
         return f"{self.folder}: records {start} to {stop - 1} of {split} cannot be read ({reason}); restore its files"
@@ -65,7 +102,7 @@ def open_tfds(config: DataConfig) -> TfdsFiles:
     """
     folder = find(config)
     # The folder may hold other data than when this process last read it.
-    for cached in (tfds_builder, _features, _array_records):
+    for cached in (tfds_builder, _features, _reader_of, kept_local):
         cached.cache_clear()
     builder = tfds_builder(str(folder))
     file_format = json.loads((folder / "dataset_info.json").read_text()).get("fileFormat", "tfrecord")
@@ -76,22 +113,33 @@ def open_tfds(config: DataConfig) -> TfdsFiles:
         name=config.name,
         version=str(builder.info.version),
         file_format=file_format,
-        class_names=_class_names(label, config.label_key),
-        image_shape=_image_shape(image, config.image_key),
+        class_names=tuple(getattr(label, "names", None) or ()),
+        image_shape=wanted_shape(config, _declared(image, config.image_key), config.name),
         splits={name: info.num_examples for name, info in builder.info.splits.items()},
         folder=str(folder),
         image_key=config.image_key,
         label_key=config.label_key,
     )
-    for split in (config.train_split, config.test_split):
-        source.num_examples(split)
-        for path in _files(str(folder), split):
+    used = _check_files(source, config)
+    if source.class_names:
+        return source
+    _check_label(label, config.label_key)
+    return replace(source, class_names=class_names(chain(*map(source.labels, used)), config.name))
+
+
+def _check_files(source: TfdsFiles, config: DataConfig) -> list[str]:
+    """The source splits that are used, whose files are there."""
+    name = f"{source.name} {source.version}"
+    ranges = (parse(text, source.splits, name) for text in (config.train_split, config.test_split))
+    used = sorted({part.split for parts in ranges for part in parts})
+    for split in used:
+        for path in _files(source.folder, split):
             if not path.exists():
                 raise DataError(f"{path} is missing; restore it or prepare {config.name} with TFDS again")
-    return source
+    return used
 
 
-def _reader(file_format: str, folder: Path) -> type[TfdsFiles]:
+def _reader(file_format: str, folder: epath.Path) -> type[TfdsFiles]:
     if file_format == "array_record":
         return TfdsFiles
     if file_format == "tfrecord":
@@ -116,33 +164,29 @@ def _feature(builder: Any, key: str, field: str) -> Any:
     return features[key]
 
 
-def _image_shape(feature: Any, key: str) -> tuple[int, int, int]:
+def _declared(feature: Any, key: str) -> Declared:
+    """(h, w, c) of an image feature, None where images differ."""
     shape = tuple(feature.shape or ())
     shape = (*shape, 1) if len(shape) == 2 else shape
-    if len(shape) != 3 or None in shape or shape[2] not in (1, 3, 4) or np.dtype(feature.np_dtype) != np.uint8:
+    if len(shape) != 3 or np.dtype(feature.np_dtype) != np.uint8:
         raise DataError(
-            f"feature {key!r} is {np.dtype(feature.np_dtype)} {feature.shape}; needed: uint8 images, all of one size, "
-            "of 1, 3 or 4 channels; resize them first or name another image_key"
+            f"feature {key!r} is {np.dtype(feature.np_dtype)} {feature.shape}; needed: uint8 images; "
+            "name another image_key"
         )
     return shape
 
 
-def _class_names(feature: Any, key: str) -> tuple[str, ...]:
-    names = getattr(feature, "names", None)
-    if not names:
-        raise DataError(f"feature {key!r} is {type(feature).__name__}; needed: a ClassLabel; name another label_key")
-    return tuple(names)
+def _check_label(feature: Any, key: str) -> None:
+    kind = np.dtype(feature.np_dtype).kind
+    if feature.shape != () or kind not in "iuOSU" or type(feature).__name__ == "Image":
+        raise DataError(
+            f"feature {key!r} is {type(feature).__name__}; needed: a ClassLabel, a whole number or a text; "
+            "name another label_key"
+        )
 
 
-def _record(key: str, raw: bytes, features: Any, image_key: str, label_key: str) -> Record | BadRecord:
-    import tensorflow_datasets as tfds
-    from google.protobuf.message import DecodeError
-
-    try:
-        example = features.deserialize_example_np(raw, decoders={image_key: tfds.decode.SkipDecoding()})
-        return Record(key, example[image_key], int(example[label_key]))
-    except (DecodeError, KeyError, TypeError, ValueError) as error:
-        return bad(key, f"is not an example with {image_key!r} and {label_key!r}: {first_line(error)}", raw)
+def _is_class_label(folder: str, label_key: str) -> bool:
+    return bool(getattr(tfds_builder(folder).info.features[label_key], "names", None))
 
 
 @functools.cache
@@ -171,11 +215,12 @@ def _features(folder: str, image_key: str, label_key: str) -> Any:
 
 
 @functools.cache
-def _array_records(folder: str, split: str) -> Any:
-    import tensorflow_datasets as tfds
+def _reader_of(filename: str) -> Any:
+    """An open array_record file."""
+    from array_record.python import array_record_module
 
-    return tfds_builder(folder).as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+    return array_record_module.ArrayRecordReader(kept_local(os.fspath(filename)))
 
 
-def _files(folder: str, split: str) -> list[Path]:
-    return [Path(path) for path in tfds_builder(folder).info.splits[split].filepaths]
+def _files(folder: str, split: str) -> list[epath.Path]:
+    return [epath.Path(path) for path in tfds_builder(folder).info.splits[split].filepaths]

@@ -1,6 +1,6 @@
 """Finds a data set in a folder of TFDS data sets (`data_dir/name[/config]/version`)."""
 
-from pathlib import Path
+from etils import epath
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
@@ -8,7 +8,7 @@ from pipeline.errors import DataError
 _INFO = "dataset_info.json"
 
 
-def find(config: DataConfig) -> Path:
+def find(config: DataConfig) -> epath.Path:
     """Folder of the version that `config` asks for, or of the newest; downloads it if that is asked for too.
 
     Raises:
@@ -16,7 +16,7 @@ def find(config: DataConfig) -> Path:
     """
     if config.dir is None:
         raise DataError(f"data.dir is not set; {config.name} needs the folder of TFDS data sets that holds it")
-    data_dir = Path(config.dir).expanduser().resolve()  # workers may run elsewhere
+    data_dir = epath.Path(config.dir).expanduser().resolve()  # workers may run elsewhere
     versions = _versions(data_dir / config.name)
     if config.download and (not versions or (config.version and config.version not in versions)):
         from pipeline.sources.download import download
@@ -37,7 +37,7 @@ def find(config: DataConfig) -> Path:
     return data_dir / config.name / (config.version or versions[-1])
 
 
-def _versions(folder: Path) -> list[str]:
+def _versions(folder: epath.Path) -> list[str]:
     """Versions that are complete, oldest first."""
     names = [path.parent.name for path in folder.glob(f"*.*.*/{_INFO}")]
     return sorted((name for name in names if _numbers(name)), key=_numbers)
@@ -48,7 +48,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
 
 
-def _names(data_dir: Path) -> list[str]:
+def _names(data_dir: epath.Path) -> list[str]:
     """Names, with configurations, of all data sets in a folder."""
     infos = [*data_dir.glob(f"*/*.*.*/{_INFO}"), *data_dir.glob(f"*/*/*.*.*/{_INFO}")]
     return sorted({str(path.parent.parent.relative_to(data_dir)) for path in infos})

@@ -10,7 +10,8 @@ import pytest
 from array_record.python import array_record_module
 
 from pipeline import DataConfig, DataError
-from pipeline.record import BadRecord, Record, decode
+from pipeline.picture import decode
+from pipeline.record import BadRecord, Record
 from pipeline.sources import download, open_source
 from tests.helpers.tiny_tfds import examples, write_tfds
 
@@ -99,11 +100,12 @@ def test_data_replaced_in_place_is_read_anew(tmp_path):
         ({"name": "tinny"}, "tinny is not in .*; found there: tiny;"),
         ({"version": "2.0.0"}, r"tiny has no version 2\.0\.0 in .*; found: 1\.9\.0, 1\.10\.0"),
         ({"test_split": "validation"}, r"tiny 1\.10\.0 has no split 'validation'; it has: train, test"),
-        ({"train_split": "train[:5]"}, r"has no split 'train\[:5\]'"),
+        ({"train_split": "train[:13]"}, r"split 'train\[:13\]' of tiny 1\.10\.0 is examples 0 to 13; allowed: 0 to 12"),
+        ({"test_split": "train[:1]"}, r"examples 0 to 0 of train of tiny 1\.10\.0 are taken twice"),
         ({"image_key": "picture"}, "data.image_key is 'picture'; tiny has the features: image, label"),
         ({"label_key": "class"}, "data.label_key is 'class'; tiny has the features: image, label"),
         ({"image_key": "label"}, r"feature 'label' is int64 \(\); needed: uint8 images"),
-        ({"label_key": "image"}, "feature 'image' is Image; needed: a ClassLabel"),
+        ({"label_key": "image"}, "feature 'image' is Image; needed: a ClassLabel, a whole number or a text"),
         ({"name": "digits", "version": "7"}, r"digits has no version 7; there is only 1\.0\.0"),
         ({"name": "digits", "test_split": "valid"}, r"digits 1\.0\.0 has no split 'valid'; it has: train, test"),
     ],

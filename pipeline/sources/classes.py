@@ -1,0 +1,34 @@
+"""Classes from the labels themselves, where a source has no list of names: whole numbers or texts."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from pipeline.errors import DataError
+
+_MAX_CLASSES = 100_000
+
+
+def name_of(label: object) -> str | None:
+    """Name of a label's class: a text as it is, a number in decimal; None for what is neither, or below 0."""
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    if isinstance(label, str):
+        return str(label)
+    if isinstance(label, int | np.integer | np.bool_):
+        return str(int(label)) if label >= 0 else None
+    return None
+
+
+def class_names(labels: Iterable[object], source: str) -> tuple[str, ...]:
+    """[k] names of the classes that occur: numbers in their order, else texts in theirs.
+
+    Raises:
+      DataError: no label is usable, or so many differ that they cannot be classes.
+    """
+    names = {name for label in labels if (name := name_of(label)) is not None}
+    if not names:
+        raise DataError(f"{source} has no usable label; allowed: whole numbers from 0 up, or texts")
+    if len(names) > _MAX_CLASSES:
+        raise DataError(f"{source} has {len(names)} different labels; allowed: {_MAX_CLASSES}; name another label_key")
+    return tuple(sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))

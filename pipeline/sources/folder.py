@@ -1,0 +1,178 @@
+"""`ImageFolder`: pictures in folders, one folder per class.
+
+    DIR/train/cat/1.png    one folder per split: the splits are `train`, `test`, ...
+    DIR/cat/1.png          no splits: there is one, `all`; take `all[:80%]` and `all[80%:]`
+
+The order is that of a hash of the names: a slice holds all classes. Names that begin with a dot are left out; every
+other file is an example, and a bad one when it is no picture. With `sha256sum`'s list in DIR/SHA256SUMS every file is
+compared with it: most picture formats have no checksum of their own.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from etils import epath
+
+from pipeline.config import DataConfig
+from pipeline.errors import DataError
+from pipeline.files import is_remote, sha256
+from pipeline.picture import measure
+from pipeline.record import BadRecord, Record, bad
+from pipeline.source import Source
+from pipeline.sources.shape import wanted_shape
+
+SUMS = "SHA256SUMS"
+WHOLE = "all"
+_PROBED = 100
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageFolder(Source):
+    """Pictures on disk or at a URL.
+
+    folder: DIR
+    """
+
+    folder: str
+
+    def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
+        sums = _sums(self.folder)
+        for name in _names(self.folder, split)[start:stop]:
+            try:
+                content = (epath.Path(self.folder) / name).read_bytes()
+            except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+                yield bad(name, f"cannot be read: {error.strerror}", b"")
+                continue
+            reason = _mismatch(name, content, sums)
+            yield bad(name, reason, content) if reason else Record(name, content, self._label(name))
+
+    def fingerprint(self, splits: Sequence[str]) -> str:
+        """Of the names and the content of every file: about a second per gigabyte; of SHA256SUMS where there is one."""
+        folder, sums = epath.Path(self.folder), _sums(self.folder)
+        digest = hashlib.sha256(repr(self.class_names).encode())
+        for split in splits:
+            for name in _names(self.folder, split):
+                digest.update(f"{name} {sums.get(name) or sha256(folder / name)}\n".encode())
+        return digest.hexdigest()
+
+    def _label(self, name: str) -> int:
+        return self.class_names.index(name.split("/")[-2])
+
+
+def open_folder(config: DataConfig) -> ImageFolder:
+    """The folder that `config.dir` names.
+
+    Raises:
+      DataError: there is none, it is not laid out as above, or no size is known.
+    """
+    if config.dir is None or not epath.Path(config.dir).is_dir():
+        raise DataError(f"data.dir is {config.dir}; data.source = 'folder' needs a folder with one folder per class")
+    folder = epath.Path(config.dir).expanduser().resolve()
+    for cached in (_tree, _names, _sums):
+        cached.cache_clear()
+    tree = _tree(str(folder))
+    splits = {split: sum(map(len, classes.values())) for split, classes in tree.items()}
+    if not any(splits.values()):
+        raise DataError(f"{folder} holds no pictures in class folders; allowed: SPLIT/CLASS/picture or CLASS/picture")
+    names = tuple(sorted({name for classes in tree.values() for name in classes}))
+    _warn_unchecked(folder, tree)
+    return ImageFolder(
+        name=config.name,
+        version=config.version or "0",
+        file_format="folder",
+        class_names=names,
+        image_shape=wanted_shape(config, _declared(folder, tree), config.name),
+        splits=splits,
+        folder=str(folder),
+    )
+
+
+def _declared(folder: epath.Path, tree: Mapping[str, Mapping[str, list[str]]]) -> tuple[int, int, int]:
+    """(h, w, c) of the first picture that can be read."""
+    names = [name for split in tree for name in _names(str(folder), split)[:_PROBED]]
+    for name in names:
+        try:
+            return measure((folder / name).read_bytes())
+        except (ValueError, OSError):
+            continue
+    raise DataError(
+        f"none of the first {len(names)} files of {folder} is a picture that can be read, {names[0]} to start"
+    )
+
+
+@functools.cache
+def _tree(folder: str) -> dict[str, dict[str, list[str]]]:
+    """Names of the files by split and class; those that SHA256SUMS lists and that are not there are among them."""
+    names = sorted({*_visible(folder), *_sums(folder)})
+    depth = 3 if any(name.count("/") == 2 for name in names) else 2
+    tree: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        *split, label, file = name.split("/")
+        if len(split) == depth - 2 and file:
+            tree.setdefault(split[0] if split else WHOLE, {}).setdefault(label, []).append(name)
+    taken = sum(map(len, (files for classes in tree.values() for files in classes.values())))
+    if ignored := len(set(names) - {SUMS}) - taken:
+        _log.warning("%d files in %s are in no class folder, and are left out", ignored, folder)
+    return tree
+
+
+def _visible(folder: str) -> Iterator[str]:
+    """Names of all files below, but not of those that begin with a dot or are in a folder that does."""
+    # epath does not follow links to folders.
+    walk = epath.Path(folder).walk() if is_remote(folder) else os.walk(folder, followlinks=True)
+    for parent, folders, files in walk:
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.path.relpath(parent, folder)
+        if not any(part.startswith(".") for part in inside.split("/") if part != "."):
+            yield from (os.path.normpath(f"{inside}/{name}") for name in files if name and not name.startswith("."))
+
+
+@functools.cache
+def _names(folder: str, split: str) -> tuple[str, ...]:
+    """Names of the files of a split, in the order of their hashes."""
+    names = [name for names in _tree(folder)[split].values() for name in names]
+    return tuple(sorted(names, key=lambda name: hashlib.blake2b(name.encode(), digest_size=16).digest()))
+
+
+@functools.cache
+def _sums(folder: str) -> dict[str, str]:
+    """The digests of SHA256SUMS by name; none without the file."""
+    path = epath.Path(folder) / SUMS
+    if not path.exists():
+        return {}
+    sums = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        digest, _, name = line.partition(" ")
+        if len(digest) != 64 or not name:
+            raise DataError(f"{path} line {number} is {line[:80]!r}; allowed: the lines of sha256sum")
+        sums[name.removeprefix(" ").removeprefix("*").removeprefix("./")] = digest.lower()
+    return sums
+
+
+def _mismatch(name: str, content: bytes, sums: Mapping[str, str]) -> str:
+    if not sums:
+        return ""
+    if name not in sums:
+        return f"is not in {SUMS}"
+    return "" if hashlib.sha256(content).hexdigest() == sums[name] else f"is not the file that {SUMS} lists"
+
+
+def _warn_unchecked(folder: epath.Path, tree: Mapping[str, Mapping[str, list[str]]]) -> None:
+    if _sums(str(folder)):
+        return
+    files = [name for classes in tree.values() for names in classes.values() for name in names]
+    unchecked = sum(not name.lower().endswith(".png") for name in files)
+    if unchecked:
+        _log.warning(
+            "%d of %d pictures in %s are in formats without a checksum: a damaged one may decode unnoticed; a list of "
+            "digests in %s finds it (sha256sum)",
+            unchecked,
+            len(files),
+            folder,
+            SUMS,
+        )

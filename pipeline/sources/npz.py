@@ -1,0 +1,218 @@
+"""`Npz`: arrays of images and labels in one .npz file, or in one file per split.
+
+    DIR = data.npz with x_train, y_train, x_test, y_test    image_key = "x_{split}", label_key = "y_{split}"
+    DIR = data.npz with image, label                        one split, `all`; take `all[:80%]` and `all[80%:]`
+    DIR = folder of train.npz, test.npz with image, label   one split per file
+
+Images are uint8 [n, h, w] or [n, h, w, c], labels whole numbers or texts [n] or [n, 1]. An array
+`class_names` [k], where there is one, names the classes of labels 0..k-1.
+"""
+
+import functools
+import hashlib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from pipeline.config import DataConfig
+from pipeline.errors import DataError, first_line
+from pipeline.files import kept_local, sha256
+from pipeline.record import BadRecord, Record, bad
+from pipeline.source import Source
+from pipeline.sources.classes import class_names, name_of
+from pipeline.sources.folder import WHOLE
+from pipeline.sources.shape import wanted_shape
+
+_NAMES = "class_names"
+
+
+class Place(NamedTuple):
+    """Where the examples of a split are.
+
+    file: the .npz
+    images: name of the array of images
+    labels: name of the array of labels
+    """
+
+    file: str
+    images: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Npz(Source):
+    """Arrays in .npz files.
+
+    places: where the examples are, by split
+    named: whether labels are indices into class_names, rather than names
+    """
+
+    places: Mapping[str, Place]
+    named: bool
+
+    def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
+        place = self.places[split]
+        images, labels = _array(place.file, place.images), _array(place.file, place.labels).reshape(-1)
+        index = {name: number for number, name in enumerate(self.class_names)}
+        for row in range(start, stop):
+            key, label = f"{split}/{row:07d}", labels[row]
+            number = int(label) if self.named else index.get(name_of(label) or "", -1)
+            if number < 0:
+                yield bad(key, f"label is {label}, expected a whole number from 0 up or a text", images[row])
+            else:
+                yield Record(key, np.array(images[row]), number)
+
+    def fingerprint(self, splits: Sequence[str]) -> str:
+        """Of the files, whole."""
+        files = {split: self.places[split] for split in splits}
+        digests = {file: sha256(file) for file in {place.file for place in files.values()}}
+        parts = [(split, place.images, place.labels, digests[place.file]) for split, place in files.items()]
+        return hashlib.sha256(repr((self.class_names, parts)).encode()).hexdigest()
+
+
+def open_npz(config: DataConfig) -> Npz:
+    """The file or files that `config.dir` names, their checksums checked.
+
+    Raises:
+      DataError: there is none, it is damaged, or an array is missing or of a wrong shape or type.
+    """
+    if config.dir is None or not epath.Path(config.dir).exists():
+        raise DataError(f"data.dir is {config.dir}; data.source = 'npz' needs a .npz file, or a folder of them")
+    for cached in (_array, _header, kept_local):
+        cached.cache_clear()
+    path = epath.Path(config.dir).expanduser().resolve()
+    places = _places(path, config)
+    for file in {place.file for place in places.values()}:
+        _check(file)
+    shapes = {split: _shape(place) for split, place in places.items()}
+    named, names = _class_names(places, config)
+    declared = {shape[1:] for shape in shapes.values()}
+    return Npz(
+        name=config.name,
+        version=config.version or "0",
+        file_format="npz",
+        class_names=names,
+        image_shape=wanted_shape(config, declared.pop() if len(declared) == 1 else (None, None, None), config.name),
+        splits={split: shape[0] for split, shape in shapes.items()},
+        places=places,
+        named=named,
+    )
+
+
+def _places(path: epath.Path, config: DataConfig) -> dict[str, Place]:
+    keys = config.image_key, config.label_key
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.name.endswith(".npz"))
+        places = {file.stem: Place(str(file), *(key.replace("{split}", file.stem) for key in keys)) for file in files}
+    elif "{split}" in config.image_key:
+        before, _, after = config.image_key.partition("{split}")
+        arrays = [name for name in _names(str(path)) if name.startswith(before) and name.endswith(after)]
+        splits = [name[len(before) : len(name) - len(after)] for name in arrays]
+        places = {
+            split: Place(str(path), *(key.replace("{split}", split) for key in keys))
+            for split in splits
+            if config.label_key.replace("{split}", split) in _names(str(path))
+        }
+    else:
+        places = {WHOLE: Place(str(path), *keys)}
+    if not places:
+        found = f"; it has the arrays {', '.join(_names(str(path)))}" if not path.is_dir() else ""
+        raise DataError(f"{path} holds no split with data.image_key {keys[0]!r} and data.label_key {keys[1]!r}{found}")
+    return places
+
+
+def _check(file: str) -> None:
+    """Every array against its checksum."""
+    try:
+        with zipfile.ZipFile(kept_local(file)) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file} is not a readable .npz file ({first_line(error)}); restore it") from error
+    if damaged:
+        raise DataError(f"{file}: the checksum of array {damaged} does not match; restore the file")
+
+
+def _shape(place: Place) -> tuple[int, int, int, int]:
+    """(n, h, w, c) of the images of a split."""
+    images, labels = _array(place.file, place.images), _array(place.file, place.labels)
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise DataError(
+            f"{place.file}: {place.images} is {images.dtype} {images.shape}; allowed: uint8 [n, h, w] or [n, h, w, c], "
+            "0..255; convert it first"
+        )
+    if labels.shape not in ((len(images),), (len(images), 1)) or labels.dtype.kind not in "iubUS":
+        raise DataError(
+            f"{place.file}: {place.labels} is {labels.dtype} {labels.shape}; allowed: whole numbers or texts "
+            f"[{len(images)}], one per image"
+        )
+    return (*images.shape, 1)[:4]
+
+
+def _class_names(places: Mapping[str, Place], config: DataConfig) -> tuple[bool, tuple[str, ...]]:
+    """Whether there is a list of names, and the names."""
+    numbers = all(_array(place.file, place.labels).dtype.kind in "iub" for place in places.values())
+    for place in places.values():
+        if numbers and _NAMES in _names(place.file):
+            return True, tuple(map(str, _array(place.file, _NAMES).tolist()))
+    labels = (_array(place.file, place.labels).reshape(-1) for place in places.values())
+    return False, class_names((label for array in labels for label in np.unique(array)), config.name)
+
+
+def _names(file: str) -> list[str]:
+    try:
+        with np.load(kept_local(file), allow_pickle=False) as arrays:
+            return list(arrays.files)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file} is not a readable .npz file ({first_line(error)}); restore it") from error
+
+
+@functools.cache
+def _array(file: str, name: str) -> np.ndarray:
+    """An array, mapped from the file where it is not compressed."""
+    if name not in _names(file):
+        raise DataError(f"{file} has no array {name!r}; it has: {', '.join(_names(file))}; set image_key and label_key")
+    header = _header(file, name)
+    if header is not None:
+        return np.memmap(kept_local(file), header.dtype, "r", header.offset, header.shape, header.order)
+    try:
+        with np.load(kept_local(file), allow_pickle=False) as arrays:
+            return arrays[name]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file}: array {name!r} cannot be read ({first_line(error)}); restore the file") from error
+
+
+class _Header(NamedTuple):
+    """Place of an array's numbers in the file: dtype, shape, order `C` or `F`, offset in bytes."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    order: str
+    offset: int
+
+
+@functools.cache
+def _header(file: str, name: str) -> _Header | None:
+    """Of an array that is stored as it is; None where it is compressed or not of plain numbers."""
+    path = kept_local(file)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(f"{name}.npy")
+        if info.compress_type != zipfile.ZIP_STORED or not info.file_size:
+            return None
+        with archive.open(info) as stream:
+            read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+            major = np.lib.format.read_magic(stream)[0]
+            if major not in read:
+                return None
+            shape, fortran, dtype = read[major](stream)
+            length = stream.tell()
+    if dtype.hasobject or not np.prod(shape):
+        return None
+    with open(path, "rb") as raw:
+        raw.seek(info.header_offset)
+        head = raw.read(30)
+    start = info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+    return _Header(dtype, shape, "F" if fortran else "C", start + length)

@@ -1,0 +1,38 @@
+"""The one size that all images of a prepared data set have."""
+
+from pipeline.config import DataConfig
+from pipeline.errors import DataError
+
+Declared = tuple[int | None, int | None, int | None]
+
+
+def wanted_shape(config: DataConfig, declared: Declared, source: str) -> tuple[int, int, int]:
+    """(h, w, c) of every image: as configured, else as the source declares.
+
+    Args:
+      config: height, width, channels, resize
+      declared: (h, w, c) of the source, None where its images differ
+      source: what to call it in messages
+
+    Raises:
+      DataError: neither says a size, or the two differ and nothing is to be resized or converted.
+    """
+    height = _side("height", config.height, declared[0], config, source)
+    width = _side("width", config.width, declared[1], config, source)
+    channels = config.channels or declared[2]
+    if channels not in (1, 3, 4):
+        raise DataError(f"{source} has images of {channels} channels; allowed: 1, 3, 4; set data.channels")
+    return height, width, channels
+
+
+def _side(name: str, configured: int | None, declared: int | None, config: DataConfig, source: str) -> int:
+    side = configured or declared
+    if side is None:
+        raise DataError(
+            f"the images of {source} differ in {name}; set data.height and data.width, and data.resize to a method"
+        )
+    if declared not in (None, side) and config.resize == "refuse":
+        raise DataError(
+            f"data.{name} is {configured}, the images of {source} have {declared}; set data.resize to a method"
+        )
+    return side
