@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.blocks import Blocks
 from pipeline.errors import DataError
 
-# An entry of x x^T for a unit vector x is at most 1, so a sum over fewer than 2^27 images fits 63 bits with 36 after
+# An entry of x x^T is at most 1, as those of x are, so a sum over fewer than 2^27 images fits 63 bits with 36 after
 # the point. One unit is 1.5e-11, a thousandth of the float32 rounding of a batch's product.
 _POINT = 36
 _MAX_IMAGES = 2 ** (63 - _POINT)
@@ -59,10 +60,10 @@ class ChannelMoments:
 
 
 @dataclass(frozen=True, eq=False)
-class UnitImages:
-    """Images as KIP's layer normalisation leaves them: mean 0 and length 1 each.
+class Features:
+    """Images as a ZCA sees them.
 
-    features: float32 [n, d] rows of length 1 (0 for an image of one colour)
+    features: float32 [n, d] rows, with no entry beyond -1 and 1
     mean: float64 [n] mean taken off each
     norm: float64 [n] length divided out of each
     """
@@ -72,8 +73,8 @@ class UnitImages:
     norm: np.ndarray
 
 
-def unit_images(standardised: np.ndarray) -> UnitImages:
-    """Takes the mean off each row of float32 [n, d] and divides by the length that is left.
+def unit_images(standardised: np.ndarray) -> Features:
+    """KIP's layer normalisation: takes the mean off each row of float32 [n, d] and divides by the length that is left.
 
     A row of equal entries has only rounding left: it becomes 0, not amplified noise. The smallest real difference, one
     grey level in one pixel, leaves a length above 1/128, far above the threshold.
@@ -83,31 +84,40 @@ def unit_images(standardised: np.ndarray) -> UnitImages:
     norm = np.sqrt(np.einsum("nd,nd->n", centred, centred, dtype=np.float64))
     flat = norm <= 1e-6 * np.sqrt(standardised.shape[1])
     scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, norm))
-    return UnitImages(centred * scale[:, None].astype(np.float32), mean, norm)
+    return Features(centred * scale[:, None].astype(np.float32), mean, norm)
+
+
+def plain_images(scaled: np.ndarray) -> Features:
+    """Rows of float32 [n, d] within -1..1 as they are."""
+    return Features(scaled, np.zeros(len(scaled)), np.ones(len(scaled)))
 
 
 @dataclass(frozen=True, eq=False)
 class Scatter:
-    """Sum of x x^T over unit images x, in fixed point.
+    """Sum of x x^T over images x, in fixed point. Of blocks of images, for each of g blocks of e features.
 
     count: images summed
-    total: int64 [d, d] sum of x x^T, in units of 2^-36
+    total: int64 [d, d] or [g, e, e] sum of x x^T, in units of 2^-36
+    first: int64 [d] or [g, e] sum of x, in units of 2^-36
     mean: sum of the images' means, in units of 2^-36
     norm: sum of the images' lengths, in units of 2^-36
     """
 
     count: int
     total: np.ndarray
+    first: np.ndarray
     mean: int
     norm: int
 
     @classmethod
-    def of(cls, images: UnitImages) -> "Scatter":
+    def of(cls, images: Features, blocks: Blocks | None = None) -> "Scatter":
         """Of one batch: a float32 product, whose rounding depends on this batch only, then fixed point."""
-        product = (images.features.T @ images.features).astype(np.float64)
+        x = images.features if blocks is None or not blocks.side else blocks.cut(images.features)
+        product = (np.swapaxes(x, -1, -2) @ x).astype(np.float64)
         np.rint(np.multiply(product, 2.0**_POINT, out=product), out=product)
+        first = np.rint(x.sum(axis=-2, dtype=np.float64) * 2.0**_POINT).astype(np.int64)
         sums = [round(float(values.sum()) * 2**_POINT) for values in (images.mean, images.norm)]
-        return cls(len(images.mean), product.astype(np.int64), *sums)
+        return cls(len(images.mean), product.astype(np.int64), first, *sums)
 
     def merge(self, other: "Scatter") -> "Scatter":
         """Of both sets of images together. Associative and commutative, exactly.
@@ -121,11 +131,23 @@ class Scatter:
         if count >= _MAX_IMAGES:
             raise DataError(f"{count} images to whiten; allowed: fewer than {_MAX_IMAGES}; use whiten = 'standard'")
         self.total.__iadd__(other.total)
-        return Scatter(count, self.total, self.mean + other.mean, self.norm + other.norm)
+        return Scatter(count, self.total, self.first + other.first, self.mean + other.mean, self.norm + other.norm)
+
+    def second_moment(self) -> np.ndarray:
+        """float64 [d, d] or [g, e, e]: X^T X / n, not centred; KIP's covariance."""
+        return self.total * (2.0**-_POINT / self.count)
+
+    def feature_mean(self) -> np.ndarray:
+        """float64 [d] or [g, e]: mean of X."""
+        return self.first * (2.0**-_POINT / self.count)
 
     def covariance(self) -> np.ndarray:
-        """float64 [d, d] X^T X / n, not centred."""
-        return self.total * (2.0**-_POINT / self.count)
+        """float64 [d, d] or [g, e, e]: (X - m)^T (X - m) / (n - 1), the unbiased covariance."""
+        mean = self.feature_mean()
+        covariance = self.second_moment()
+        covariance -= mean[..., :, None] * mean[..., None, :]
+        covariance *= self.count / max(self.count - 1, 1)
+        return covariance
 
     def image_mean(self) -> float:
         """Average of the images' means."""

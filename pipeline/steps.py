@@ -11,12 +11,13 @@ import numpy as np
 from etils import epath
 
 from pipeline.batch import Batch, Staged, read_raw
+from pipeline.blocks import Blocks
 from pipeline.config import DataConfig
 from pipeline.draw import draw_validation
 from pipeline.errors import DataError
-from pipeline.fit import channel_whitener, identity_whitener, zca_whitener
+from pipeline.fit import centring, channel_whitener, identity_whitener, kornia_whitener, zca_whitener
 from pipeline.manifest import SPLITS, WHITENER
-from pipeline.moments import ChannelMoments, Scatter, unit_images
+from pipeline.moments import ChannelMoments, Features, Scatter, plain_images, unit_images
 from pipeline.report import Report
 from pipeline.shard import Shard, ShardImages, write_shard
 from pipeline.source import Source
@@ -99,10 +100,10 @@ def moments_of(job: Job, train: TrainBatch) -> ChannelMoments:
 
 
 def scatter_of(job: Job, train: TrainBatch, standard: Whitener) -> Scatter:
-    """Scatter of a batch's standardised unit images."""
-    images = standard.standardise(_images(job, train))
+    """Scatter of a batch's images as the ZCA in the configuration sees them."""
+    images = _images(job, train)
     _log.info("scatter of train batch %d", train.batch.index)
-    return Scatter.of(unit_images(images.reshape(len(images), -1)))
+    return Scatter.of(_features(job, images, standard), _blocks(job))
 
 
 def fit_none(job: Job) -> Whitener:
@@ -116,9 +117,10 @@ def fit_standard(job: Job, drawn: Drawn, moments: ChannelMoments) -> Whitener:
 
 
 def fit_zca(job: Job, standard: Whitener, scatter: Scatter) -> Whitener:
-    """KIP's ZCA. Raises DataError when the covariance is singular."""
-    _log.info("eigenvectors of the covariance, %d x %d", *scatter.total.shape)
-    return zca_whitener(standard, scatter, job.config.zca_reg)
+    """The ZCA in the configuration. Raises DataError when the covariance is singular."""
+    _log.info("eigenvectors of the covariance, %s", " x ".join(map(str, scatter.total.shape)))
+    fit = zca_whitener if job.config.whiten == "kip_zca" else kornia_whitener
+    return fit(standard, scatter, job.config.zca_reg, job.config.zca_block)
 
 
 def save_whitener(job: Job, whitener: Whitener) -> str:
@@ -151,6 +153,16 @@ def write_report(job: Job, shards: Sequence[Shard], everything: Sequence[Staged]
         shards=tuple(sorted(shards, key=lambda shard: (SPLITS.index(shard.split), shard.index))),
         bad=tuple(record for staged in in_order for record in staged.bad),
     ).save(job.staging)
+
+
+def _features(job: Job, images: np.ndarray, standard: Whitener) -> Features:
+    if job.config.whiten == "kip_zca":
+        return unit_images(standard.standardise(images).reshape(len(images), -1))
+    return plain_images(centring(standard).standardise(images).reshape(len(images), -1))
+
+
+def _blocks(job: Job) -> Blocks:
+    return Blocks(job.source.image_shape, job.config.zca_block)
 
 
 def _images(job: Job, train: TrainBatch) -> np.ndarray:

@@ -52,7 +52,7 @@ def test_scatter_is_that_of_numpy():
     norms = np.linalg.norm(centred, axis=1)
     unit = centred / norms[:, None]
     scatter = _scatter(_images(2, 40))
-    np.testing.assert_allclose(scatter.covariance(), unit.T @ unit / 40, atol=1e-8)
+    np.testing.assert_allclose(scatter.second_moment(), unit.T @ unit / 40, atol=1e-8)
     assert scatter.image_mean() == pytest.approx(rows.mean(), rel=1e-7)
     assert scatter.image_norm() == pytest.approx(norms.mean(), rel=1e-7)
 
@@ -80,6 +80,6 @@ def test_any_order_and_grouping_of_merges_gives_the_same_bits(order, cut):
 
 
 def test_more_images_than_fixed_point_holds_are_refused():
-    huge = Scatter(2**27 - 1, np.zeros((2, 2), np.int64), 0, 0)
+    huge = Scatter(2**27 - 1, np.zeros((2, 2), np.int64), np.zeros(2, np.int64), 0, 0)
     with pytest.raises(DataError, match=r"134217728 images to whiten; allowed: fewer than 134217728"):
-        huge.merge(Scatter(1, np.zeros((2, 2), np.int64), 0, 0))
+        huge.merge(Scatter(1, np.zeros((2, 2), np.int64), np.zeros(2, np.int64), 0, 0))

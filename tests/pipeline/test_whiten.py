@@ -129,7 +129,7 @@ def test_what_is_not_a_whitener_is_refused(content, tmp_path):
 
 def test_another_version_is_refused(tmp_path):
     np.savez(tmp_path / "w.npz", version=99)
-    with pytest.raises(DataError, match="has version 99; this program reads 1"):
+    with pytest.raises(DataError, match="has version 99; this program reads 2"):
         Whitener.load(tmp_path / "w.npz")
 
 
