@@ -1,5 +1,9 @@
 """`load`: a prepared data set from disk into memory, every byte checked. Neither Beam nor TensorFlow."""
 
+import io
+import math
+import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,13 +19,14 @@ from pipeline.whiten import Whitener
 
 # Hashing and reading release the interpreter lock; more threads than this wait for memory.
 _THREADS = 4
+MAX_BYTES_IN_MEMORY = 2**31
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A prepared data set.
 
-    train: images to distil from
+    train: images to distil from; mapped from disk where they are large, as the next two
     validation: images held out of the source's train split, to choose by
     test: images to report on, once
     whitener: pixels to the space of the images above, and back
@@ -38,23 +43,31 @@ class Prepared:
     probe: np.ndarray
 
 
-def load(path: epath.PathLike) -> Prepared:
+def load(path: epath.PathLike, max_bytes_in_memory: int = MAX_BYTES_IN_MEMORY) -> Prepared:
     """Reads a prepared data set, checking the digest of every file.
 
+    The images of a split larger than `max_bytes_in_memory` are decoded into a file without a name in the folder for
+    temporary files (TMPDIR) and mapped from there: the system keeps in memory what is used.
+
+    Args:
+      path: folder or URL
+      max_bytes_in_memory: size of a split's images up to which they are an ordinary array; 2 GiB
+
     Raises:
-      DataError: there is no data set, it has another schema version, or a file is missing or damaged.
+      DataError: there is no data set, it has another schema version, a file is missing or damaged, or the folder for
+        temporary files has no room.
     """
-    folder = epath.Path(path)
-    manifest = Manifest.load(folder)
+    manifest = Manifest.load(epath.Path(path))
+    folder = manifest.folder(epath.Path(path))
     verify(folder, manifest)
-    splits = {split: _read_split(folder, manifest, split) for split in manifest.class_counts}
+    splits = {split: read_split(folder, manifest, split, max_bytes_in_memory) for split in manifest.class_counts}
     return Prepared(
         train=splits["train"],
         validation=splits["validation"],
         test=splits["test"],
         whitener=Whitener.load(folder / WHITENER),
         manifest=manifest,
-        probe=np.load(folder / PROBE),
+        probe=np.load(io.BytesIO((folder / PROBE).read_bytes())),
     )
 
 
@@ -65,11 +78,12 @@ def verify(folder: epath.Path, manifest: Manifest) -> None:
       DataError: naming the first file that is missing, of another size, or of another digest.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(lambda file: _verify_file(folder, file), (*manifest.files, *manifest.shards)):
+        for _ in pool.map(lambda file: check_file(folder, file), (*manifest.files, *manifest.shards)):
             pass
 
 
-def _verify_file(folder: epath.Path, file: File | Shard) -> None:
+def check_file(folder: epath.Path, file: File | Shard) -> None:
+    """Raises DataError when a file is missing, of another size, or of another digest than the manifest says."""
     path = folder / file.path
     again = "restore it or prepare the data set again"
     if not path.exists():
@@ -82,10 +96,11 @@ def _verify_file(folder: epath.Path, file: File | Shard) -> None:
         )
 
 
-def _read_split(folder: epath.Path, manifest: Manifest, split: str) -> Split:
+def read_split(folder: epath.Path, manifest: Manifest, split: str, max_bytes_in_memory: int) -> Split:
+    """One split, in the order of its shards; see `load`."""
     shards = [shard for shard in manifest.shards if shard.split == split]
     ends = np.cumsum([0] + [sum(shard.class_counts) for shard in shards])
-    images = np.empty((ends[-1], *manifest.image_shape), np.float32)
+    images = _room((int(ends[-1]), *manifest.image_shape), max_bytes_in_memory)
     labels = np.empty(ends[-1], np.int32)
 
     def read(shard: Shard, start: int, stop: int) -> None:
@@ -100,3 +115,18 @@ def _read_split(folder: epath.Path, manifest: Manifest, split: str) -> Split:
         for _ in pool.map(read, shards, ends[:-1], ends[1:]):
             pass
     return Split(images, labels)
+
+
+def _room(shape: tuple[int, ...], max_bytes_in_memory: int) -> np.ndarray:
+    """float32 of a shape, to be filled: in memory, or mapped from a nameless temporary file."""
+    size = 4 * math.prod(shape)
+    if size <= max_bytes_in_memory:
+        return np.empty(shape, np.float32)
+    folder = tempfile.gettempdir()
+    if (free := shutil.disk_usage(folder).free) < size:
+        raise DataError(
+            f"{folder} has {free / 1e9:.1f} GB free, a split to map into memory needs {size / 1e9:.1f} GB; set TMPDIR "
+            "to a folder with more room, or raise max_bytes_in_memory"
+        )
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, np.float32, "w+", shape=shape)

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from etils import epath
 
@@ -12,8 +12,9 @@ from pipeline.config import DataConfig
 from pipeline.errors import DataError
 from pipeline.files import write_whole
 from pipeline.shard import Shard
+from pipeline.statistics import Statistics
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 WHITENER = "whitener.npz"
 PROBE = "probe.npy"
@@ -41,7 +42,7 @@ class Manifest:
 
     name: of the source data set
     version: of the source data set
-    source_format: how the source was stored: embedded, array_record, tfrecord
+    source_format: how the source was stored: embedded, array_record, tfrecord, folder, npz
     image_shape: (h, w, c)
     class_names: [k] names in label order
     class_counts: images of each class, [k] by split
@@ -54,6 +55,8 @@ class Manifest:
     versions: libraries that made it, version by name
     config: the configuration in effect
     pipeline_options: Beam options in effect
+    statistics: of the whitened pixels, by split; a split without images has none
+    root: folder of all those files, relative to the manifest; empty: the same folder
     schema: version of this format
     """
 
@@ -72,11 +75,17 @@ class Manifest:
     versions: Mapping[str, str]
     config: DataConfig
     pipeline_options: tuple[str, ...]
+    statistics: Mapping[str, Statistics] = field(default_factory=dict)
+    root: str = ""
     schema: int = SCHEMA
 
     def count(self, split: str) -> int:
         """Number of images in `split`."""
         return sum(self.class_counts[split])
+
+    def folder(self, path: epath.Path) -> epath.Path:
+        """The folder of the files, of a data set whose manifest is in `path`."""
+        return path / self.root if self.root else path
 
     def save(self, folder: epath.Path) -> None:
         """Writes manifest.json into `folder`, whole or not at all."""

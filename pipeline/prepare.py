@@ -6,15 +6,12 @@ its batch and the whitener only. (Float products and eigenvectors are those of t
 another number of BLAS threads, may round the last bits of `kip_zca` differently.)
 """
 
-import hashlib
 import importlib.metadata
 import json
 import logging
-import math
 import platform
-import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 from etils import epath
@@ -24,22 +21,23 @@ from pipeline.beam_import import import_beam
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
 from pipeline.failure import raised_here
-from pipeline.files import fsync, sha256, whole, write_whole
+from pipeline.files import fsync, is_remote, sha256, whole, write_whole
+from pipeline.fingerprint import fingerprint_of
+from pipeline.limits import check_size
 from pipeline.load import verify
-from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SCHEMA, SPLITS, WHITENER, File, Manifest
+from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest
 from pipeline.options import DEFAULT_RUNNER, check_options
-from pipeline.publish import check_output, clean_up, publish, staging_folder
+from pipeline.output import open_output
+from pipeline.ranges import Range, parse
 from pipeline.report import REPORT, Report
 from pipeline.source import Source
 from pipeline.sources import open_source
+from pipeline.statistics import Statistics
 from pipeline.steps import Job
 
 _log = logging.getLogger(__name__)
 _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", "tensorflow-datasets")
 _PROBE_IMAGES = 8
-_MAX_ZCA_FEATURES = 64 * 64 * 3
-# These say where the data is, not what it is.
-_NOT_IN_FINGERPRINT = ("dir", "download")
 
 
 def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = ()) -> Manifest:
@@ -50,7 +48,7 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
 
     Args:
       config: what to read and how to split and whiten it
-      out: folder to write; every worker must see it under this path
+      out: folder or URL (gs://, s3://) to write; every worker must see it under this path
       pipeline_options: Beam options, `name=value` each; without `runner=` Beam's in-memory FnApiRunner in this process
 
     Returns:
@@ -60,37 +58,20 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
       DataError: a mistake in the arguments, a source that cannot be read, or too many bad records.
     """
     options = check_options(pipeline_options) if pipeline_options else (f"--runner={DEFAULT_RUNNER}",)
-    out = check_output(out)
-    clean_up(out)
+    output = open_output(out)
+    output.clean_up()
     source = open_source(config)
     config = replace(config, version=source.version)
-    _check_size(source, config)
-    source_fingerprint = source.fingerprint((config.train_split, config.test_split))
-    fingerprint = _fingerprint(config, source_fingerprint)
-    if (kept := _complete(out, fingerprint)) is not None:
-        _log.info("%s is complete: nothing to do", out)
+    check_size(source.image_shape, config)
+    source_fingerprint = source.fingerprint(sorted({part.split for part in _ranges(config, source)}))
+    fingerprint = fingerprint_of(config, source_fingerprint)
+    if (kept := _complete(output.path, fingerprint)) is not None:
+        _log.info("%s is complete: nothing to do", output.path)
         return kept
-    with staging_folder(out, fingerprint) as staging:
+    with output.staging(fingerprint) as staging:
         job = Job(source, config, staging, source_fingerprint, fingerprint)
         report = _run(job, options)
-        manifest = _finish(job, report, options)
-        publish(staging, out)
-    return manifest
-
-
-def _check_size(source: Source, config: DataConfig) -> None:
-    features = math.prod(source.image_shape)
-    if config.whiten == "kip_zca" and features > _MAX_ZCA_FEATURES:
-        raise DataError(
-            f"kip_zca of {source.name} needs several matrices of {features} x {features}, {features**2 * 8 / 1e9:.1f} "
-            f"GB each; allowed: {_MAX_ZCA_FEATURES} features (64 x 64 x 3); use whiten = 'standard' or smaller images"
-        )
-
-
-def _fingerprint(config: DataConfig, source_fingerprint: str) -> str:
-    fields = {name: value for name, value in asdict(config).items() if name not in _NOT_IN_FINGERPRINT}
-    document = {"schema": SCHEMA, "source": source_fingerprint, "config": fields}
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+        return output.publish(staging, _finish(job, report, options))
 
 
 def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
@@ -102,7 +83,7 @@ def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
         if manifest.fingerprint != fingerprint:
             _log.info("%s was made from other data or another configuration: preparing anew", out)
             return None
-        verify(out, manifest)
+        verify(manifest.folder(out), manifest)
     except DataError as error:
         _log.warning("%s: preparing anew", error)
         return None
@@ -116,8 +97,9 @@ def _run(job: Job, options: Sequence[str]) -> Report:
 
     from pipeline.stages import Decode, Draw, FitWhitener, Summarise, Whiten
 
-    for folder in ("raw", "shards"):
-        (job.staging / folder).mkdir()
+    if not is_remote(job.staging):
+        for folder in ("raw", "shards"):
+            (job.staging / folder).mkdir()
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
     staged = pipeline | "Batches" >> beam.Create([*_plan(job, "train"), *_plan(job, "test")]) | "Decode" >> Decode(job)
     drawn = staged | "Draw" >> Draw(job)
@@ -132,8 +114,13 @@ def _run(job: Job, options: Sequence[str]) -> Report:
 
 
 def _plan(job: Job, role: Role) -> Iterator[Batch]:
-    split = job.config.train_split if role == "train" else job.config.test_split
-    return plan(role, split, job.source.num_examples(split), job.config.batch_size)
+    return plan(role, _ranges(job.config, job.source, (role,)), job.config.batch_size)
+
+
+def _ranges(config: DataConfig, source: Source, roles: Sequence[Role] = ("train", "test")) -> list[Range]:
+    """The examples of some roles."""
+    texts = {"train": config.train_split, "test": config.test_split}
+    return [part for role in roles for part in parse(texts[role], source.splits, source.name)]
 
 
 def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
@@ -143,7 +130,7 @@ def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
     write_whole(staging / DEAD_LETTER, "".join(lines).encode())
     with whole(staging / PROBE) as temporary, open(temporary, "wb") as file:
         np.save(file, _probe(job))
-    shutil.rmtree(staging / "raw")
+    (staging / "raw").rmtree()
     fsync(staging / "shards")
     manifest = Manifest(
         name=source.name,
@@ -152,7 +139,7 @@ def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
         image_shape=source.image_shape,
         class_names=source.class_names,
         class_counts=_class_counts(job, report),
-        num_in=sum(source.num_examples(split) for split in (config.train_split, config.test_split)),
+        num_in=sum(part.stop - part.start for part in _ranges(config, source)),
         num_bad=len(report.bad),
         shards=report.shards,
         files=tuple(_file(staging, name) for name in (WHITENER, PROBE, DEAD_LETTER)),
@@ -162,11 +149,15 @@ def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
         | {name: importlib.metadata.version(name) for name in _LIBRARIES},
         config=config,
         pipeline_options=options,
+        statistics={
+            split: Statistics.together([shard.statistics for shard in shards])
+            for split in SPLITS
+            if (shards := [shard for shard in report.shards if shard.split == split])
+        },
     )
     num_out = sum(manifest.count(split) for split in SPLITS)
     if num_out + manifest.num_bad != manifest.num_in:
         raise RuntimeError(f"{manifest.num_in} records in, {num_out} out, {manifest.num_bad} bad: the runner lost some")
-    manifest.save(staging)
     return manifest
 
 

@@ -26,7 +26,7 @@ def check_output(path: epath.PathLike) -> epath.Path:
       DataError: it holds something that is not a prepared data set, which would be replaced.
     """
     if "://" in str(path):
-        raise DataError(f"output {path} is a URL; allowed: a folder that all workers share (NFS, a mounted bucket)")
+        raise DataError(f"output {path} is a URL; allowed: a folder on this machine or one that is mounted")
     out = epath.Path(path).expanduser().resolve()
     if out.exists() and not out.is_dir():
         raise DataError(f"output {out} is a file; give a folder that does not exist yet")

@@ -19,7 +19,9 @@ import numpy as np
 from etils import epath
 
 from pipeline.errors import DataError, first_line
-from pipeline.files import sha256, whole
+from pipeline.files import local, sha256, whole
+from pipeline.retry import persistent
+from pipeline.statistics import Statistics
 
 _MAGIC = b"KDR1"
 _HEAD = struct.Struct("<4siH3I")
@@ -35,6 +37,7 @@ class Shard:
     index: number of the source batch its images come from; shards of a split are in this order
     path: relative to the prepared data set
     class_counts: [k] images of each class
+    statistics: of the whitened pixels
     bytes: size of the file
     sha256: hex digest of the file
     """
@@ -43,6 +46,7 @@ class Shard:
     index: int
     path: str
     class_counts: tuple[int, ...]
+    statistics: Statistics
     bytes: int
     sha256: str
 
@@ -67,16 +71,28 @@ def shard_path(split: str, index: int) -> str:
 
 def write_shard(folder: epath.Path, split: str, index: int, content: ShardImages, num_classes: int) -> Shard:
     """Writes `content` under `folder`, whole or not at all; the same content gives the same bytes."""
+    path = folder / shard_path(split, index)
+    persistent(lambda: _write(path, content), f"writing {path}")
+    counts = np.bincount(content.labels, minlength=num_classes)
+    return Shard(
+        split=split,
+        index=index,
+        path=shard_path(split, index),
+        class_counts=tuple(counts.tolist()),
+        statistics=Statistics.of(content.images),
+        bytes=path.stat().length,
+        sha256=sha256(path),
+    )
+
+
+def _write(path: epath.Path, content: ShardImages) -> None:
     from array_record.python import array_record_module
 
-    path = folder / shard_path(split, index)
     with whole(path) as temporary:
         writer = array_record_module.ArrayRecordWriter(str(temporary), _OPTIONS)
         for key, image, label in zip(content.keys, content.images, content.labels, strict=True):
             writer.write(encode(key, image, int(label)))
         writer.close()
-    counts = np.bincount(content.labels, minlength=num_classes)
-    return Shard(split, index, shard_path(split, index), tuple(counts.tolist()), path.stat().length, sha256(path))
 
 
 def read_shard(path: epath.Path) -> ShardImages:
@@ -84,9 +100,10 @@ def read_shard(path: epath.Path) -> ShardImages:
     from array_record.python import array_record_module
 
     try:
-        reader = array_record_module.ArrayRecordReader(str(path))
-        records = reader.read_all()
-        reader.close()
+        with local(path) as readable:
+            reader = array_record_module.ArrayRecordReader(readable)
+            records = reader.read_all()
+            reader.close()
         decoded = [decode(record) for record in records]
     except (RuntimeError, ValueError, struct.error) as error:
         reason = first_line(error)

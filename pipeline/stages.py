@@ -110,7 +110,7 @@ class _WriteFn(beam.DoFn):
 
 def _decode(batch: Batch, job: Job) -> Staged:
     with reported(job.staging):
-        staged = stage(job.source, batch, job.config.seed, job.staging)
+        staged = stage(job.source, batch, job.config, job.staging)
     _log.info("decoded %s %d to %d: %d bad", batch.split, batch.start, batch.stop - 1, len(staged.bad))
     return staged
 

@@ -77,8 +77,8 @@ def _rewrite(folder, change, digest=True):
 
 
 def test_another_schema(own_digits):
-    _rewrite(own_digits, lambda document: document.update(schema=2))
-    with pytest.raises(DataError, match="has schema version 2; this program reads 1; prepare the data set again"):
+    _rewrite(own_digits, lambda document: document.update(schema=3))
+    with pytest.raises(DataError, match="has schema version 3; this program reads 2; prepare the data set again"):
         pipeline.load(own_digits)
 
 
@@ -88,7 +88,7 @@ def test_an_edited_manifest(own_digits):
         pipeline.load(own_digits)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema": 2}'])
 def test_a_damaged_manifest(own_digits, content):
     (own_digits / "manifest.json").write_text(content)
     with pytest.raises(DataError, match=r"manifest\.json is damaged"):

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,6 @@ import pytest
 import pipeline
 from pipeline import DataConfig, DataError
 from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds
-
-# `pipeline.prepare` is the function of that name.
-prepare_module = sys.modules["pipeline.prepare"]
 
 
 def _tree(folder: Path) -> dict[str, str]:
@@ -146,14 +142,6 @@ def test_mistakes_are_found_before_anything_runs(tmp_path):
     with pytest.raises(DataError, match="has no split 'dev'"):
         pipeline.prepare(DataConfig(test_split="dev"), tmp_path / "out")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_covariance_beyond_memory_is_refused_at_once(data_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_module, "_MAX_ZCA_FEATURES", 89)
-    with pytest.raises(
-        DataError, match=r"kip_zca of tiny needs several matrices of 90 x 90, 0\.0 GB each; allowed: 89"
-    ):
-        pipeline.prepare(_config(data_dir, whiten="kip_zca"), tmp_path / "out")
 
 
 def test_an_output_that_cannot_be_written(tmp_path):

@@ -1,0 +1,48 @@
+"""`Statistics`: what the whitened pixels of a shard or a split are like, channel by channel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the pixels of all images, for each of c channels, in whitened units.
+
+    num_pixels: pixels of a channel, over all images
+    mean: [c]
+    std: [c] population standard deviation
+    min: [c]
+    max: [c]
+    """
+
+    num_pixels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    min: tuple[float, ...]
+    max: tuple[float, ...]
+
+    @classmethod
+    def of(cls, images: np.ndarray) -> "Statistics":
+        """Of float32 images [n, h, w, c], n at least 1; sums in float64."""
+        pixels = images.reshape(-1, images.shape[-1])
+        mean = pixels.mean(axis=0, dtype=np.float64)
+        squares = np.einsum("nc,nc->c", pixels, pixels, dtype=np.float64) / len(pixels)
+        std = np.sqrt(np.maximum(squares - mean**2, 0))
+        columns = (mean, std, pixels.min(axis=0), pixels.max(axis=0))
+        return cls(len(pixels), *(tuple(map(float, column)) for column in columns))
+
+    @classmethod
+    def together(cls, parts: Sequence["Statistics"]) -> "Statistics":
+        """Of all images of some parts, at least one; in the order given, as the rounding depends on it."""
+        counts = np.array([part.num_pixels for part in parts])
+        means, stds = (np.array([getattr(part, field) for part in parts]) for field in ("mean", "std"))
+        weights = counts / counts.sum()
+        mean = weights @ means
+        # Within the parts and between them; each is at least 0.
+        std = np.sqrt(weights @ (stds**2 + (means - mean) ** 2))
+        lowest = np.min([part.min for part in parts], axis=0)
+        highest = np.max([part.max for part in parts], axis=0)
+        columns = (mean, std, lowest, highest)
+        return cls(int(counts.sum()), *(tuple(map(float, column)) for column in columns))

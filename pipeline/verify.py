@@ -1,0 +1,126 @@
+"""`problems`: everything that a prepared data set's files can be asked, for `kdistill verify`. Neither Beam nor TFDS.
+
+`load` checks what it reads. This goes further: it reads every image again and compares it with the manifest, applies
+the whitening to the probe, and finds files that do not belong.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import astuple
+
+import numpy as np
+from etils import epath
+
+from pipeline.errors import DataError
+from pipeline.fingerprint import fingerprint_of
+from pipeline.load import check_file
+from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest
+from pipeline.shard import Shard, read_shard
+from pipeline.statistics import Statistics
+from pipeline.whiten import Whitener
+
+# Sums of equal numbers, perhaps by another numpy.
+_TOLERANCE = 1e-6
+# Of whitened pixels, perhaps by another BLAS.
+_PROBE_TOLERANCE = 1e-4
+
+
+def problems(path: epath.PathLike) -> Iterator[str]:
+    """What is wrong with the prepared data set at `path`, one complete line each; nothing when all is well.
+
+    Raises:
+      DataError: there is none, or its manifest cannot be read.
+    """
+    manifest = Manifest.load(epath.Path(path))
+    folder = manifest.folder(epath.Path(path))
+    damaged = False
+    for file in (*manifest.files, *manifest.shards):
+        try:
+            check_file(folder, file)
+        except DataError as error:
+            damaged = True
+            yield str(error)
+    yield from _strangers(epath.Path(path), manifest)
+    yield from _accounts(manifest)
+    # What follows reads the files, and would only say again that they are damaged.
+    if not damaged:
+        for shard in manifest.shards:
+            yield from _shard(folder, manifest, shard)
+        yield from _dead_letters(folder, manifest)
+        yield from _probe(folder, manifest)
+
+
+def _strangers(path: epath.Path, manifest: Manifest) -> Iterator[str]:
+    """Files that the manifest does not list."""
+    prefix = f"{manifest.root}/" if manifest.root else ""
+    known = {MANIFEST, *(prefix + file.path for file in (*manifest.files, *manifest.shards))}
+    for parent, _, files in path.walk():
+        for file in files:
+            name = str((parent / file).relative_to(path))
+            if file and name not in known:
+                yield f"{parent / file} is not of this data set; remove it"
+
+
+def _accounts(manifest: Manifest) -> Iterator[str]:
+    """Numbers of the manifest that must agree with each other."""
+    again = "prepare the data set again"
+    expected = fingerprint_of(manifest.config, manifest.source_fingerprint)
+    if manifest.fingerprint != expected:
+        yield f"{MANIFEST}: the fingerprint is not that of its source and configuration; {again}"
+    num_out = sum(manifest.count(split) for split in SPLITS)
+    if num_out + manifest.num_bad != manifest.num_in:
+        yield f"{MANIFEST}: {manifest.num_in} records in, {num_out} out, {manifest.num_bad} bad; {again}"
+    for split in SPLITS:
+        shards = [shard for shard in manifest.shards if shard.split == split]
+        counts = np.sum([shard.class_counts for shard in shards], axis=0).tolist() if shards else None
+        if counts and tuple(counts) != manifest.class_counts[split]:
+            yield f"{MANIFEST}: the classes of {split} are not those of its shards; {again}"
+        together = Statistics.together([shard.statistics for shard in shards]) if shards else None
+        if together and not _alike(together, manifest.statistics.get(split)):
+            yield f"{MANIFEST}: the statistics of {split} are not those of its shards; {again}"
+
+
+def _shard(folder: epath.Path, manifest: Manifest, shard: Shard) -> Iterator[str]:
+    """The images themselves against what the manifest says of them."""
+    path = folder / shard.path
+    content = read_shard(path)
+    if content.images.shape[1:] != manifest.image_shape:
+        yield f"{path}: images are {content.images.shape[1:]}, the manifest says {manifest.image_shape}"
+        return
+    counts = np.bincount(content.labels, minlength=len(manifest.class_names)).tolist()
+    if tuple(counts) != shard.class_counts:
+        yield f"{path}: classes are {counts}, the manifest says {list(shard.class_counts)}"
+    if not np.isfinite(content.images).all():
+        yield f"{path}: holds numbers that are not finite"
+    elif not _alike(Statistics.of(content.images), shard.statistics):
+        yield f"{path}: statistics of its images are not those of the manifest"
+
+
+def _dead_letters(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
+    lines = (folder / DEAD_LETTER).read_text().splitlines()
+    if len(lines) != manifest.num_bad or not all(
+        {"key", "reason", "sha256"} <= set(json.loads(line)) for line in lines
+    ):
+        yield f"{folder / DEAD_LETTER} has {len(lines)} lines, the manifest says {manifest.num_bad} bad records"
+
+
+def _probe(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
+    """The whitening, done again on raw images, against what was written."""
+    with (folder / PROBE).open("rb") as file:
+        probe = np.load(file)
+    whitener = Whitener.load(folder / WHITENER)
+    if whitener.kind != manifest.config.whiten or whitener.data_fingerprint != manifest.fingerprint:
+        yield f"{folder / WHITENER} is of another data set or whitening"
+        return
+    first = next(shard for shard in manifest.shards if shard.split == "test")
+    written = read_shard(folder / first.path).images[: len(probe)]
+    again = whitener.apply(probe[: len(written)])
+    if np.abs(again - written).max() > _PROBE_TOLERANCE * np.abs(written).max():
+        yield f"{folder / PROBE}: its images, whitened again, are not the first test images"
+
+
+def _alike(left: Statistics, right: Statistics | None) -> bool:
+    if right is None or left.num_pixels != right.num_pixels:
+        return False
+    pairs = zip(astuple(left)[1:], astuple(right)[1:], strict=True)
+    return all(np.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE) for one, other in pairs)
