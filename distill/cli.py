@@ -9,12 +9,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from distill.errors import UserError
 from distill.presets import SUMMARIES
 from distill.version import code_version
 from pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from distill.job import DataJob
+    from pipeline.manifest import Manifest
 
 USER_MISTAKE = 2
 # EX_TEMPFAIL of sysexits.h: a scheduler can tell an interrupted run, which resumes, from a failed one.
@@ -32,13 +36,15 @@ class Call(NamedTuple):
 
 def _start(call: Call) -> None:
     """A command that starts from a preset: run, prepare, distill, label-solve."""
-    from distill.job import Job, PreparingJob, parse_job
+    from distill.job import DataJob, Job, PreparingJob, parse_job
     from distill.rundir import RunDir
 
-    kind = Job if call.name == "distill" else PreparingJob
+    kind = {"distill": Job, "prepare": DataJob}.get(call.name, PreparingJob)
     job = parse_job(kind, call.args, call.prog, call.description)
     default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
     options = [f"--{option.removeprefix('--')}" for option in getattr(job, "pipeline_options", ())]
+    if getattr(job, "out", None):
+        return _prepare_alone(job, options)
     with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
         if call.name != "prepare":
             _set_up_devices()
@@ -53,6 +59,47 @@ def _start(call: Call) -> None:
                 run.distill(job.settings, rundir)
             case "label-solve":
                 run.label_solve(job.settings, rundir, options)
+
+
+def _prepare_alone(job: "DataJob", options: Sequence[str]) -> None:
+    """Prepares a data set without a run directory."""
+    import pipeline
+
+    if job.dir is not None:
+        raise UserError(f"--dir is {job.dir} and --out is {job.out}; allowed is one of them: --out is without a run")
+    print(_line(job.out, pipeline.prepare(job.settings.data, job.out, options)))
+
+
+def _verify(call: Call) -> None:
+    """Check everything about something stored."""
+    from etils import epath
+
+    from distill.job import parse_stored
+    from pipeline.manifest import Manifest
+    from pipeline.verify import problems
+
+    path = epath.Path(parse_stored(call.args, call.prog, call.description))
+    for name, what in {
+        "config.toml": "a run directory: its data set is in prepared/",
+        "support.npz": "a bundle",
+    }.items():
+        if (path / name).exists():
+            raise UserError(f"DIR is {path}, {what}; allowed is a prepared data set")
+    found = 0
+    for problem in problems(path):
+        found += 1
+        print(problem, file=sys.stderr)
+    if found:
+        raise UserError(f"{path} has {found} problem{'s' * (found > 1)}, named above")
+    print(_line(str(path), Manifest.load(path)) + ": all as it was written")
+
+
+def _line(path: str, manifest: "Manifest") -> str:
+    """A prepared data set in one line."""
+    counts = ", ".join(f"{manifest.count(split):,} {split}" for split in manifest.class_counts)
+    shape = "x".join(map(str, manifest.image_shape))
+    whitened = f"whitened by {manifest.config.whiten!r}"
+    return f"{path}: {manifest.name} {manifest.version}, {counts} images of {shape}, {whitened}, {manifest.num_bad} bad"
 
 
 def _finish(call: Call) -> None:
@@ -109,6 +156,7 @@ COMMANDS: dict[str, Command] = {
         "PRESET",
         "only read, whiten and store the data set, with Beam",
         "examples:\n  kdistill prepare digits\n"
+        "  kdistill prepare digits --data.name pets --data.source folder --data.dir ~/pets --out ~/pets-prepared\n"
         "  kdistill prepare cifar10-convnet-1 --data.dir ~/tensorflow_datasets \\\n"
         "    --pipeline-options direct_num_workers=4 --pipeline-options direct_running_mode=multi_processing",
         _start,
@@ -129,6 +177,13 @@ COMMANDS: dict[str, Command] = {
         "RUN", "measure a learned set on the test split again", "examples:\n  kdistill evaluate runs/digits", _finish
     ),
     "export": Command("RUN", "write the bundle of a run again", "examples:\n  kdistill export runs/digits", _finish),
+    "verify": Command(
+        "DIR",
+        "check a prepared data set: every digest, image, count, and the whitening",
+        "Prints a line for each problem; the exit status is then 2.\n\n"
+        "examples:\n  kdistill verify runs/digits/prepared\n  kdistill verify gs://bucket/cifar10",
+        _verify,
+    ),
     "presets": Command(
         "[PRESET]",
         "list the presets, or print one as TOML to start a --config file from",

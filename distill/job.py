@@ -41,6 +41,22 @@ class PreparingJob(Job):
 
 
 @dataclass(frozen=True)
+class DataJob(PreparingJob):
+    """A job that only prepares its data."""
+
+    # Where to put the data set, alone and without a run directory: a folder, or a URL (gs://, s3://).
+    out: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A job on something stored."""
+
+    # A prepared data set: a folder, or a URL (gs://, s3://).
+    dir: Annotated[Positional[str], arg(metavar="DIR")]
+
+
+@dataclass(frozen=True)
 class Finished:
     """A job on what a run left."""
 
@@ -77,3 +93,12 @@ def parse_finished(args: Sequence[str], prog: str, description: str) -> Path:
       SystemExit: status 0 after `--help`, 2 after a message.
     """
     return tyro.cli(Finished, args=list(args), prog=prog, description=description).run
+
+
+def parse_stored(args: Sequence[str], prog: str, description: str) -> str:
+    """Read the arguments of a command that takes a folder or URL alone.
+
+    Raises:
+      SystemExit: status 0 after `--help`, 2 after a message.
+    """
+    return tyro.cli(Stored, args=list(args), prog=prog, description=description).dir
