@@ -1,0 +1,58 @@
+"""Results come back from JSON exactly, and the table says what they are."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from distill.errors import UserError
+from distill.results import Measured, Results
+
+RESULTS = Results(
+    step=12,
+    label_mode="learned",
+    support_size=10,
+    num_test=10000,
+    learned=Measured(0.7, 1 / 30),
+    start=Measured(0.5, 0.04),
+    random_real=(Measured(0.4, 0.05), Measured(0.6, 0.06)),
+    validation=Measured(0.65, 0.03),
+)
+
+
+@pytest.mark.parametrize("results", [RESULTS, replace(RESULTS, random_real=(), validation=None)])
+def test_they_come_back_exactly(tmp_path: Path, results: Results) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(results.to_json())
+    assert Results.load(path) == results
+    assert json.loads(results.to_json())["learned"] == {"accuracy": 0.7, "mse": 1 / 30}
+
+
+def test_missing_results_name_the_command_that_measures(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"results\.json is missing.*kdistill evaluate {tmp_path}"):
+        Results.load(tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '"x"', "\x00"])
+def test_damaged_results_are_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(UserError, match=rf"results\.json is damaged.*kdistill evaluate {tmp_path}") as caught:
+        Results.load(tmp_path / "results.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_table() -> None:
+    title, header, rows = RESULTS.table("digits")
+    assert title == "digits: 10 images predict 10,000 test images by kernel ridge regression"
+    assert header == ("support", "test accuracy", "test mse")
+    assert rows == (
+        ("learned, step 12", "70.0 %", "0.0333"),
+        ("its start, real images", "50.0 %", "0.0400"),
+        ("random real images, mean of 2", "50.0 % ± 10.0", "0.0550"),
+    )
+
+
+def test_the_table_of_solved_labels_without_baselines() -> None:
+    _, _, rows = replace(RESULTS, label_mode="label_solve", random_real=()).table("digits")
+    assert [row[0] for row in rows] == ["labels solved", "its start, real images"]
