@@ -42,9 +42,7 @@ class Plane(NamedTuple):
 @jax.custom_vjp
 def _box(x: Array) -> Array:
     # Separable: 2 + 2 additions. It is its own adjoint, which autodiff of pads and slices does not see (10x slower).
-    zeros = [(0, 0)] * (x.ndim - 4)
-    padded = jnp.pad(x, [*zeros, (1, 1), (0, 0), (1, 1), (0, 0)])
-    height, width = x.shape[-4], x.shape[-2]
+    padded, height, width = _framed(x), x.shape[-4], x.shape[-2]
     rows = sum(lax.slice_in_dim(padded, i, i + height, axis=-4) for i in range(3))
     return sum(lax.slice_in_dim(rows, i, i + width, axis=-2) for i in range(3))
 
@@ -54,9 +52,14 @@ _box.defvjp(lambda x: (_box(x), None), lambda _, g: (_box(g),))
 
 @jax.custom_vjp
 def _seamed_box(x: Array, seams: tuple[Array, Array]) -> Array:
+    padded = _framed(x)
     for axis, seam in zip((-4, -2), seams, strict=True):
-        x = x + seam * _shifted(x, axis, 1) + _shifted(seam, axis, -1) * _shifted(x, axis, -1)
-    return x
+        before, own, after = (lax.slice_in_dim(padded, i, i + x.shape[axis], axis=axis) for i in range(3))
+        ends = [(0, 0)] * seam.ndim
+        ends[axis] = (0, 1)
+        onward = lax.slice_in_dim(jnp.pad(seam, ends), 1, None, axis=axis)
+        padded = own + seam * before + onward * after
+    return padded
 
 
 def _seamed_box_backward(seams: tuple[Array, Array], g: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -66,12 +69,9 @@ def _seamed_box_backward(seams: tuple[Array, Array], g: Array) -> tuple[Array, t
 _seamed_box.defvjp(lambda x, seams: (_seamed_box(x, seams), seams), _seamed_box_backward)
 
 
-def _shifted(x: Array, axis: int, by: int) -> Array:
-    """x with its entries moved by 1 or -1 along `axis`, a zero at the end left free."""
-    ends = [(0, 0)] * x.ndim
-    ends[axis] = (1, 0) if by == 1 else (0, 1)
-    start = 0 if by == 1 else 1
-    return lax.slice_in_dim(jnp.pad(x, ends), start, start + x.shape[axis], axis=axis)
+def _framed(x: Array) -> Array:
+    """x with a frame of zeros one pixel wide: [..., h, ox, w, pairs] to [..., h + 2, ox, w + 2, pairs]."""
+    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), (1, 1), (0, 0), (1, 1), (0, 0)])
 
 
 @jax.custom_vjp
