@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydantic
@@ -84,5 +83,5 @@ class Results:
         return float(np.mean([measured.mse for measured in self.random_real]))
 
 
-def _percent(value: Any) -> str:
+def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"

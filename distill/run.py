@@ -47,7 +47,7 @@ class Start(NamedTuple):
 
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, distils, evaluates and exports; what is done already is not done again."""
+    """Prepares, distils, evaluates and exports; prepared data and finished steps are not made again."""
     prepare(config, rundir, options)
     distill(config, rundir)
     evaluate(rundir)

@@ -106,7 +106,7 @@ def _first_or_restored(
     job: Job, optimise: optax.GradientTransformation, checkpoints: Checkpoints, log: MetricsLog
 ) -> TrainState:
     unscored = Best(job.start, 0, Score(-1.0, np.inf))
-    first = TrainState(0, job.start, optimise.init(_parameters(job.start, job.config)), unscored)
+    first = TrainState(0, job.start, optimise.init(_learned(job.start, job.config)), unscored)
     restored = checkpoints.restore_latest(first)
     if restored is not None:
         log.truncate_after(restored[0])
@@ -130,8 +130,8 @@ def _step(job: Job, optimise: optax.GradientTransformation, state: TrainState) -
     with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
         gradient = loss_and_gradient(job.engine, state.support, chunks, config.krr.ridge, half_mse)
     _check_finite(gradient, state.step)
-    parameters = _parameters(state.support, config)
-    updates, opt_state = optimise.update(_chosen(gradient, config), state.opt_state, parameters)
+    parameters = _learned(state.support, config)
+    updates, opt_state = optimise.update(_learned(gradient, config), state.opt_state, parameters)
     support = _with(state.support, jax.device_get(optax.apply_updates(parameters, updates)))
     step, best = state.step + 1, state.best
     norm = float(np.linalg.norm(gradient.images.astype(np.float64)))  # squares that float32 cannot hold
@@ -145,13 +145,9 @@ def _step(job: Job, optimise: optax.GradientTransformation, state: TrainState) -
     return TrainState(step, support, opt_state, best), record
 
 
-def _parameters(support: Support, config: Config) -> tuple[np.ndarray, ...]:
-    """What is optimised: the images, and the labels where they are learned."""
-    return tuple(support) if config.support.learn_labels else (support.images,)
-
-
-def _chosen(gradient: Gradient, config: Config) -> tuple[np.ndarray, ...]:
-    return (gradient.images, gradient.labels) if config.support.learn_labels else (gradient.images,)
+def _learned(of: Support | Gradient, config: Config) -> tuple[np.ndarray, ...]:
+    """What is optimised, or its gradient: the images, and the labels where they are learned."""
+    return (of.images, of.labels) if config.support.learn_labels else (of.images,)
 
 
 def _with(support: Support, parameters: tuple[np.ndarray, ...]) -> Support:
