@@ -56,9 +56,10 @@ class Regression:
 
     @cached_property
     def rounding(self) -> float:
-        """How far rounding may move a solution, relative to it: eps times the condition number."""
-        eigenvalues = linalg.eigvalsh(self._regularised)
-        return float(np.finfo(np.float64).eps * eigenvalues[-1] / eigenvalues[0])
+        """How far rounding may move a solution, relative to it: eps times the condition number, at most 1."""
+        eigenvalues, eps = linalg.eigvalsh(self._regularised), float(np.finfo(np.float64).eps)
+        # The smallest is itself known to eps times the largest, and may come out negative.
+        return eps / max(eps, float(eigenvalues[0] / eigenvalues[-1]))
 
     def pull_back(self, alpha: np.ndarray, g_alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pulls the gradient by alpha [s, k] back to (k_ss [s, s], y_s [s, k]).

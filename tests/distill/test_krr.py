@@ -103,6 +103,10 @@ def test_rounding_is_that_of_the_condition_number(k_ss: np.ndarray) -> None:
     assert Regression(k_ss, RIDGE).rounding == pytest.approx(truth, rel=1e-9)
 
 
+def test_rounding_is_no_more_than_all() -> None:
+    assert Regression(np.ones((SIZE, SIZE)), 0.0).rounding == 1.0
+
+
 def test_half_mse_and_its_gradient() -> None:
     rng = np.random.default_rng(4)
     predictions, labels = rng.standard_normal((2, TARGETS, CLASSES))
