@@ -19,6 +19,29 @@ def is_remote(path: epath.PathLike) -> bool:
     return "://" in os.fspath(path)
 
 
+def absolute(path: epath.PathLike) -> epath.Path:
+    """The path as workers elsewhere understand it; a URL already is one."""
+    return epath.Path(path) if is_remote(path) else epath.Path(path).expanduser().resolve()
+
+
+def names_below(folder: epath.PathLike) -> Iterator[str]:
+    """Names of all files in a folder and the folders in it, relative, links to folders followed."""
+    if not is_remote(folder):
+        for parent, _, files in os.walk(folder, followlinks=True):
+            inside = os.path.relpath(parent, folder)
+            yield from (os.path.normpath(f"{inside}/{name}") for name in files)
+        return
+    # fsspec leaves the scheme out of what it walks, TensorFlow does not.
+    base = _without_scheme(folder)
+    for parent, _, files in epath.Path(folder).walk():
+        inside = _without_scheme(parent)[len(base) :]
+        yield from (f"{inside}/{name}".strip("/") for name in files if name)
+
+
+def _without_scheme(path: epath.PathLike) -> str:
+    return os.fspath(path).split("://")[-1].strip("/")
+
+
 @contextlib.contextmanager
 def whole(path: epath.Path) -> Iterator[epath.Path]:
     """Gives a temporary local path; on a clean exit its content is stored and under the name `path`.

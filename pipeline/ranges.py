@@ -39,7 +39,7 @@ def parse(text: str, sizes: Mapping[str, int], source: str) -> tuple[Range, ...]
         match = _PART.fullmatch(part.strip())
         if match is None:
             raise DataError(f"split {text!r} is not understood; allowed: name, name[start:stop], joined by +")
-        split = match["split"]
+        split = match["split"].strip()
         if split not in sizes:
             raise DataError(f"{source} has no split {split!r}; it has: {', '.join(sizes)}")
         size = sizes[split]

@@ -12,6 +12,7 @@ import numpy as np
 from etils import epath
 
 from pipeline.errors import DataError
+from pipeline.files import names_below
 from pipeline.fingerprint import fingerprint_of
 from pipeline.load import check_file
 from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest
@@ -54,11 +55,8 @@ def _strangers(path: epath.Path, manifest: Manifest) -> Iterator[str]:
     """Files that the manifest does not list."""
     prefix = f"{manifest.root}/" if manifest.root else ""
     known = {MANIFEST, *(prefix + file.path for file in (*manifest.files, *manifest.shards))}
-    for parent, _, files in path.walk():
-        for file in files:
-            name = str((parent / file).relative_to(path))
-            if file and name not in known:
-                yield f"{parent / file} is not of this data set; remove it"
+    for name in sorted(set(names_below(path)) - known):
+        yield f"{path / name} is not of this data set; remove it"
 
 
 def _accounts(manifest: Manifest) -> Iterator[str]:

@@ -11,7 +11,6 @@ compared with it: most picture formats have no checksum of their own.
 import functools
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from etils import epath
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
-from pipeline.files import is_remote, sha256
+from pipeline.files import absolute, names_below, sha256
 from pipeline.picture import measure
 from pipeline.record import BadRecord, Record, bad
 from pipeline.source import Source
@@ -72,7 +71,7 @@ def open_folder(config: DataConfig) -> ImageFolder:
     """
     if config.dir is None or not epath.Path(config.dir).is_dir():
         raise DataError(f"data.dir is {config.dir}; data.source = 'folder' needs a folder with one folder per class")
-    folder = epath.Path(config.dir).expanduser().resolve()
+    folder = absolute(config.dir)
     for cached in (_tree, _names, _sums):
         cached.cache_clear()
     tree = _tree(str(folder))
@@ -112,8 +111,8 @@ def _tree(folder: str) -> dict[str, dict[str, list[str]]]:
     depth = 3 if any(name.count("/") == 2 for name in names) else 2
     tree: dict[str, dict[str, list[str]]] = {}
     for name in names:
-        *split, label, file = name.split("/")
-        if len(split) == depth - 2 and file:
+        if name.count("/") == depth - 1:
+            *split, label, _ = name.split("/")
             tree.setdefault(split[0] if split else WHOLE, {}).setdefault(label, []).append(name)
     taken = sum(map(len, (files for classes in tree.values() for files in classes.values())))
     if ignored := len(set(names) - {SUMS}) - taken:
@@ -122,14 +121,8 @@ def _tree(folder: str) -> dict[str, dict[str, list[str]]]:
 
 
 def _visible(folder: str) -> Iterator[str]:
-    """Names of all files below, but not of those that begin with a dot or are in a folder that does."""
-    # epath does not follow links to folders.
-    walk = epath.Path(folder).walk() if is_remote(folder) else os.walk(folder, followlinks=True)
-    for parent, folders, files in walk:
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = os.path.relpath(parent, folder)
-        if not any(part.startswith(".") for part in inside.split("/") if part != "."):
-            yield from (os.path.normpath(f"{inside}/{name}") for name in files if name and not name.startswith("."))
+    """Names of all files below, but of those that begin with a dot or are in a folder that does."""
+    return (name for name in names_below(folder) if not any(part.startswith(".") for part in name.split("/")))
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from etils import epath
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError, first_line
-from pipeline.files import kept_local, sha256
+from pipeline.files import absolute, kept_local, sha256
 from pipeline.record import BadRecord, Record, bad
 from pipeline.source import Source
 from pipeline.sources.classes import class_names, name_of
@@ -84,7 +84,7 @@ def open_npz(config: DataConfig) -> Npz:
         raise DataError(f"data.dir is {config.dir}; data.source = 'npz' needs a .npz file, or a folder of them")
     for cached in (_array, _header, kept_local):
         cached.cache_clear()
-    path = epath.Path(config.dir).expanduser().resolve()
+    path = absolute(config.dir)
     places = _places(path, config)
     for file in {place.file for place in places.values()}:
         _check(file)

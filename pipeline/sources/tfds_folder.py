@@ -4,6 +4,7 @@ from etils import epath
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
+from pipeline.files import absolute
 
 _INFO = "dataset_info.json"
 
@@ -16,7 +17,7 @@ def find(config: DataConfig) -> epath.Path:
     """
     if config.dir is None:
         raise DataError(f"data.dir is not set; {config.name} needs the folder of TFDS data sets that holds it")
-    data_dir = epath.Path(config.dir).expanduser().resolve()  # workers may run elsewhere
+    data_dir = absolute(config.dir)  # workers may run elsewhere
     versions = _versions(data_dir / config.name)
     if config.download and (not versions or (config.version and config.version not in versions)):
         from pipeline.sources.download import download
