@@ -81,7 +81,11 @@ def _accounts(manifest: Manifest) -> Iterator[str]:
 def _shard(folder: epath.Path, manifest: Manifest, shard: Shard) -> Iterator[str]:
     """The images themselves against what the manifest says of them."""
     path = folder / shard.path
-    content = read_shard(path)
+    try:
+        content = read_shard(path)
+    except DataError as error:
+        yield str(error)
+        return
     if content.images.shape[1:] != manifest.image_shape:
         yield f"{path}: images are {content.images.shape[1:]}, the manifest says {manifest.image_shape}"
         return
@@ -113,7 +117,7 @@ def _probe(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
     first = next(shard for shard in manifest.shards if shard.split == "test")
     written = read_shard(folder / first.path).images[: len(probe)]
     again = whitener.apply(probe[: len(written)])
-    if np.abs(again - written).max() > _PROBE_TOLERANCE * np.abs(written).max():
+    if again.shape != written.shape or np.abs(again - written).max() > _PROBE_TOLERANCE * np.abs(written).max():
         yield f"{folder / PROBE}: its images, whitened again, are not the first test images"
 
 
