@@ -15,7 +15,8 @@ from jax.sharding import PartitionSpec as P
 
 from kernels.checks import check_get, check_images
 from kernels.features import Features, features
-from kernels.gram import Get, block, group_size, pullback
+from kernels.gram import Get, block, pullback
+from kernels.group import group_size
 from kernels.levels import points
 from kernels.networks import Network
 

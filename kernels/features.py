@@ -11,13 +11,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kernels.activations import Factors
-from kernels.bands import pool_x, pool_y
-from kernels.layers import Activation, AvgPool, Cov, through
+from kernels.group import group_size
+from kernels.layers import Activation, Cov, through
 from kernels.levels import Level, levels
 from kernels.networks import Network
+from kernels.offsets import Offsets
 from kernels.roots import root
-
-BAND_BYTES = 1 << 24  # size of one band of a group of images while their standard deviations are computed
+from kernels.walk import Side, walk
 
 
 class Features(NamedTuple):
@@ -40,8 +40,7 @@ def features(network: Network, images: Array) -> Features:
     plan = levels(network, height, width)
     if not plan[0].layers:
         return Features(images, _vector_stds(network, images))
-    band = max(level.offsets.points for level in plan) * images.dtype.itemsize
-    group = max(1, min(n, BAND_BYTES // band))
+    group = min(n, group_size(network, images.shape[1:], images.dtype))
     groups = -(-n // group)
     padded = jnp.concatenate([images, jnp.repeat(images[-1:], groups * group - n, axis=0)])
     compute = jax.checkpoint(lambda x: _group_stds(network, plan, jnp.moveaxis(x, 0, -1)))
@@ -63,32 +62,44 @@ def _vector_stds(network: Network, images: Array) -> tuple[Array, ...]:
 
 
 def _group_stds(network: Network, plan: tuple[Level, ...], images: Array) -> tuple[Array, ...]:
-    """Follows K_xx of `images` [h, w, c, lanes] through the network and notes each activation's deviation."""
+    """Follows K_xx of `images` [h, w, c, lanes] through the network and notes each activation's deviation.
+
+    Layers never mix offsets within a resolution, so the plane of offset 0 alone gives all deviations of it; then
+    the whole band is walked as any other.
+    """
     stds: list[Array] = []
-    channels = images.shape[2]
-    shifted = (plan[0].offsets.band_of(images[:, :, c]) * images[None, :, None, :, c] for c in range(channels))
-    cov = Cov(sum(shifted) / channels, None)
+    pixels = tuple(images[:, :, c] for c in range(images.shape[2]))
+    cov = None
     for level in plan:
-        cov = _self_level(level, cov, stds)
+        offsets = level.offsets
+        factors = _deviations(level, _variances(pixels) if cov is None else cov.nngp[offsets.zero[0]], stds)
+        rows = Side(pixels if cov is None else (), factors)
+        cols = jax.tree.map(offsets.columns, rows)
+        cov = walk(level, False, rows, cols, cov)
     _tail_of_self(network, cov, stds)
     return tuple(stds)
 
 
-def _self_level(level: Level, cov: Cov, stds: list[Array]) -> Cov:
+def _variances(pixels: tuple[Array, ...]) -> Array:
+    """K_xx[0, p] of the pixels, [h, 1, w, lanes]."""
+    return sum(x * x for x in pixels)[:, None] / len(pixels)
+
+
+def _deviations(level: Level, plane: Array, stds: list[Array]) -> tuple[Factors, ...]:
+    """Passes offset 0 of `plane` [h, ox, w, lanes] through a level: appends to `stds`, returns the factors."""
     offsets = level.offsets
-    plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
+    zero = offsets.zero[1] if plane.shape[1] > 1 else 0
+    alone = Offsets(offsets.height, offsets.width, 0, 0, wrapped=False)
+    factors: list[Factors] = []
 
     def activate(layer: Activation, cov: Cov) -> Cov:
-        stds.append(root(cov.nngp[offsets.zero[0], :, offsets.zero[1]]))
-        factors = layer.factors(stds[-1])
-        row = tuple(f[None, :, None] for f in factors)
-        return layer.cov(cov, row, tuple(offsets.band_of(f) for f in factors))
+        stds.append(root(cov.nngp[:, 0]))
+        factors.append(layer.factors(stds[-1]))
+        both = tuple(f[:, None] for f in factors[-1])
+        return layer.cov(cov, both, both)
 
-    cov = through(level.layers, cov, plane, False, activate).cleaned(plane)
-    if not isinstance(level.end, AvgPool):
-        return cov.map(lambda k: jnp.sum(k, (0, 1, 2, 3)) / head_pairs(level))
-    pooled = pool_y(pool_x(cov.nngp, offsets.wrapped), offsets.wrapped)
-    return Cov(pooled, None, clean=stays_clean(level))
+    through(level.layers, Cov(plane[:, zero : zero + 1], None), alone.plane(jnp.array(0)), False, activate)
+    return tuple(factors)
 
 
 def _tail_of_self(network: Network, cov: Cov, stds: list[Array]) -> None:
@@ -99,14 +110,3 @@ def _tail_of_self(network: Network, cov: Cov, stds: list[Array]) -> None:
             cov = layer.cov(cov, factors, factors)
         else:
             cov = layer.cov(cov, with_ntk=False)
-
-
-def head_pairs(level: Level) -> int:
-    """How many pixel pairs the head averages: h w for Flatten (offset 0 alone is held), (h w)^2 for the global mean."""
-    pixels = level.offsets.height * level.offsets.width
-    return pixels if level.offsets.shape == (1, 1) else pixels**2
-
-
-def stays_clean(level: Level) -> bool:
-    """Whether a pool leaves zeros outside the image: one that drops a last row brings it in from beyond the edge."""
-    return level.offsets.height % 2 == level.offsets.width % 2 == 0
