@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from kernels.engine import Engine
+from kernels.gram import gram
 from kernels.networks import Network
 
 
@@ -28,3 +29,9 @@ def gradient(engine: Engine, x1: np.ndarray, x2: np.ndarray, cotangent: np.ndarr
     """Gradient of sum(cotangent [n1, n2] * kernel) by x1."""
     by_features = engine.pullback(engine.rows(x1), engine.columns(x2), cotangent)
     return np.asarray(engine.pull_back_rows(x1, by_features))
+
+
+def both_kernels(network: Network, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """NNGP and NTK [n1, n2] in one compilation."""
+    found = jax.jit(lambda a, b: (gram(network, a, b, "nngp"), gram(network, a, b, "ntk")))(x1, x2)
+    return np.asarray(found[0]), np.asarray(found[1])
