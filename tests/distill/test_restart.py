@@ -65,9 +65,9 @@ def test_ten_kills_at_random_moments(tmp_path: Path, small: Config, finished: Ru
     config = replace(
         small,
         kernel=KernelConfig(network="conv_net", depth=2),
-        optim=OptimConfig(steps=40, target_batch=200),
+        optim=OptimConfig(steps=20, target_batch=100),
         evaluate=EvaluateConfig(every=5),
-        checkpoint=CheckpointConfig(every=3),
+        checkpoint=CheckpointConfig(every=2),
     )
     whole, broken = (begun(tmp_path / name, config, finished.prepared) for name in ("whole", "broken"))
     began = time.monotonic()
