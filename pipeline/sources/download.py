@@ -2,9 +2,10 @@
 
 import logging
 import socket
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from etils import epath
 
 from pipeline.errors import DataError, first_line
 from pipeline.sources.extras import require_tensorflow
@@ -13,7 +14,7 @@ _log = logging.getLogger(__name__)
 _TIMEOUT_S = 10
 
 
-def download(name: str, version: str | None, data_dir: Path) -> None:
+def download(name: str, version: str | None, data_dir: epath.Path) -> None:
     """Builds TFDS's data set `name` in `data_dir`, as array_record files.
 
     Raises:
@@ -26,16 +27,27 @@ def download(name: str, version: str | None, data_dir: Path) -> None:
         builder = tfds.builder(f"{name}:{version or '*.*.*'}", data_dir=data_dir, file_format="array_record")
     except (tfds.core.DatasetNotFoundError, AssertionError, ValueError) as error:
         raise DataError(f"TFDS cannot build {name} {version or ''}: {first_line(error)}; correct it") from error
-    for host in _hosts(builder):
+    for host in _hosts(builder, data_dir / "downloads"):
         _check_reachable(host, name)
     _log.info("TFDS downloads and builds %s in %s", name, data_dir)
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
 
 
-def _hosts(builder: Any) -> set[tuple[str, int]]:
-    """Servers that the data set's files are on, with their ports, as far as TFDS's list of checksums knows them."""
-    urls = [urlsplit(url) for url in builder.url_infos or ()]
-    return {(url.hostname, url.port or (80 if url.scheme == "http" else 443)) for url in urls if url.hostname}
+def _hosts(builder: Any, downloads: epath.Path) -> set[tuple[str, int]]:
+    """Servers, with their ports, of the files that are not in `downloads` yet.
+
+    Where TFDS has no list of files, its homepage's: it answers whether there is a network at all.
+    """
+    from tensorflow_datasets.core.download import resource
+
+    if builder.url_infos is None:
+        urls = [builder.info.homepage]
+    else:
+        there = {path.name for pattern in ("*", "*/*") for path in downloads.glob(pattern)}
+        infos = builder.url_infos.items()
+        urls = [url for url, info in infos if resource.get_dl_fname(url, info.checksum) not in there]
+    parts = [urlsplit(url) for url in urls]
+    return {(url.hostname, url.port or (80 if url.scheme == "http" else 443)) for url in parts if url.hostname}
 
 
 def _check_reachable(host: tuple[str, int], name: str) -> None:

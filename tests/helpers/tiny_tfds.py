@@ -4,12 +4,13 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 NUM_CLASSES = 3
 SHAPE = (6, 5, 3)
-Example = tuple[bytes, int]
+Example = tuple[bytes, int | str]
 
 
 def picture(seed: int, kind: str = "JPEG", shape: tuple[int, int, int] = SHAPE) -> bytes:
@@ -28,7 +29,12 @@ def examples(count: int, seed: int = 0) -> list[Example]:
 
 
 def write_tfds(
-    data_dir: Path, splits: Mapping[str, Sequence[Example]], file_format: str = "array_record", version: str = "1.0.0"
+    data_dir: Path,
+    splits: Mapping[str, Sequence[Example]],
+    file_format: str = "array_record",
+    version: str = "1.0.0",
+    label: Literal["class", "number", "text"] = "class",
+    shape: tuple[int | None, int | None, int | None] = SHAPE,
 ) -> Path:
     """Writes the data set `tiny`; gives the folder of its version."""
     import tensorflow_datasets as tfds
@@ -36,16 +42,19 @@ def write_tfds(
 
     folder = data_dir / "tiny" / version
     folder.mkdir(parents=True)
-    features = tfds.features.FeaturesDict(
-        {"image": tfds.features.Image(shape=SHAPE), "label": tfds.features.ClassLabel(names=["a", "b", "c"])}
-    )
+    labels = {
+        "class": tfds.features.ClassLabel(names=["a", "b", "c"]),
+        "number": tfds.features.Scalar(np.int64),
+        "text": tfds.features.Text(),
+    }
+    features = tfds.features.FeaturesDict({"image": tfds.features.Image(shape=shape), "label": labels[label]})
     features.save_config(folder)
     for split, records in splits.items():
         writer = array_record_module.ArrayRecordWriter(
             str(folder / f"tiny-{split}.{file_format}-00000-of-00001"), "group_size:1"
         )
-        for image, label in records:
-            writer.write(_serialise(image, label))
+        for image, value in records:
+            writer.write(_serialise(image, value))
         writer.close()
     infos = [
         {
@@ -61,11 +70,14 @@ def write_tfds(
     return folder
 
 
-def _serialise(image: bytes, label: int) -> bytes:
+def _serialise(image: bytes, label: int | str) -> bytes:
     """A tf.Example, built by hand because TFDS refuses the broken ones that the tests need."""
     from tensorflow_datasets.proto import tf_example_pb2
 
     example = tf_example_pb2.Example()
     example.features.feature["image"].bytes_list.value.append(image)
-    example.features.feature["label"].int64_list.value.append(label)
+    if isinstance(label, str):
+        example.features.feature["label"].bytes_list.value.append(label.encode())
+    else:
+        example.features.feature["label"].int64_list.value.append(label)
     return example.SerializeToString(deterministic=True)

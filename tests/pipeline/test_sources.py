@@ -4,16 +4,18 @@ import importlib.util
 import json
 import shutil
 import socket
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from array_record.python import array_record_module
 
+import pipeline
 from pipeline import DataConfig, DataError
 from pipeline.picture import decode
 from pipeline.record import BadRecord, Record
 from pipeline.sources import download, open_source
-from tests.helpers.tiny_tfds import examples, write_tfds
+from tests.helpers.tiny_tfds import examples, picture, write_tfds
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,47 @@ def test_tfds_takes_the_newest_version(data_dir):
     assert (source.version, source.num_examples("test")) == ("1.10.0", 5)
     assert (source.image_shape, source.class_names, source.file_format) == ((6, 5, 3), ("a", "b", "c"), "array_record")
     assert open_source(_config(data_dir, version="1.9.0")).num_examples("test") == 6
+
+
+@pytest.mark.parametrize(
+    ("label", "values", "names"),
+    [
+        ("number", [30, 4, 4, 100], ("4", "30", "100")),
+        ("text", ["owl", "cat", "cat", "Ant"], ("Ant", "cat", "owl")),
+    ],
+)
+def test_tfds_labels_without_names_are_their_own(tmp_path, label, values, names):
+    records = [(picture(row), value) for row, value in enumerate(values)]
+    write_tfds(tmp_path, {"train": records[:3], "test": records[3:]}, label=label)
+    source = open_source(_config(tmp_path))
+    assert source.class_names == names
+    found = [record.label for split in ("train", "test") for record in source.read(split, 0, source.splits[split])]
+    assert [names[label] for label in found] == [str(value) for value in values]
+
+
+def test_tfds_images_of_differing_size_need_a_size(tmp_path):
+    records = [(picture(row, "PNG", (5 + row, 9, 3)), row % 3) for row in range(8)]
+    write_tfds(tmp_path, {"train": records[:5], "test": records[5:]}, shape=(None, None, 3))
+    with pytest.raises(DataError, match=r"the images of tiny differ in height; set data\.height and data\.width"):
+        open_source(_config(tmp_path))
+    sized = _config(tmp_path, height=6, width=4, resize="lanczos")
+    assert open_source(sized).image_shape == (6, 4, 3)
+    manifest = pipeline.prepare(sized, tmp_path / "out")
+    assert (manifest.image_shape, manifest.num_bad) == ((6, 4, 3), 0)
+
+
+def test_tfds_reads_over_the_borders_of_files(tmp_path):
+    folder = write_tfds(tmp_path, {"train": examples(5), "test": examples(3)})
+    more = write_tfds(tmp_path / "more", {"train": examples(7, seed=2), "test": examples(3)})
+    next(folder.glob("tiny-train*")).rename(folder / "tiny-train.array_record-00000-of-00002")
+    next(more.glob("tiny-train*")).rename(folder / "tiny-train.array_record-00001-of-00002")
+    info = json.loads((folder / "dataset_info.json").read_text())
+    info["splits"][0]["shardLengths"] = ["5", "7"]
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    source = open_source(_config(tmp_path, train_split="train[25%:]"))
+    assert [record.image for record in source.read("train", 3, 8)] == [
+        image for image, _ in examples(5)[3:] + examples(7, seed=2)[:3]
+    ]
 
 
 def test_tfds_reads_the_range_asked_for(data_dir):
@@ -161,6 +204,23 @@ def test_a_download_says_first_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"downloading mnist .* needs TensorFlow: pip install -e '\.\[tf\]'"):
         open_source(DataConfig(name="mnist", dir=str(tmp_path), download=True))
+
+
+def test_the_servers_of_a_download_are_known_and_files_that_are_there_need_none(tmp_path):
+    from tensorflow_datasets.core.download import resource
+
+    urls = {
+        url: SimpleNamespace(checksum="ab" * 32)
+        for url in ("https://one.example/a.zip", "http://two.example:81/b.tar", "https://one.example/c.zip")
+    }
+    builder = SimpleNamespace(url_infos=urls, info=SimpleNamespace(homepage="https://home.example/x"))
+    assert download._hosts(builder, tmp_path) == {("one.example", 443), ("two.example", 81)}
+    for url in list(urls)[:2]:
+        (tmp_path / "mnist").mkdir(exist_ok=True)
+        (tmp_path / "mnist" / resource.get_dl_fname(url, "ab" * 32)).write_text("")
+    assert download._hosts(builder, tmp_path) == {("one.example", 443)}
+    unknown = SimpleNamespace(url_infos=None, info=builder.info)
+    assert download._hosts(unknown, tmp_path) == {("home.example", 443)}
 
 
 def test_an_unreachable_server_is_found_out_at_once():
