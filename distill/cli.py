@@ -80,7 +80,7 @@ def _verify(call: Call) -> None:
 
     path = epath.Path(parse_stored(call.args, call.prog, call.description))
     for name, what in {
-        "config.toml": "a run directory: its data set is in prepared/",
+        "config.toml": "a run directory (its data set is in prepared/)",
         "support.npz": "a bundle",
     }.items():
         if (path / name).exists():

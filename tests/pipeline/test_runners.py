@@ -25,7 +25,7 @@ def in_memory(tmp_path_factory):
     [
         ["runner=PortableRunner", "job_endpoint=embed", "environment_type=LOOPBACK"],
         ["direct_num_workers=2", "direct_running_mode=multi_threading"],
-        pytest.param(["direct_num_workers=2", "direct_running_mode=multi_processing"], marks=pytest.mark.slow),
+        ["direct_num_workers=2", "direct_running_mode=multi_processing"],
         ["runner=BundleBasedDirectRunner"],
     ],
     ids=["job service", "two threads", "two processes", "other bundles"],
@@ -54,3 +54,13 @@ def test_a_kill_leaves_the_old_or_the_new(tmp_path):
     assert len(found) > 12
     assert pipeline.load(out).manifest == undisturbed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "undisturbed"]
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_change_no_byte(tmp_path):
+    root = Path(pipeline.__file__).parents[1]
+    command = [sys.executable, "-m", "tests.helpers.random_killer", str(tmp_path), "20", "0"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+    undisturbed, *killed = (line.split()[1] for line in done.stdout.splitlines())
+    assert len(undisturbed) == 64, done.stderr
+    assert killed == [undisturbed] * 20
