@@ -13,6 +13,7 @@ from distill.checks import check_image, check_support
 from distill.config import Config
 from distill.console import closing_table, tell
 from distill.draw import Stream, balanced, generator
+from distill.errors import UserError
 from distill.evaluate import evaluate as score_of
 from distill.evaluate import random_support
 from distill.label_solve import label_solve as solve
@@ -81,9 +82,11 @@ def distill(config: Config, rundir: RunDir) -> None:
     """Learns the support from the prepared data, or goes on learning it.
 
     Raises:
-      UserError: see `distill.train.train`.
+      UserError: labels were solved for in this directory, or see `distill.train.train`.
       DataError: the prepared data are missing or damaged.
     """
+    if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
+        raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
     data, engine = _open(config, rundir)
     start = _start(config, data, engine)
     job = Job(
@@ -99,7 +102,13 @@ def distill(config: Config, rundir: RunDir) -> None:
 
 
 def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, solves for the labels of the first images in closed form, evaluates and exports."""
+    """Prepares, solves for the labels of the first images in closed form, evaluates and exports.
+
+    Raises:
+      UserError: images were learned in this directory; see also `prepare`.
+    """
+    if rundir.checkpoints.exists():
+        raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
     prepare(config, rundir, options)
     data, engine = _open(config, rundir)
     start = _start(config, data, engine)
@@ -178,6 +187,7 @@ def export(rundir: RunDir) -> None:
 
 def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
     data = load(rundir.prepared)
+    rundir.tie_to_data(data.manifest.fingerprint)
     rundir.record_environment()
     check_support(config.support, data.manifest.class_counts["train"])
     return data, engine_of(config.kernel, data.manifest.image_shape)

@@ -47,6 +47,11 @@ class RunDir:
         return self.path / "prepared"
 
     @property
+    def fingerprint_file(self) -> Path:
+        """Fingerprint of the prepared data that the run began with."""
+        return self.path / "data.fingerprint"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
@@ -117,6 +122,20 @@ class RunDir:
             return config_from_toml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
         except UnicodeDecodeError as error:
             raise UserError(f"{self.config_file} is damaged: {error}. Start again with another --dir") from error
+
+    def tie_to_data(self, fingerprint: str) -> None:
+        """Remember the data a run begins with, and refuse others later: its checkpoints were learned from them.
+
+        Raises:
+          UserError: the run began with other data.
+        """
+        if not self.fingerprint_file.exists():
+            write_whole(self.fingerprint_file, f"{fingerprint}\n".encode())
+        elif (begun := self.fingerprint_file.read_text(encoding="utf-8").strip()) != fingerprint:
+            raise UserError(
+                f"the prepared data in {self.path} have fingerprint {fingerprint[:16]}, but the run began with "
+                f"{begun[:16]}: the source data were replaced. Put them back, or start a new run with another --dir"
+            )
 
     def record_environment(self) -> None:
         """Add this process's versions and devices, if they are not those of the session before; starts jax.

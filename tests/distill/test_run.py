@@ -48,8 +48,8 @@ def only_prepared(finished: RunDir, config: Config, folder: Path) -> RunDir:
 def test_a_run_leaves_all_that_is_promised(finished: RunDir, small: Config) -> None:
     names = {entry.name for entry in finished.path.iterdir()} - {".lock"}
     assert names == {
-        *("config.toml", "environment.json", "prepared", "checkpoints", "metrics.jsonl"),
-        *("outcome.npz", "results.json", "bundle", "support.png"),
+        *("config.toml", "environment.json", "prepared", "data.fingerprint", "checkpoints"),
+        *("metrics.jsonl", "outcome.npz", "results.json", "bundle", "support.png"),
     }
     assert finished.config() == small
     assert [record["step"] for record in MetricsLog(finished.metrics_file).read()] == list(range(13))
@@ -158,6 +158,13 @@ def test_label_solve_predicts_train_better_than_the_labels_of_its_start(
     assert results.learned.mse < results.start.mse
     assert read_bundle(rundir.bundle).manifest.label_mode == "label_solve"
     assert not rundir.metrics_file.exists()
+    with pytest.raises(UserError, match="holds solved labels"):
+        run.distill(small, rundir)
+
+
+def test_label_solve_does_not_replace_what_was_learned(finished: RunDir, small: Config) -> None:
+    with pytest.raises(UserError, match="holds learned images"):
+        run.label_solve(small, finished)
 
 
 def refused(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -113,3 +113,11 @@ def test_the_environment_is_recorded_once_and_its_change_is_warned_of(
     rundir.record_environment()
     assert len(json.loads(rundir.environment_file.read_text())) == 2
     assert "another environment" in caplog.text
+
+
+def test_a_run_is_tied_to_the_data_it_began_with(tmp_path: Path) -> None:
+    rundir = RunDir(tmp_path)
+    rundir.tie_to_data("a" * 64)
+    rundir.tie_to_data("a" * 64)
+    with pytest.raises(UserError, match="began with aaaaaaaaaaaaaaaa: the source data were replaced"):
+        rundir.tie_to_data("b" * 64)
