@@ -34,3 +34,27 @@ def test_dashes_may_be_left_out():
 def test_mistakes(options, message):
     with pytest.raises(DataError, match=message):
         check_options(options)
+
+
+IMAGE = ["environment_type=DOCKER", "environment_config=registry/kerneldistill:0.1.0"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [
+            "runner=DataflowRunner",
+            "project=project",
+            "region=region",
+            "temp_location=gs://bucket/tmp",
+            "experiments=use_runner_v2",
+            "sdk_container_image=registry/kerneldistill:0.1.0",
+            "sdk_location=container",
+        ],
+        ["runner=FlinkRunner", "flink_master=flink:8081", "parallelism=8", *IMAGE],
+        ["runner=PortableRunner", "job_endpoint=localhost:8099", *IMAGE],
+    ],
+    ids=["Dataflow", "Flink", "Spark"],
+)
+def test_what_the_readme_says_for_clusters_is_known_to_beam(options):
+    assert check_options(options) == tuple(f"--{option}" for option in options)
