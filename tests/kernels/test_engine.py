@@ -1,0 +1,82 @@
+"""The engine: its blocks do not depend on devices, tiles or the order of images, and its pullback is the gradient."""
+
+import jax
+import numpy as np
+import pytest
+
+from kernels.engine import Engine
+from kernels.features import Features
+from kernels.gram import gram
+from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
+from kernels.networks import Network
+from tests.helpers.kernels import engine, gradient, images, kernel
+from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
+
+NETWORK = Network((Conv(), Activation(), AvgPool(), Flatten(), Dense()))
+SHAPE = (4, 5, 1)
+ROWS, COLS = images(7, SHAPE, seed=1), images(13, SHAPE, seed=2)
+COTANGENT = np.random.default_rng(3).standard_normal((7, 13))
+
+
+def found_by(own: Engine) -> tuple[np.ndarray, np.ndarray]:
+    return kernel(own, ROWS, COLS), gradient(own, ROWS, COLS, COTANGENT)
+
+
+@pytest.fixture(scope="module")
+def truth() -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and gradient of the unsharded function, by autodiff."""
+
+    @jax.jit
+    def both(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value, back = jax.vjp(lambda rows: gram(NETWORK, rows, COLS), rows)
+        return value, back(COTANGENT)[0]
+
+    return tuple(np.asarray(part) for part in both(ROWS))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_ragged_blocks_on_any_devices(truth: tuple[np.ndarray, np.ndarray], devices: int) -> None:
+    found = found_by(engine(NETWORK, SHAPE, devices=devices))
+    assert_close(found[0], truth[0], FORWARD["float64"])
+    assert_close(found[1], truth[1], GRADIENT["float64"])
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_the_size_of_tiles_changes_nothing(
+    truth: tuple[np.ndarray, np.ndarray], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for user in ("features", "gram", "engine"):
+        monkeypatch.setattr(f"kernels.{user}.group_size", lambda *_: size)
+    own = engine(NETWORK, SHAPE)
+    assert own.group == size
+    found = found_by(own)
+    assert_close(found[0], truth[0], FORWARD["float64"])
+    assert_close(found[1], truth[1], GRADIENT["float64"])
+
+
+def test_the_order_of_images_is_the_order_of_entries(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    own = engine(NETWORK, SHAPE, devices=1)
+    assert_close(kernel(own, ROWS[::-1], COLS[::-1]), truth[0][::-1, ::-1], FORWARD["float64"])
+    assert_close(kernel(own, COLS[:7], ROWS), truth[0].T[:7], FORWARD["float64"])
+
+
+def test_deviations_kept_on_the_host_serve_as_columns(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    own = engine(NETWORK, SHAPE)
+    stds = own.stds(COLS, padded_to=14)
+    assert [std.shape for std in stds] == [(13, 4, 5)]
+    kept = own.place(jax.tree.map(lambda x: np.concatenate([x, x[-1:]]), Features(COLS, stds)))
+    assert_close(np.asarray(own.block(own.rows(ROWS), kept))[:, :13], truth[0], FORWARD["float64"])
+
+
+def test_chunks_fill_the_devices_and_are_even() -> None:
+    own = engine(NETWORK, SHAPE)
+    for targets, rows in ((1, 1), (13, 7), (1000, 10), (100_000, 1000)):
+        size = own.chunk(targets, rows)
+        assert size % 2 == 0
+        chunks = -(-targets // size)
+        assert chunks * size - targets < size
+        assert own.chunk(targets, 10 * rows) <= size
+
+
+def test_an_engine_is_all_devices_by_default() -> None:
+    assert Engine(NETWORK, "ntk", SHAPE, np.float32).devices == tuple(jax.devices())

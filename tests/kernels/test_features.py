@@ -1,0 +1,52 @@
+"""Standard deviations against the definition's variances, in groups and at zero."""
+
+import jax
+import numpy as np
+import pytest
+
+from kernels.features import features
+from kernels.layers import Activation, Conv, Flatten
+from kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kernels.reference import reference_kernel
+from kernels.roots import inverse, root
+from tests.helpers.kernels import images
+
+
+def test_deviations_are_roots_of_the_network_cut_before_each_activation() -> None:
+    x = images(3, (2, 3, 2))
+    found = jax.jit(features, static_argnums=0)(fc_net(2), x)
+    cuts = [Network(fc_net(2).layers[:i]) for i, layer in enumerate(fc_net(2).layers) if isinstance(layer, Activation)]
+    for std, cut in zip(found.stds, cuts, strict=True):
+        np.testing.assert_allclose(std**2, np.diag(reference_kernel(cut, x, x)[0]), rtol=1e-12)
+
+
+def test_deviations_of_pixels_average_to_the_network_with_its_head_there() -> None:
+    x = images(3, (4, 4, 2))
+    network = conv_net(1)
+    found = jax.jit(features, static_argnums=0)(network, x)
+    first, second = (reference_kernel(Network((*network.layers[:i], Flatten())), x, x)[0] for i in (1, 3))
+    for std, truth in zip(found.stds, (first, second), strict=True):
+        assert std.shape == (3, 4, 4)
+        np.testing.assert_allclose(np.mean(std**2, (1, 2)), np.diag(truth), rtol=1e-12)
+
+
+def test_one_deviation_per_activation_at_its_resolution() -> None:
+    x = images(2, (4, 6, 1))
+    shapes = [std.shape for std in jax.eval_shape(lambda x: features(wide_resnet(1, groups=2), x), x).stds]
+    assert shapes == [(2, 4, 6)] * 2 + [(2, 2, 3)] * 3
+
+
+def test_groups_do_not_change_the_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, x = Network((Conv(), Activation(), Flatten())), images(5, (3, 3, 1))
+    whole = jax.jit(lambda x: features(network, x).stds)(x)
+    monkeypatch.setattr("kernels.features.group_size", lambda *_: 2)
+    cut = jax.jit(lambda x: features(network, x).stds)(x)
+    np.testing.assert_allclose(whole, cut, rtol=1e-14)
+
+
+@pytest.mark.parametrize("function", [root, inverse])
+def test_zero_has_a_value_and_a_gradient(function) -> None:
+    x = np.array([0.0, 4.0])
+    np.testing.assert_allclose(function(x), {root: [0, 2], inverse: [0, 0.25]}[function])
+    gradient = jax.grad(lambda x: function(x).sum())(x)
+    np.testing.assert_allclose(gradient, {root: [0, 0.25], inverse: [0, -1 / 16]}[function])

@@ -1,0 +1,60 @@
+"""The kernel matrix as a function to differentiate: against finite differences in float64."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kernels.gram import gram
+from kernels.networks import Network, conv_net, wide_resnet
+from tests.helpers.kernels import images
+from tests.helpers.networks import CASES
+
+X = images(3, (4, 4, 1))
+X[2] = X[0]
+WEIGHTS = np.random.default_rng(5).standard_normal((3, 3))
+
+
+def value_and_gradient(network: Network) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Of a weighted sum of the kernel matrix of some images with themselves: both arguments at once."""
+    return jax.jit(jax.value_and_grad(lambda x: jnp.sum(gram(network, x, x) * WEIGHTS)))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [conv_net(1), wide_resnet(1, groups=1, activation="gelu", global_pool=False).standard(4), CASES["conv_vec"][0]],
+    ids=["conv_net", "wide_resnet, standard", "expansion"],
+)
+def test_gradients_are_finite_differences_also_at_equal_images(network: Network) -> None:
+    function = value_and_gradient(network)
+    gradient = np.asarray(function(X)[1])
+    assert np.isfinite(gradient).all()
+    # A direction that keeps the equal images equal: across it the tangent kernel of ReLU has a cusp.
+    direction = images(3, X.shape[1:], seed=7)
+    direction[2] = direction[0]
+    step = 1e-5
+    difference = (function(X + step * direction)[0] - function(X - step * direction)[0]) / (2 * step)
+    np.testing.assert_allclose(np.vdot(gradient, direction), difference, rtol=1e-7)
+
+
+def test_images_without_variance_have_a_finite_kernel_and_gradient() -> None:
+    x = X.copy()
+    x[1] = 0.0
+    x[0, :3, :3] = 0.0
+    value, gradient = value_and_gradient(conv_net(1, b_std=0.0))(x)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+
+
+def test_the_gradient_of_columns_is_that_of_the_transpose() -> None:
+    network, a, b = conv_net(1, prepend=False), X[:1], X[1:]
+    weights = WEIGHTS[:1, :2]
+
+    @jax.jit
+    def both(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+        by_column = jax.grad(lambda b: jnp.sum(gram(network, a, b, "nngp") * weights))(b)
+        return by_column, jax.grad(lambda b: jnp.sum(gram(network, b, a, "nngp") * weights.T))(b)
+
+    np.testing.assert_allclose(*both(a, b), rtol=1e-12)

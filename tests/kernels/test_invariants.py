@@ -1,0 +1,58 @@
+"""What every kernel of this kind must satisfy, whatever its values."""
+
+import numpy as np
+import pytest
+
+from kernels.networks import Network, conv_net, fc_net, wide_resnet
+from tests.helpers.kernels import both_kernels, images
+
+TWINS = images(5, (4, 4, 2))
+TWINS[3] = TWINS[0]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "network",
+    [conv_net(1), wide_resnet(1, groups=1, activation="softplus")],
+    ids=["conv_net", "wide_resnet of an expansion"],
+)
+def test_kernels_are_symmetric_and_positive_semidefinite(network: Network, dtype: str) -> None:
+    x = TWINS.astype(dtype)
+    eps = np.finfo(dtype).eps
+    for kernel in both_kernels(network, x, x):
+        kernel = kernel.astype(np.float64)
+        scale = np.abs(kernel).max()
+        np.testing.assert_allclose(kernel, kernel.T, rtol=0, atol=20 * eps * scale)
+        eigenvalues = np.linalg.eigvalsh(kernel)
+        assert eigenvalues[0] > -50 * eps * scale
+        # The twins make one direction of no length, and no other.
+        assert eigenvalues[1] > 1e-4 * scale
+        np.testing.assert_allclose(kernel[0], kernel[3], rtol=0, atol=20 * eps * scale)
+        np.testing.assert_allclose(kernel[0, 3], kernel[0, 0], rtol=20 * eps)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_diagonal_of_the_shallow_network_is_exact(dtype: str) -> None:
+    # K1 = W^2 <x, x> + b^2, K2 = W^2 K1 / 2 + b^2, Theta = K2 + W^2 K1 / 2: no rounding of an arc cosine is left.
+    x = images(4, (6, 6, 3), dtype)
+    W2, b2 = 1.3**2, 0.2**2
+    nngp, ntk = both_kernels(fc_net(1, 1.3, 0.2), x, x)
+    first = W2 * np.mean(x.astype(np.float64).reshape(4, -1) ** 2, axis=1) + b2
+    np.testing.assert_allclose(np.diag(nngp), W2 * first / 2 + b2, rtol=10 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(np.diag(ntk), W2 * first + b2, rtol=10 * np.finfo(dtype).eps)
+
+
+def test_relu_networks_without_biases_are_homogeneous() -> None:
+    x, y = TWINS[:2], TWINS[2:4]
+    scaled = both_kernels(conv_net(1, b_std=0.0), np.concatenate([x, 3 * x]), np.concatenate([y, 0.5 * y]))
+    for kernel in scaled:
+        np.testing.assert_allclose(kernel[2:, 2:], 1.5 * kernel[:2, :2], rtol=1e-12)
+
+
+def test_the_wide_limit_of_identity_networks_is_linear_regression() -> None:
+    # Without activations and biases the fully connected NNGP and NTK are multiples of the inner products.
+    x = images(3, (2, 2, 1))
+    nngp, ntk = both_kernels(fc_net(2, 1.0, 0.0, activation="identity"), x, x)
+    products = x.reshape(3, -1) @ x.reshape(3, -1).T / 4
+    np.testing.assert_allclose(nngp, products, rtol=1e-12)
+    np.testing.assert_allclose(ntk, 3 * products, rtol=1e-12)

@@ -1,0 +1,51 @@
+"""The plan of offsets: the figures that the speed rests on."""
+
+from itertools import pairwise
+
+import pytest
+
+from kernels.levels import levels, points
+from kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+
+
+def shapes(network: Network, height: int, width: int) -> list[tuple[int, int]]:
+    return [level.offsets.shape for level in levels(network, height, width)]
+
+
+def test_the_kip_network_needs_225_offsets_of_3969() -> None:
+    plan = shapes(conv_net(3), 32, 32)
+    assert plan == [(15, 15), (7, 7), (3, 3), (1, 1)]
+
+
+def test_without_pools_offset_zero_is_enough() -> None:
+    assert shapes(conv_vec(3), 10, 12) == [(1, 1)]
+
+
+def test_a_global_mean_needs_every_offset_once() -> None:
+    assert shapes(conv_net(2, global_pool=True), 12, 8) == [(12, 8), (6, 4), (3, 2)]
+    # Odd sizes cannot be halved modulo their size: every offset from -(n - 1) to n - 1.
+    odd = levels(conv_net(1, global_pool=True), 5, 4)
+    assert [level.offsets.wrapped for level in odd] == [False, False]
+    assert odd[-1].offsets.shape == (3, 3)
+
+
+def test_no_band_is_narrower_than_its_pool_needs() -> None:
+    for plan in (levels(myrtle(5), 32, 32), levels(wide_resnet(1), 16, 12), levels(conv_net(2), 9, 7)):
+        for before, after in pairwise(plan):
+            assert (after.offsets.height, after.offsets.width) == (
+                before.offsets.height // 2,
+                before.offsets.width // 2,
+            )
+            if not before.offsets.wrapped:
+                assert before.offsets.ry >= min(2 * after.offsets.ry + 1, before.offsets.height - 1)
+
+
+@pytest.mark.parametrize("network", [conv_net(2), wide_resnet(2, groups=2), conv_vec(2)])
+def test_cost_counts_the_layers_inside_blocks(network: Network) -> None:
+    # Twice the blocks of a group, about twice the points; a level without layers still costs its band.
+    assert points(network, 8, 8, 3) >= sum(level.offsets.points for level in levels(network, 8, 8))
+    assert points(wide_resnet(4), 16, 16, 3) > 1.7 * points(wide_resnet(2), 16, 16, 3)
+
+
+def test_fully_connected_networks_cost_their_pixels() -> None:
+    assert points(fc_net(3), 8, 6, 3) == 8 * 6 * 3
