@@ -136,6 +136,7 @@ def test_stages_before_their_turn_say_what_is_missing(finished: RunDir, small: C
     shutil.copy(finished.outcome_file, rundir.outcome_file)
     with pytest.raises(UserError, match=r"results\.json is missing: nothing is measured there yet"):
         run.export(rundir)
+    rundir.outcome_file.unlink()
     shutil.rmtree(rundir.prepared)
     with pytest.raises(DataError, match="prepared"):
         run.distill(small, rundir)
