@@ -72,13 +72,12 @@ def _prepare_alone(job: "DataJob", options: Sequence[str]) -> None:
 
 def _verify(call: Call) -> None:
     """Check everything about something stored."""
-    from etils import epath
-
     from distill.job import parse_stored
+    from pipeline.files import absolute
     from pipeline.manifest import Manifest
     from pipeline.verify import problems
 
-    path = epath.Path(parse_stored(call.args, call.prog, call.description))
+    path = absolute(parse_stored(call.args, call.prog, call.description))
     for name, what in {
         "config.toml": "a run directory (its data set is in prepared/)",
         "support.npz": "a bundle",

@@ -1,12 +1,13 @@
 """Files that are either whole or absent, here (temporary name, fsync, rename) and at a URL (one object)."""
 
-import atexit
 import contextlib
 import functools
 import hashlib
 import os
+import shutil
 import tempfile
 import uuid
+import weakref
 from collections.abc import Iterator
 
 from etils import epath
@@ -81,14 +82,32 @@ def local(path: epath.Path) -> Iterator[str]:
         yield os.fspath(copy)
 
 
-@functools.cache
 def kept_local(path: str) -> str:
-    """The same, with a copy that is kept until this process ends: for files that are read again and again."""
-    if not is_remote(path):
-        return path
-    copy = epath.Path(_scratch()) / f"{uuid.uuid4().hex}-{epath.Path(path).name}"
-    copy.write_bytes(epath.Path(path).read_bytes())
-    return os.fspath(copy)
+    """The same, with a copy that is kept a while: for files that are read again and again."""
+    return _copy(path).path if is_remote(path) else path
+
+
+def forget_local() -> None:
+    """Forgets all copies: the files may have changed."""
+    _copy.cache_clear()
+
+
+class _Copy:
+    """A local copy of a file at a URL, removed when nobody holds it any more.
+
+    path: of the copy
+    """
+
+    def __init__(self, url: str) -> None:
+        folder = tempfile.mkdtemp(prefix="kerneldistill-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        copy = epath.Path(folder) / epath.Path(url).name
+        copy.write_bytes(epath.Path(url).read_bytes())
+        self.path = os.fspath(copy)
+
+
+# Who has a file open reads on after it is removed.
+_copy = functools.lru_cache(maxsize=16)(_Copy)
 
 
 def sha256(path: epath.PathLike) -> str:
@@ -109,10 +128,3 @@ def fsync(path: epath.Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@functools.cache
-def _scratch() -> str:
-    folder = tempfile.TemporaryDirectory(prefix="kerneldistill-")
-    atexit.register(folder.cleanup)
-    return folder.name

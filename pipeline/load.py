@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 
 from pipeline.errors import DataError
-from pipeline.files import sha256
+from pipeline.files import absolute, sha256
 from pipeline.manifest import PROBE, WHITENER, File, Manifest
 from pipeline.shard import Shard, ShardImages, read_shard
 from pipeline.split import Split
@@ -57,8 +57,9 @@ def load(path: epath.PathLike, max_bytes_in_memory: int = MAX_BYTES_IN_MEMORY) -
       DataError: there is no data set, it has another schema version, a file is missing or damaged, or the folder for
         temporary files has no room.
     """
-    manifest = Manifest.load(epath.Path(path))
-    folder = manifest.folder(epath.Path(path))
+    path = absolute(path)
+    manifest = Manifest.load(path)
+    folder = manifest.folder(path)
     verify(folder, manifest)
     splits = {split: read_split(folder, manifest, split, max_bytes_in_memory) for split in manifest.class_counts}
     return Prepared(

@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 
 from pipeline.errors import DataError
-from pipeline.files import names_below
+from pipeline.files import absolute, names_below
 from pipeline.fingerprint import fingerprint_of
 from pipeline.load import check_file
 from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest
@@ -32,8 +32,9 @@ def problems(path: epath.PathLike) -> Iterator[str]:
     Raises:
       DataError: there is none, or its manifest cannot be read.
     """
-    manifest = Manifest.load(epath.Path(path))
-    folder = manifest.folder(epath.Path(path))
+    path = absolute(path)
+    manifest = Manifest.load(path)
+    folder = manifest.folder(path)
     damaged = False
     for file in (*manifest.files, *manifest.shards):
         try:
@@ -41,7 +42,7 @@ def problems(path: epath.PathLike) -> Iterator[str]:
         except DataError as error:
             damaged = True
             yield str(error)
-    yield from _strangers(epath.Path(path), manifest)
+    yield from _strangers(path, manifest)
     yield from _accounts(manifest)
     # What follows reads the files, and would only say again that they are damaged.
     if not damaged:

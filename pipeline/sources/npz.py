@@ -20,7 +20,7 @@ from etils import epath
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError, first_line
-from pipeline.files import absolute, kept_local, sha256
+from pipeline.files import absolute, forget_local, kept_local, sha256
 from pipeline.record import BadRecord, Record, bad
 from pipeline.source import Source
 from pipeline.sources.classes import class_names, name_of
@@ -82,7 +82,8 @@ def open_npz(config: DataConfig) -> Npz:
     """
     if config.dir is None or not epath.Path(config.dir).exists():
         raise DataError(f"data.dir is {config.dir}; data.source = 'npz' needs a .npz file, or a folder of them")
-    for cached in (_array, _header, kept_local):
+    forget_local()
+    for cached in (_array, _header):
         cached.cache_clear()
     path = absolute(config.dir)
     places = _places(path, config)

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError, first_line
-from pipeline.files import kept_local, sha256
+from pipeline.files import forget_local, kept_local, sha256
 from pipeline.ranges import parse
 from pipeline.record import BadRecord, Record, bad
 from pipeline.source import Source
@@ -102,7 +102,8 @@ def open_tfds(config: DataConfig) -> TfdsFiles:
     """
     folder = find(config)
     # The folder may hold other data than when this process last read it.
-    for cached in (tfds_builder, _features, _reader_of, kept_local):
+    forget_local()
+    for cached in (tfds_builder, _features, _reader_of):
         cached.cache_clear()
     builder = tfds_builder(str(folder))
     file_format = json.loads((folder / "dataset_info.json").read_text()).get("fileFormat", "tfrecord")
@@ -214,7 +215,7 @@ def _features(folder: str, image_key: str, label_key: str) -> Any:
     return tfds.features.FeaturesDict({key: features[key] for key in (image_key, label_key)})
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def _reader_of(filename: str) -> Any:
     """An open array_record file."""
     from array_record.python import array_record_module
