@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from etils import epath
 
 from pipeline.config import DataConfig
-from pipeline.errors import DataError
+from pipeline.errors import DataError, first_line
 from pipeline.files import absolute, names_below, sha256
 from pipeline.picture import measure
 from pipeline.record import BadRecord, Record, bad
@@ -27,6 +27,7 @@ from pipeline.sources.shape import wanted_shape
 SUMS = "SHA256SUMS"
 WHOLE = "all"
 _PROBED = 100
+_UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
 _log = logging.getLogger(__name__)
 
 
@@ -44,19 +45,23 @@ class ImageFolder(Source):
         for name in _names(self.folder, split)[start:stop]:
             try:
                 content = (epath.Path(self.folder) / name).read_bytes()
-            except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-                yield bad(name, f"cannot be read: {error.strerror}", b"")
+            except _UNREADABLE as error:
+                yield bad(name, f"cannot be read: {error.strerror or first_line(error)}", b"")
                 continue
             reason = _mismatch(name, content, sums)
             yield bad(name, reason, content) if reason else Record(name, content, self._label(name))
 
     def fingerprint(self, splits: Sequence[str]) -> str:
-        """Of the names and the content of every file: about a second per gigabyte; of SHA256SUMS where there is one."""
-        folder, sums = epath.Path(self.folder), _sums(self.folder)
+        """Of the names, the content of every file, and what SHA256SUMS says: about a second per gigabyte."""
+        sums = _sums(self.folder)
         digest = hashlib.sha256(repr(self.class_names).encode())
         for split in splits:
             for name in _names(self.folder, split):
-                digest.update(f"{name} {sums.get(name) or sha256(folder / name)}\n".encode())
+                try:
+                    content = sha256(epath.Path(self.folder) / name)
+                except _UNREADABLE:
+                    content = "unreadable"
+                digest.update(f"{name} {content} {sums.get(name, '')}\n".encode())
         return digest.hexdigest()
 
     def _label(self, name: str) -> int:
@@ -69,9 +74,9 @@ def open_folder(config: DataConfig) -> ImageFolder:
     Raises:
       DataError: there is none, it is not laid out as above, or no size is known.
     """
-    if config.dir is None or not epath.Path(config.dir).is_dir():
+    folder = None if config.dir is None else absolute(config.dir)
+    if folder is None or not folder.is_dir():
         raise DataError(f"data.dir is {config.dir}; data.source = 'folder' needs a folder with one folder per class")
-    folder = absolute(config.dir)
     for cached in (_tree, _names, _sums):
         cached.cache_clear()
     tree = _tree(str(folder))

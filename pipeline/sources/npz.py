@@ -80,12 +80,12 @@ def open_npz(config: DataConfig) -> Npz:
     Raises:
       DataError: there is none, it is damaged, or an array is missing or of a wrong shape or type.
     """
-    if config.dir is None or not epath.Path(config.dir).exists():
+    path = None if config.dir is None else absolute(config.dir)
+    if path is None or not path.exists():
         raise DataError(f"data.dir is {config.dir}; data.source = 'npz' needs a .npz file, or a folder of them")
     forget_local()
     for cached in (_array, _header):
         cached.cache_clear()
-    path = absolute(config.dir)
     places = _places(path, config)
     for file in {place.file for place in places.values()}:
         _check(file)

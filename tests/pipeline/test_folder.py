@@ -124,6 +124,16 @@ def test_the_list_of_digests_finds_what_is_damaged_missing_or_new(pets):
     }
 
 
+def test_a_file_that_is_mended_is_read_anew(pets, tmp_path):
+    whole = (pets / "train" / "dog" / "0.png").read_bytes()
+    write_sums(pets)
+    (pets / "train" / "dog" / "0.png").write_bytes(whole[:-1])
+    config = _config(pets, max_bad_fraction=0.1, whiten="none")
+    assert pipeline.prepare(config, tmp_path / "out").num_bad == 1
+    (pets / "train" / "dog" / "0.png").write_bytes(whole)
+    assert pipeline.prepare(config, tmp_path / "out").num_bad == 0
+
+
 def test_formats_without_a_checksum_are_warned_of(pets, caplog):
     with caplog.at_level(logging.WARNING):
         open_source(_config(pets))
