@@ -11,6 +11,7 @@ import pytest
 
 import pipeline
 from pipeline import DataConfig, DataError
+from pipeline.verify import problems
 from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds
 
 
@@ -78,6 +79,36 @@ def test_kip_zca_end_to_end(data_dir, tmp_path):
     pixels = prepared.whitener.invert(prepared.train.images)
     np.testing.assert_allclose(prepared.whitener.apply(pixels), prepared.train.images, atol=1e-5)
     np.testing.assert_array_equal(prepared.whitener.apply(prepared.probe), prepared.test.images[:8])
+
+
+@pytest.mark.parametrize("whiten", ["kip_zca", "kornia_zca"])
+def test_blocks_and_kornia_end_to_end(tmp_path, whiten):
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 64, 64), dtype=np.uint8)
+    np.savez(tmp_path / "large.npz", image=pixels, label=np.arange(90) % 5)
+    config = DataConfig(
+        name="large",
+        source="npz",
+        dir=str(tmp_path / "large.npz"),
+        train_split="all[:80]",
+        test_split="all[80:]",
+        validation_fraction=0.0,
+        batch_size=32,
+        whiten=whiten,
+        zca_block=8,
+    )
+    pipeline.prepare(config, tmp_path / "out")
+    assert list(problems(tmp_path / "out")) == []
+    prepared = pipeline.load(tmp_path / "out")
+    whitener, found = prepared.whitener, prepared.test.images
+    assert whitener.W.shape == (64, 64, 64)
+    if whiten == "kornia_zca":
+        x = pixels[:, 16:24, 56:64].reshape(90, -1) / 255
+        centred = x[:80] - x[:80].mean(axis=0)
+        s, u = np.linalg.eigh(centred.T @ centred / 79)
+        expected = (x[80:] - x[:80].mean(axis=0)) @ (u / np.sqrt(s + 0.1)) @ u.T
+        np.testing.assert_allclose(found[:, 16:24, 56:64].reshape(10, -1), expected, atol=1e-5)
+    forgotten = whitener.forgotten(pixels[80:, ..., None]) if whitener.per_image_norm else None
+    np.testing.assert_allclose(whitener.invert(found, forgotten)[..., 0] / 255, pixels[80:] / 255, atol=1e-5)
 
 
 def test_too_many_bad_records_stop_the_job_and_spare_the_old(data_dir, own_digits, caplog):
