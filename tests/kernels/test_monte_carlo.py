@@ -1,0 +1,73 @@
+"""Finite networks drawn at random have the kernel as their mean, with an error that the widths and draws foretell."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kernels.finite import FiniteNetwork
+from kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kernels.reference import reference_kernel
+from tests.helpers.kernels import images
+from tests.helpers.networks import NESTED
+
+X = images(2, (4, 4, 2))
+
+
+def draws(network: Network, width: int, count: int, ntk: bool) -> np.ndarray:
+    """The empirical kernel of networks drawn at random, [count, 2, 2].
+
+    The NNGP is the mean product of the outputs, the NTK that of the jacobian by all parameters.
+    """
+    net = FiniteNetwork(network, X.shape[1:], width, 1 if ntk else width, jnp.float64)
+
+    def one(key: jax.Array) -> jax.Array:
+        params = net.init(key)
+        if not ntk:
+            outputs = net.apply(params, X)
+            return outputs @ outputs.T / width
+        rows = jax.tree.leaves(jax.jacrev(lambda p: net.apply(p, X)[:, 0])(params))
+        return sum(row.reshape(2, -1) @ row.reshape(2, -1).T for row in rows)
+
+    keys = jax.random.split(jax.random.key(0, impl="rbg"), count)
+    return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys))(keys))
+
+
+def assert_mean_is(truth: np.ndarray, found: np.ndarray, bias: float) -> None:
+    """Within four standard errors of the mean, and a relative bias that shrinks with the width."""
+    error = 4 * found.std(0, ddof=1) / np.sqrt(len(found)) + bias * np.abs(truth)
+    assert (np.abs(found.mean(0) - truth) <= error).all(), (found.mean(0), truth)
+    assert (error < 0.2 * truth.max()).all(), "the bound says nothing"
+
+
+@pytest.mark.parametrize("network", [fc_net(1), NESTED], ids=["fc", "nested"])
+def test_products_of_outputs_converge_to_the_nngp(network: Network) -> None:
+    truth = reference_kernel(network, X, X)[0]
+    assert_mean_is(truth, draws(network, 32, 200, ntk=False), bias=1 / 32)
+
+
+@pytest.mark.parametrize(
+    "network", [conv_net(1, activation="erf"), wide_resnet(1, groups=2)], ids=["conv_net", "wide_resnet"]
+)
+def test_products_of_jacobians_converge_to_the_ntk(network: Network) -> None:
+    truth = reference_kernel(network, X, X)[1]
+    assert_mean_is(truth, draws(network, 32, 64, ntk=True), bias=1 / 32)
+
+
+def test_the_standard_parameterisation_converges_to_its_own_kernel() -> None:
+    # The kernel belongs to width 12; networks wider by any factor have it too.
+    network = conv_net(1, prepend=False).standard(12)
+    assert_mean_is(reference_kernel(network, X, X)[1], draws(network, 36, 80, ntk=True), bias=1 / 36)
+
+
+def test_the_error_shrinks_with_the_roots_of_width_and_draws() -> None:
+    # One hidden layer has no bias: the error is that of the draws alone.
+    truth = reference_kernel(fc_net(1), X, X)[0]
+    narrow, wide = (draws(fc_net(1), width, 512, ntk=False) - truth for width in (8, 128))
+
+    def error(found: np.ndarray, batch: int) -> float:
+        """Root mean square of the means of batches."""
+        return np.sqrt(np.mean(found.reshape(-1, batch, 2, 2).mean(1) ** 2))
+
+    np.testing.assert_allclose(error(narrow, 1) / error(wide, 1), 4, rtol=0.2)
+    np.testing.assert_allclose(error(narrow, 1) / error(narrow, 16), 4, rtol=0.3)
