@@ -1,9 +1,11 @@
 """Runs `prepare` again and again, killed by SIGKILL at each step towards its output in turn.
 
-`python -m tests.helpers.killer DATA_DIR OUT`: OUT holds a data set of seed 0; prepares seed 1 over it. Prints after
-each kill the seed found at OUT, and `done` when a run came through.
+`python -m tests.helpers.killer DATA_DIR OUT STEPS`: OUT holds a data set of seed 0; prepares seed 1 over it. STEPS are
+the first to kill at, such as `0,5,9`; all after the last of them follow. Prints after each kill the seed found at OUT,
+and `done` when a run came through.
 """
 
+import importlib
 import itertools
 import os
 import shutil
@@ -25,10 +27,11 @@ def config(data_dir: str, seed: int) -> DataConfig:
     return DataConfig(name="tiny", dir=data_dir, batch_size=12, seed=seed, validation_fraction=0.5)
 
 
-def main(data_dir: str, out: str) -> None:
+def main(data_dir: str, out: str, first: str) -> None:
     """Forks one run for each step, until one is not killed."""
     _import_all()
-    for steps in itertools.count():
+    given = [int(step) for step in first.split(",")]
+    for steps in itertools.chain(given, itertools.count(given[-1] + 1)):
         child = os.fork()
         if child == 0:
             _kill_before(steps)
@@ -46,9 +49,8 @@ def main(data_dir: str, out: str) -> None:
 def _import_all() -> None:
     """Once, here, instead of in each child."""
     import_beam()
-    import tensorflow_datasets  # noqa: F401
-
-    import pipeline.stages  # noqa: F401
+    for module in ("cProfile", "pydantic", "sortedcontainers", "tensorflow_datasets", "tree", "pipeline.stages"):
+        importlib.import_module(module)
 
 
 def _kill_before(steps: int) -> None:

@@ -10,6 +10,7 @@ from etils import epath
 import pipeline
 from pipeline import DataConfig, DataError
 from pipeline.manifest import Manifest
+from pipeline.sources import open_source
 from pipeline.verify import problems
 from tests.helpers.bucket import Bucket, bucket
 from tests.helpers.tiny_tfds import examples, picture, write_tfds
@@ -97,9 +98,12 @@ def test_sources_at_urls(bucket, tmp_path):
         (DataConfig(name="mine", source="npz", dir="gs://data/mine.npz", **keys), tmp_path / "mine.npz"),
         (DataConfig(name="pets", source="folder", dir="gs://data/pets"), tmp_path / "pets"),
     ):
-        there = pipeline.prepare(config, tmp_path / "there" / config.name)
-        near = pipeline.prepare(dataclasses.replace(config, dir=str(here)), tmp_path / "near" / config.name)
-        assert dataclasses.replace(there, config=near.config) == near
+        there, near = open_source(config), open_source(dataclasses.replace(config, dir=str(here)))
+        assert (there.splits, there.class_names, there.image_shape) == (near.splits, near.class_names, near.image_shape)
+        assert there.fingerprint(("train", "test")) == near.fingerprint(("train", "test"))
+        for left, right in zip(there.read("train", 0, 2), near.read("train", 0, 2), strict=True):
+            assert (left.key, left.label) == (right.key, right.label)
+            np.testing.assert_array_equal(left.image, right.image)
 
 
 def test_what_is_not_ours_is_not_replaced(bucket):
