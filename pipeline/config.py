@@ -17,8 +17,8 @@ class DataConfig:
     Attributes:
         name: TFDS data set name (`mnist`, `name/config`); any name for your own data; or `digits`, which needs no file
         dir: folder of TFDS data sets (TFDS's `data_dir`), folder of images, or .npz file; a path or a gs:// URL
-        source: what `dir` is: `tfds`, `folder` (one folder per class, perhaps within one per split) or `npz`
         version: version of a TFDS data set, for example `3.0.1`; None takes the newest in `dir`
+        source: what `dir` is: `tfds`, `folder` (one folder per class, perhaps within one per split) or `npz`
         train_split: source split that train and validation are taken from: `train`, `train[:80%]`, `train+extra`
         test_split: source split that test is taken from; it may not overlap train_split
         image_key: name of the image feature or array; in one .npz of all splits for example `x_{split}`
@@ -41,8 +41,8 @@ class DataConfig:
 
     name: str = "digits"
     dir: str | None = None
-    source: SourceKind = "tfds"
     version: str | None = None
+    source: SourceKind = "tfds"
     train_split: str = "train"
     test_split: str = "test"
     image_key: str = "image"
