@@ -25,9 +25,10 @@ class Hermite:
     """The dual of `function` to degree `degree`, coefficients by Gauss-Hermite quadrature with `nodes` points.
 
     What the terms beyond `degree` add for equal images, the sum of a_n^2, is carried by two more terms (one even, one
-    odd): equal images are exact, all kernels stay positive semidefinite, and elsewhere the error is less than the sum
-    of the |a_n(s) a_n(s')| beyond. At s = 1 that sum over the kernel is 1e-16 for sin, 2e-12 for tanh, 6e-6 for erf' in
-    the tangent kernel; a kink (leaky ReLU) leaves 1e-3. It grows with s: normalise, or raise `degree`.
+    odd): equal images are as exact as the quadrature, and all kernels stay positive semidefinite. Measured errors of
+    the defaults at s = s' = 1 and correlation 0.9, of the covariance and of the tangent factor: sin 1e-15, 1e-15;
+    softplus 1e-15, 1e-14; tanh 1e-8, 4e-7; a kink as in leaky ReLU 1e-3, 3e-3. Errors grow with s (tanh at s = 2: 1e-4,
+    4e-4): raise `degree` and `nodes` there. A pair costs about 6 operations per degree.
 
     function: elementwise, JAX, differentiable.
     degree: of the expansion.

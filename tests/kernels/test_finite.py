@@ -16,7 +16,7 @@ SHAPE = (5, 4, 2)
 
 def made(network: Network, width: int = 6, outputs: int = 3) -> tuple[FiniteNetwork, tuple[Weights, ...]]:
     net = FiniteNetwork(network, SHAPE, width, outputs, jnp.float64)
-    return net, net.init(jax.random.key(0))
+    return net, jax.jit(net.init)(jax.random.key(0))
 
 
 def test_parameters_have_the_shapes_of_the_layers() -> None:

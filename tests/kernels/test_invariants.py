@@ -10,11 +10,10 @@ TWINS = images(5, (4, 4, 2))
 TWINS[3] = TWINS[0]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    "network",
-    [conv_net(1), wide_resnet(1, groups=1, activation="softplus")],
-    ids=["conv_net", "wide_resnet of an expansion"],
+    ("network", "dtype"),
+    [(conv_net(1), "float64"), (wide_resnet(1, groups=1), "float32"), (fc_net(2, activation="tanh"), "float64")],
+    ids=["conv_net", "wide_resnet", "expansion"],
 )
 def test_kernels_are_symmetric_and_positive_semidefinite(network: Network, dtype: str) -> None:
     x = TWINS.astype(dtype)
