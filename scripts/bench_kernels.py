@@ -16,15 +16,13 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 ROWS = 8
 REPEATS = 3
-# The peer is fastest per entry at one of these, which one depends on the machine.
-PEER_BLOCKS = (4, 10)
 PEER = Path("../shared/tools/neural_tangents_time.py")
 
 
@@ -121,10 +119,10 @@ def _ours(case: Case) -> Timing:
     return Timing(**json.loads(_last_line(command)))
 
 
-def _peer(environment: Path, program: Path, case: Case) -> tuple[float, float]:
+def _peer(environment: Path, program: Path, blocks: Sequence[int], case: Case) -> tuple[float, float]:
     """The peer's best forward and gradient time per entry, ms, over its block sizes."""
     runs = []
-    for block in PEER_BLOCKS:
+    for block in blocks:
         sizes = {"rows": block, "cols": block, "size": case.size, "channels": case.channels, "depth": case.depth}
         command = [str(environment / "bin" / "python"), str(program)]
         command += [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
@@ -168,6 +166,13 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=len(os.sched_getaffinity(0)), help="the larger device count")
     parser.add_argument("--against", type=Path, help="virtual environment with neural-tangents")
     parser.add_argument("--peer", type=Path, default=PEER)
+    parser.add_argument(
+        "--peer-blocks",
+        type=int,
+        nargs="+",
+        default=[4, 10],
+        help="rows and columns of the peer's blocks; its best counts",
+    )
     parser.add_argument("--json", type=Path, default=Path("kernels.json"))
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -183,7 +188,7 @@ def main() -> None:
         for _ in range(args.rounds):
             ours.append(_ours(case))
             if args.against:
-                peer.append(_peer(args.against, args.peer, case))
+                peer.append(_peer(args.against, args.peer, args.peer_blocks, case))
         rows.append(_summary(case, ours, peer))
         _print(rows[-1:])
     print()
