@@ -20,10 +20,11 @@ from kernels.group import group_size
 from kernels.levels import points
 from kernels.networks import Network
 
-# What XLA's CPU compiler does by default with these programs, and what a 32 x 32 entry gains without it:
+# What XLA's CPU compiler does by default with walks of bands, and what a 32 x 32 entry gains without it:
 #   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1 ms a core;
 #   - it hands sums to a library and writes out their six operands for it: gradient 6.2 -> 5.5 ms a core.
-_CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
+# Fully connected networks are matrix products, which that library does twice as fast: they keep the defaults.
+_CPU_BAND_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
 
 # Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
 CHUNK_POINTS = 1 << 30
@@ -128,7 +129,8 @@ class Engine:
         return NamedSharding(self._mesh, P("target"))
 
     def _jit(self, function, in_specs, out_specs):
-        options = _CPU_OPTIONS if self.devices[0].platform == "cpu" else None
+        bands_on_cpu = self.devices[0].platform == "cpu" and self.network.head > 0
+        options = _CPU_BAND_OPTIONS if bands_on_cpu else None
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
         return jax.jit(sharded, compiler_options=options)
 
