@@ -13,8 +13,15 @@ def whiten(pixels):  # [n, h, w, c], 0..255
     x = ((pixels / t["input_scale"] - t["channel_mean"]) / t["channel_std"]).reshape(len(pixels), -1)
     if t["per_image_norm"]:
         x = x - x.mean(axis=1, keepdims=True)
-        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6 * x.shape[1] ** 0.5) - t["feature_mean"]
-    return (x @ t["W"] if t["W"].size else x).reshape(pixels.shape).astype(np.float32)
+        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6 * x.shape[1] ** 0.5)
+    if t["W"].ndim == 3:  # blocks of the image, whitened apart
+        (h, w, c), b = pixels.shape[1:], int(t["block"])
+        x = (x - t["feature_mean"]).reshape(-1, h // b, b, w // b, b, c).transpose(1, 3, 0, 2, 4, 5)
+        x = x.reshape(len(t["W"]), len(pixels), -1) @ t["W"]
+        x = x.reshape(h // b, w // b, -1, b, b, c).transpose(2, 0, 3, 1, 4, 5)
+    elif t["W"].size:
+        x = (x - t["feature_mean"]) @ t["W"]
+    return x.reshape(pixels.shape).astype(np.float32)
 
 assert np.allclose(whiten(probe["raw"]), probe["transformed"], atol=1e-3)
 """
@@ -55,6 +62,7 @@ LABELS = {
 SPACES = {
     "standard": "each channel minus its mean, over its standard deviation, of the training images",
     "kip_zca": "channels standardised, each image brought to mean 0 and length 1, then KIP's regularised ZCA",
+    "kornia_zca": "ZCA of pixels over 255 with a ridge on every eigenvalue, as kornia does it (MTT, DATM, DD-Ranking)",
     "none": "pixels over 255",
 }
 

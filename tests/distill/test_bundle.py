@@ -185,7 +185,7 @@ def snippets(folder: Path) -> dict[str, str]:
     return dict(re.findall(r"^## (\w+)\n\n```python\n(.*?)```$", text, flags=re.M | re.S))
 
 
-@pytest.mark.parametrize("kind", ["standard", "kip_zca", "none"])
+@pytest.mark.parametrize("kind", ["standard", "kip_zca", "blocks", "kornia_zca", "none"])
 def test_the_numpy_lines_of_the_readme_whiten_as_this_program_does(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

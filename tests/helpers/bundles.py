@@ -6,10 +6,11 @@ import numpy as np
 
 from distill.bundle import BundleContents
 from distill.presets import PRESETS
+from pipeline.blocks import Blocks
 from pipeline.config import DataConfig
-from pipeline.fit import channel_whitener, identity_whitener, zca_whitener
+from pipeline.fit import centring, channel_whitener, identity_whitener, kornia_whitener, zca_whitener
 from pipeline.manifest import Manifest
-from pipeline.moments import ChannelMoments, Scatter, unit_images
+from pipeline.moments import ChannelMoments, Scatter, plain_images, unit_images
 from pipeline.whiten import Whitener
 
 SHAPE = (6, 5, 3)
@@ -17,14 +18,18 @@ NAMES = ("ant", "bee", "cat")
 
 
 def fitted(kind: str, pixels: np.ndarray) -> Whitener:
-    """A whitener of some kind, fitted on uint8 [n, h, w, c]."""
+    """A whitener of some kind, fitted on uint8 [n, h, w, c]; "blocks" is kip_zca of every pixel apart."""
     if kind == "none":
         return identity_whitener(SHAPE, "fingerprint")
     standard = channel_whitener(ChannelMoments.of(pixels), SHAPE, len(pixels), "fingerprint")
     if kind == "standard":
         return standard
+    if kind == "kornia_zca":
+        plain = plain_images(centring(standard).standardise(pixels).reshape(len(pixels), -1))
+        return kornia_whitener(standard, Scatter.of(plain), 0.1)
     unit = unit_images(standard.standardise(pixels).reshape(len(pixels), -1))
-    return zca_whitener(standard, Scatter.of(unit), 0.1)
+    block = 1 if kind == "blocks" else 0
+    return zca_whitener(standard, Scatter.of(unit, Blocks(SHAPE, block)), 0.1, block)
 
 
 def make_contents(kind: str = "standard", **changes: object) -> BundleContents:
