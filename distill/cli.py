@@ -146,7 +146,8 @@ COMMANDS: dict[str, Command] = {
     "run": Command(
         "PRESET",
         "prepare the data, distil, evaluate and export: the whole way",
-        "What is finished in the run directory is not done again; the same command resumes an interrupted run.\n\n"
+        "Prepared data and finished steps in the run directory are not made again; the same command resumes an "
+        "interrupted run.\n\n"
         "examples:\n  kdistill run digits\n"
         "  kdistill run cifar10-fc1 --data.dir ~/tensorflow_datasets --optim.steps 1000 --dir runs/long",
         _start,
@@ -256,7 +257,7 @@ def _set_up_logging() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; see `kdistill --help`."""
     _set_up_logging()
-    # A scheduler stops a job with SIGTERM: it ends like Ctrl-C. The training loop puts its own handler in this place.
+    # A scheduler stops a job with SIGTERM: it ends like Ctrl-C.
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
