@@ -8,6 +8,7 @@ import numpy as np
 from distill.support import centred_one_hot
 from kernels.engine import Engine
 from kernels.features import Features
+from kernels.group import filled
 from pipeline.split import Split
 
 
@@ -48,11 +49,10 @@ class Targets:
         size = self.engine.chunk(len(rows), support_size)
         for start in range(0, len(rows), size):
             own = rows[start : start + size]
-            # Copies of the last image fill the last chunk: one shape, one compiled program.
-            filled = np.concatenate([own, np.repeat(own[-1:], size - len(own))])
-            yield Chunk(
-                self.engine.place(Features(self.images[filled], tuple(std[filled] for std in stds))), self.labels[own]
-            )
+            # One shape, one compiled program.
+            whole = filled(own, size)
+            placed = self.engine.place(Features(self.images[whole], tuple(std[whole] for std in stds)))
+            yield Chunk(placed, self.labels[own])
 
     def _all_stds(self) -> tuple[np.ndarray, ...]:
         """Standard deviations of every image, computed once, in blocks that do not depend on what is asked for."""

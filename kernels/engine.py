@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 from kernels.checks import check_get, check_images
 from kernels.features import Features, features
 from kernels.gram import Get, block, pullback
-from kernels.group import group_size
+from kernels.group import filled, group_size
 from kernels.levels import points
 from kernels.networks import Network
 
@@ -89,14 +89,15 @@ class Engine:
           ValueError: the images are not of this engine's shape and dtype, or not finite.
         """
         check_images(images, self.image_shape, self.dtype, "columns")
-        return self._columns(jax.device_put(_padded(np.asarray(images), len(self.devices)), self._sharded))
+        even = len(images) + -len(images) % len(self.devices)
+        return self._columns(jax.device_put(filled(np.asarray(images), even), self._sharded))
 
     def stds(self, images: np.ndarray, padded_to: int) -> tuple[np.ndarray, ...]:
         """Standard deviations of targets [t, h, w, c] on the host, to be kept and given to `place` with their images.
 
         padded_to: a size that repeats, so that one compiled program serves all blocks.
         """
-        found = self.columns(np.concatenate([images, np.repeat(images[-1:], padded_to - len(images), axis=0)])).stds
+        found = self.columns(filled(images, padded_to)).stds
         return tuple(np.asarray(std)[: len(images)] for std in found)
 
     def place(self, cols: Features) -> Features:
@@ -156,8 +157,3 @@ class Engine:
             return jax.lax.psum(pullback(self.network, self.get, rows, cols, cotangent), "target")
 
         return self._jit(summed, (P(), P("target"), P(None, "target")), P())
-
-
-def _padded(images: np.ndarray, multiple: int) -> np.ndarray:
-    missing = -len(images) % multiple
-    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kernels.activations import Factors
-from kernels.group import group_size
+from kernels.group import filled, group_size
 from kernels.layers import Activation, Cov, through
 from kernels.levels import Level, levels
 from kernels.networks import Network
@@ -42,9 +42,8 @@ def features(network: Network, images: Array) -> Features:
         return Features(images, _vector_stds(network, images))
     group = min(n, group_size(network, images.shape[1:], images.dtype))
     groups = -(-n // group)
-    padded = jnp.concatenate([images, jnp.repeat(images[-1:], groups * group - n, axis=0)])
     compute = jax.checkpoint(lambda x: _group_stds(network, plan, jnp.moveaxis(x, 0, -1)))
-    stds = lax.map(compute, padded.reshape(groups, group, *images.shape[1:]))
+    stds = lax.map(compute, filled(images, groups * group).reshape(groups, group, *images.shape[1:]))
     return Features(images, tuple(_lanes_first(s, n) for s in stds))
 
 

@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from kernels.checks import check_arguments, check_get
 from kernels.features import Features, features
-from kernels.group import group_size
+from kernels.group import filled, group_size
 from kernels.layers import Activation, Cov
 from kernels.networks import Network
 from kernels.tile import lay_out, tail, tile
@@ -112,7 +112,6 @@ def _grouped(network: Network, cols: Features) -> Features:
     groups = -(-count // group)
 
     def cut(x: Array) -> Array:
-        padded = jnp.concatenate([x, jnp.repeat(x[-1:], groups * group - count, axis=0)])
-        return padded.reshape(groups, group, *x.shape[1:])
+        return filled(x, groups * group).reshape(groups, group, *x.shape[1:])
 
     return jax.tree.map(cut, cols)

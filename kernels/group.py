@@ -1,10 +1,16 @@
-"""How many images are worked on together: the lanes of every array in a tile."""
+"""How many images are worked on together, the lanes of every array in a tile, and how the last lanes are filled."""
+
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import Array
 
 from kernels.levels import levels
 from kernels.networks import Network
+
+Images = TypeVar("Images", Array, np.ndarray)
 
 
 def group_size(network: Network, image_shape: tuple[int, ...], dtype: jnp.dtype) -> int:
@@ -18,3 +24,11 @@ def group_size(network: Network, image_shape: tuple[int, ...], dtype: jnp.dtype)
     plane = max(p.offsets.points // p.offsets.shape[0] for p in plan) * jnp.dtype(dtype).itemsize
     budget = 1 << 20 if jax.default_backend() == "cpu" else 1 << 28
     return max(16, min(512, 1 << max(1, budget // plane).bit_length() - 1))
+
+
+def filled(x: Images, size: int) -> Images:
+    """x [n, ...] as [size, ...]: copies of its last entry follow, as the kernel is not smooth at an image of zeros."""
+    if len(x) == size:
+        return x
+    module = np if isinstance(x, np.ndarray) else jnp
+    return module.concatenate([x, module.repeat(x[-1:], size - len(x), axis=0)])
