@@ -130,7 +130,7 @@ class Engine:
         return NamedSharding(self._mesh, P("target"))
 
     def _jit(self, function, in_specs, out_specs):
-        bands_on_cpu = self.devices[0].platform == "cpu" and self.network.head > 0
+        bands_on_cpu = self.devices[0].platform == "cpu" and not self.network.fully_connected
         options = _CPU_BAND_OPTIONS if bands_on_cpu else None
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
         return jax.jit(sharded, compiler_options=options)

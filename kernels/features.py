@@ -38,7 +38,7 @@ def features(network: Network, images: Array) -> Features:
     """Computes the features of `images` [n, h, w, c]; differentiable; about one forward kernel entry per image."""
     n, height, width, _ = images.shape
     plan = levels(network, height, width)
-    if not plan[0].layers:
+    if network.fully_connected:
         return Features(images, _vector_stds(network, images))
     group = min(n, group_size(network, images.shape[1:], images.dtype))
     groups = -(-n // group)

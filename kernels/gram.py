@@ -24,7 +24,7 @@ Get = Literal["ntk", "nngp"]
 def block(network: Network, get: Get, rows: Features, cols: Features) -> Array:
     """Kernel of every row image with every column image: [s, t], in the images' dtype. Traceable; not for autodiff."""
     with_ntk = get == "ntk"
-    if _is_vector(network):
+    if network.fully_connected:
         return _vector_block(network, with_ntk, rows, cols)
 
     def of_group(group: Features) -> Array:
@@ -38,7 +38,7 @@ def block(network: Network, get: Get, rows: Features, cols: Features) -> Array:
 def pullback(network: Network, get: Get, rows: Features, cols: Features, cotangent: Array) -> Features:
     """Pulls `cotangent` [s, t] of `block` back to the rows: the gradient of sum(cotangent * block) by each feature."""
     with_ntk = get == "ntk"
-    if _is_vector(network):
+    if network.fully_connected:
         return jax.vjp(lambda r: _vector_block(network, with_ntk, r, cols), rows)[1](cotangent)[0]
 
     def of_group(total: Features, inputs: tuple[Features, Array]) -> tuple[Features, None]:
@@ -90,10 +90,6 @@ def _gram_backward(network, get, images, cotangent):
 
 
 _gram.defvjp(_gram_forward, _gram_backward)
-
-
-def _is_vector(network: Network) -> bool:
-    return network.head == 0
 
 
 def _vector_block(network: Network, with_ntk: bool, rows: Features, cols: Features) -> Array:

@@ -53,6 +53,6 @@ def levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
 def points(network: Network, height: int, width: int, channels: int) -> int:
     """Pixel pairs that one kernel entry passes through layers, all levels: what its cost is proportional to."""
     plan = levels(network, height, width)
-    if not plan[0].layers:
+    if network.fully_connected:
         return height * width * channels
     return sum(level.offsets.points * max(1, len(list(leaves(level.layers)))) for level in plan)

@@ -44,6 +44,11 @@ class Network:
         """Index of the head in `layers`."""
         return next(i for i, layer in enumerate(self.layers) if isinstance(layer, Flatten | GlobalAvgPool))
 
+    @property
+    def fully_connected(self) -> bool:
+        """Whether pixels meet only their equals from the start: products of whole images, no bands."""
+        return isinstance(self.layers[0], Flatten)
+
     def standard(self, width: int) -> "Network":
         """The same network in the standard parameterisation, with hidden layers of `width`."""
         return replace(self, parameterization="standard", width=width)

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from kernels.features import features
-from kernels.layers import Activation, Conv, Flatten
+from kernels.gram import gram
+from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
 from kernels.networks import Network, conv_net, fc_net, wide_resnet
 from kernels.reference import reference_kernel
 from kernels.roots import inverse, root
 from tests.helpers.kernels import images
+from tests.helpers.tolerance import FORWARD, assert_close
 
 
 def test_deviations_are_roots_of_the_network_cut_before_each_activation() -> None:
@@ -50,3 +52,11 @@ def test_zero_has_a_value_and_a_gradient(function) -> None:
     np.testing.assert_allclose(function(x), {root: [0, 2], inverse: [0, 0.25]}[function])
     gradient = jax.grad(lambda x: function(x).sum())(x)
     np.testing.assert_allclose(gradient, {root: [0, 0.25], inverse: [0, -1 / 16]}[function])
+
+
+@pytest.mark.parametrize("first", [AvgPool(), GlobalAvgPool()])
+def test_a_network_may_begin_with_a_pool(first: AvgPool | GlobalAvgPool) -> None:
+    head = (Flatten(),) if isinstance(first, AvgPool) else ()
+    network = Network((first, *head, Dense(), Activation("relu"), Dense()))
+    x = images(3, (4, 4, 1))
+    assert_close(gram(network, x, x, "ntk"), reference_kernel(network, x, x)[1], FORWARD["float64"])
