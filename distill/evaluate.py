@@ -6,7 +6,8 @@ import numpy as np
 
 from distill.draw import Stream, balanced, generator
 from distill.gradient import kernel_of
-from distill.krr import Regression, half_mse
+from distill.krr import Regression
+from distill.losses import half_mse
 from distill.support import Support, real_support
 from distill.targets import Targets
 from kernels.engine import Engine
@@ -46,7 +47,7 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -
     for chunk in targets.chunks(len(support.images)):
         predictions = kernel_of(engine, rows, chunk.features, len(chunk.labels)).T @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
-        loss += half_mse(predictions, chunk.labels)[0]
+        loss += half_mse(predictions, chunk.labels).total
     return Score(hits / len(targets), loss / targets.labels.size)
 
 

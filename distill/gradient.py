@@ -7,7 +7,7 @@ visited once and memory is one chunk, whatever the number of targets. (The schem
 blocks, then all again.)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -15,12 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from distill.krr import Regression
+from distill.losses import LossFunction
 from distill.support import Support
 from distill.targets import Chunk
 from kernels.engine import Engine
-
-# Sum of the loss over the chunk's targets, and its gradient by the predictions [t, k].
-Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
 
 class Gradient(NamedTuple):
@@ -29,14 +27,18 @@ class Gradient(NamedTuple):
     loss: mean over targets and classes
     images: [s, h, w, c] gradient by the support's pixels, in the dtype of the kernel
     labels: float64 [s, k] gradient by the support's labels
+    log_temperature: gradient by the logarithm of the loss's temperature; 0 where it has none
     """
 
     loss: float
     images: np.ndarray
     labels: np.ndarray
+    log_temperature: float
 
 
-def loss_and_gradient(engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: Loss) -> Gradient:
+def loss_and_gradient(
+    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction
+) -> Gradient:
     """Differentiates the mean of `loss` over all targets of `chunks` by the support.
 
     Raises:
@@ -48,13 +50,15 @@ def loss_and_gradient(engine: Engine, support: Support, chunks: Iterable[Chunk],
     regression = Regression(kernel_of(engine, rows, itself, size), ridge)
     alpha = regression.solve(support.labels)
 
-    total, count = 0.0, 0
+    total, count, g_log_temperature = 0.0, 0, 0.0
     g_alpha = np.zeros_like(alpha)
     g_rows = jax.tree.map(jnp.zeros_like, rows)
     for chunk in chunks:
         k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
-        value, residual = loss(k_st.T @ alpha, chunk.labels)
-        total, count = total + value, count + residual.size
+        found = loss(k_st.T @ alpha, chunk.labels)
+        residual = found.by_predictions
+        total, count = total + found.total, count + residual.size
+        g_log_temperature += found.by_log_temperature
         g_alpha += k_st @ residual
         g_rows = jax.tree.map(jnp.add, g_rows, engine.pullback(rows, chunk.features, alpha @ residual.T))
 
@@ -62,7 +66,7 @@ def loss_and_gradient(engine: Engine, support: Support, chunks: Iterable[Chunk],
     # k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
     own = engine.pullback(rows, itself, g_kernel + g_kernel.T)
     g_images = engine.pull_back_rows(support.images, jax.tree.map(jnp.add, g_rows, own))
-    return Gradient(total / count, np.asarray(g_images) / count, g_labels / count)
+    return Gradient(total / count, np.asarray(g_images) / count, g_labels / count, g_log_temperature / count)
 
 
 def kernel_of(engine: Engine, rows, cols, count: int) -> np.ndarray:

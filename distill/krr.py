@@ -71,9 +71,3 @@ class Regression:
         g_kernel = -g_labels @ alpha.T
         g_kernel -= self.ridge / len(alpha) * np.sum(g_labels * alpha) * np.eye(len(alpha))
         return g_kernel, g_labels
-
-
-def half_mse(predictions: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """KIP's loss, summed: 1/2 sum of squares over [t, k], and its gradient by the predictions."""
-    residual = predictions - labels
-    return 0.5 * float(np.sum(residual * residual)), residual

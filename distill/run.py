@@ -20,12 +20,12 @@ from distill.label_solve import label_solve as solve
 from distill.metrics import MetricsLog
 from distill.model import engine_of
 from distill.outcome import Outcome
+from distill.problem import Problem
 from distill.results import Measured, Results
 from distill.rundir import RunDir
 from distill.sheet import draw_sheet
 from distill.support import Support, real_support
 from distill.targets import Targets
-from distill.train import Job
 from distill.train import train as learn
 from kernels.engine import Engine
 from pipeline import Prepared, load
@@ -89,14 +89,14 @@ def distill(config: Config, rundir: RunDir) -> None:
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
     data, engine = _open(config, rundir)
     start = _start(config, data, engine)
-    job = Job(
+    problem = Problem(
         config,
         engine,
         start.support,
         Targets(engine, data.train, len(data.manifest.class_names)),
         Targets(engine, data.validation, len(data.manifest.class_names)),
     )
-    best = learn(job, Checkpoints(rundir.checkpoints, config.checkpoint.keep), MetricsLog(rundir.metrics_file)).best
+    best = learn(problem, Checkpoints(rundir.checkpoints, config.checkpoint.keep), MetricsLog(rundir.metrics_file)).best
     mode = "learned" if config.support.learn_labels else "fixed"
     Outcome(best.support, start.rows, start.class_ids, best.step, mode).save(rundir.outcome_file)
 

@@ -7,7 +7,7 @@ import pytest
 
 import kernels.engine
 from distill.gradient import Gradient, loss_and_gradient
-from distill.krr import half_mse
+from distill.losses import Loss, half_mse
 from distill.support import Support, centred_one_hot
 from distill.targets import Targets
 from kernels.gram import gram
@@ -106,14 +106,15 @@ def test_any_loss_of_the_predictions_can_be_given(support: Support, split: Split
     own = engine(NETWORKS["fc"], SHAPE)
     targets = Targets(own, split, 3)
 
-    def doubled(predictions: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = half_mse(predictions, labels)
-        return 2 * value, 2 * gradient
+    def doubled(predictions: np.ndarray, labels: np.ndarray) -> Loss:
+        value, gradient, _ = half_mse(predictions, labels)
+        return Loss(2 * value, 2 * gradient, by_log_temperature=3.0)
 
     once, twice = (loss_and_gradient(own, support, targets.chunks(6), RIDGE, loss) for loss in (half_mse, doubled))
     assert twice.loss == pytest.approx(2 * once.loss, rel=1e-14)
     assert_close(twice.images, 2 * once.images, 1e-12)
     assert_close(twice.labels, 2 * once.labels, 1e-12)
+    assert twice.log_temperature == pytest.approx(3.0 * len(list(targets.chunks(6))) / targets.labels.size)
 
 
 def test_a_step_against_the_gradient_lowers_the_loss(support: Support, split: Split) -> None:

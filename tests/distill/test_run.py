@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import distill.train
+import distill.step
 import pipeline
-from distill import cli, run
+from distill import cli, devices, run
 from distill.bundle import read_bundle
 from distill.config import Config
 from distill.errors import UserError
@@ -87,7 +87,7 @@ def test_the_outcome_and_the_bundle_hold_the_start_they_name(finished: RunDir) -
 def test_the_same_again_trains_nothing_and_changes_nothing(
     own: RunDir, small: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distill.train, "loss_and_gradient", None)
+    monkeypatch.setattr(distill.step, "loss_and_gradient", None)
     files = [own.outcome_file, own.results_file, own.metrics_file, own.picture, own.config_file]
     before = [file.read_bytes() for file in files]
     with own.open(small):
@@ -209,7 +209,7 @@ def test_a_support_that_a_class_cannot_fill_is_told_in_one_line(
 def test_an_outcome_of_another_run_is_told_in_one_line(
     own: RunDir, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up_devices", lambda: None)  # the suite's are set
+    monkeypatch.setattr(devices, "setup", lambda: None)  # the suite's are set
     outcome = Outcome.load(own.outcome_file)
     outcome._replace(support=Support(outcome.support.images[:, :6], outcome.support.labels)).save(own.outcome_file)
     for command in ("evaluate", "export"):

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+import distill.step
 import distill.train
 from distill.checkpoint import Checkpoints
 from distill.config import (
@@ -24,9 +25,10 @@ from distill.config import (
 from distill.errors import UserError
 from distill.evaluate import Score
 from distill.metrics import MetricsLog
+from distill.problem import Problem
 from distill.support import Support, real_support
 from distill.targets import Targets
-from distill.train import Job, TrainState, train
+from distill.train import TrainState, train
 from kernels.networks import fc_net
 from pipeline.split import Split
 from tests.helpers.kernels import engine
@@ -52,20 +54,20 @@ NO_VALIDATION = make_split((0, 0, 0), SHAPE)
 ENGINES = {dtype: engine(fc_net(1), SHAPE, dtype=np.dtype(dtype)) for dtype in ("float32", "float64")}
 
 
-def job_of(config: Config, validation: Split = VALIDATION) -> Job:
+def problem_of(config: Config, validation: Split = VALIDATION) -> Problem:
     own = ENGINES[config.kernel.dtype]
     rows = np.argsort(TRAIN.labels, kind="stable")[[0, 1, 20, 21, 38, 39]]
     start = real_support(TRAIN, rows, 3, own.dtype)
-    return Job(config, own, start, Targets(own, TRAIN, 3), Targets(own, validation, 3))
+    return Problem(config, own, start, Targets(own, TRAIN, 3), Targets(own, validation, 3))
 
 
 def with_steps(steps: int, **changes: Any) -> Config:
     return replace(CONFIG, optim=replace(CONFIG.optim, steps=steps, **changes))
 
 
-def trained(folder: Path, job: Job) -> TrainState:
+def trained(folder: Path, problem: Problem) -> TrainState:
     """Begins or goes on in `folder`."""
-    return train(job, Checkpoints(folder / "checkpoints", keep=2), MetricsLog(folder / "metrics.jsonl"))
+    return train(problem, Checkpoints(folder / "checkpoints", keep=2), MetricsLog(folder / "metrics.jsonl"))
 
 
 def records(folder: Path) -> list[dict[str, int | float]]:
@@ -88,19 +90,19 @@ def assert_same(found: TrainState, truth: TrainState) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_loss_falls_and_only_what_is_learned_changes(tmp_path: Path, learn_labels: bool, dtype: str) -> None:
     config = replace(with_steps(30), support=SupportConfig(6, learn_labels), kernel=KernelConfig("fc", 1, dtype=dtype))
-    job = job_of(replace(config, checkpoint=CheckpointConfig(every=30)))
-    state = trained(tmp_path, job)
+    problem = problem_of(replace(config, checkpoint=CheckpointConfig(every=30)))
+    state = trained(tmp_path, problem)
     losses = [record["loss"] for record in records(tmp_path)[1:]]
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert state.best.score.mse < 0.8 * records(tmp_path)[0]["validation_mse"]
-    assert state.support.images.dtype == dtype
-    assert state.support.labels.dtype == np.float64
-    assert not np.array_equal(state.support.images, job.start.images)
-    assert np.array_equal(state.support.labels, job.start.labels) is not learn_labels
+    assert state.learner.support.images.dtype == dtype
+    assert state.learner.support.labels.dtype == np.float64
+    assert not np.array_equal(state.learner.support.images, problem.start.images)
+    assert np.array_equal(state.learner.support.labels, problem.start.labels) is not learn_labels
 
 
 def test_metrics_tell_every_step_and_validation_when_due(tmp_path: Path) -> None:
-    trained(tmp_path, job_of(with_steps(5)))
+    trained(tmp_path, problem_of(with_steps(5)))
     found = MetricsLog(tmp_path / "metrics.jsonl").read()
     assert [record["step"] for record in found] == [0, 1, 2, 3, 4, 5]
     assert [record["step"] for record in found if "validation_accuracy" in record] == [0, 2, 4, 5]
@@ -115,29 +117,29 @@ def test_the_best_is_the_one_of_most_accuracy_then_least_mse_then_the_first(
     given = iter(scores)
     monkeypatch.setattr(distill.train, "evaluate", lambda *_: Score(*next(given)))
     config = replace(with_steps(5), evaluate=EvaluateConfig(every=1))
-    best = trained(tmp_path / "all", job_of(config)).best
+    best = trained(tmp_path / "all", problem_of(config)).best
     assert (best.step, best.score) == (2, Score(0.6, 0.2))
     given = iter(scores)
-    shorter = trained(tmp_path / "two", job_of(replace(config, optim=replace(config.optim, steps=2))))
-    assert np.array_equal(best.support.images, shorter.support.images)
+    shorter = trained(tmp_path / "two", problem_of(replace(config, optim=replace(config.optim, steps=2))))
+    assert np.array_equal(best.support.images, shorter.learner.support.images)
 
 
 def test_no_steps_leave_the_start(tmp_path: Path) -> None:
-    job = job_of(with_steps(0))
+    problem = problem_of(with_steps(0))
     for _ in range(2):  # and again: there is no checkpoint
-        state = trained(tmp_path, job)
+        state = trained(tmp_path, problem)
         assert state.step == state.best.step == 0
-        assert np.array_equal(state.best.support.images, job.start.images)
+        assert np.array_equal(state.best.support.images, problem.start.images)
         (record,) = records(tmp_path)
         assert record["validation_accuracy"] == state.best.score.accuracy
 
 
 def test_without_validation_the_last_is_chosen(tmp_path: Path) -> None:
-    state = trained(tmp_path, job_of(CONFIG, NO_VALIDATION))
+    state = trained(tmp_path, problem_of(CONFIG, NO_VALIDATION))
     assert state.best.step == state.step == 3
-    assert np.array_equal(state.best.support.images, state.support.images)
+    assert np.array_equal(state.best.support.images, state.learner.support.images)
     assert not any("validation_mse" in record for record in records(tmp_path))
-    assert_same(trained(tmp_path, job_of(CONFIG, NO_VALIDATION)), state)
+    assert_same(trained(tmp_path, problem_of(CONFIG, NO_VALIDATION)), state)
 
 
 def test_batches_change_with_the_step_and_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +151,8 @@ def test_batches_change_with_the_step_and_the_seed(tmp_path: Path, monkeypatch: 
         return whole(self, size, rows)
 
     monkeypatch.setattr(Targets, "chunks", noted)
-    trained(tmp_path / "0", job_of(CONFIG, NO_VALIDATION))
-    trained(tmp_path / "1", job_of(replace(CONFIG, seed=1), NO_VALIDATION))
+    trained(tmp_path / "0", problem_of(CONFIG, NO_VALIDATION))
+    trained(tmp_path / "1", problem_of(replace(CONFIG, seed=1), NO_VALIDATION))
     assert len(set(drawn)) == 6
     for rows in drawn:
         assert np.bincount(TRAIN.labels[list(rows)]).tolist() == [8, 8, 8]
@@ -181,25 +183,25 @@ class Stopper:
 def test_a_run_stopped_at_any_moment_ends_as_an_undisturbed_one(
     tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = job_of(replace(CONFIG, support=SupportConfig(6, learn_labels=True)))
-    truth = trained(tmp_path / "whole", job)
+    problem = problem_of(replace(CONFIG, support=SupportConfig(6, learn_labels=True)))
+    truth = trained(tmp_path / "whole", problem)
     for at in itertools.count(1):
         folder = tmp_path / str(at)
         stopper = Stopper(at, error)
         with monkeypatch.context() as patch:
             for owner, name in [
-                (distill.train, "loss_and_gradient"),
+                (distill.step, "loss_and_gradient"),
                 (distill.train, "evaluate"),
                 (MetricsLog, "append"),
                 (Checkpoints, "save"),
             ]:
                 patch.setattr(owner, name, stopper.wrap(getattr(owner, name)))
             try:
-                trained(folder, job)
+                trained(folder, problem)
                 break
             except error:
                 pass
-        assert_same(trained(folder, job), truth)
+        assert_same(trained(folder, problem), truth)
         assert records(folder) == records(tmp_path / "whole")
     # Three gradients, three evaluations, four records, two checkpoints; before and after each.
     assert at == 2 * (3 + 3 + 4 + 2) + 1
@@ -208,32 +210,32 @@ def test_a_run_stopped_at_any_moment_ends_as_an_undisturbed_one(
 def test_an_interrupted_run_saves_the_last_finished_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(with_steps(9), checkpoint=CheckpointConfig(every=9))
     stopper = Stopper(7, KeyboardInterrupt)
-    monkeypatch.setattr(distill.train, "loss_and_gradient", stopper.wrap(distill.train.loss_and_gradient))
+    monkeypatch.setattr(distill.step, "loss_and_gradient", stopper.wrap(distill.step.loss_and_gradient))
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, job_of(config))
+        trained(tmp_path, problem_of(config))
     assert Checkpoints(tmp_path / "checkpoints", keep=2).steps() == [3]
 
 
 def test_a_finished_run_computes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = trained(tmp_path, job_of(CONFIG))
+    truth = trained(tmp_path, problem_of(CONFIG))
     before = (tmp_path / "metrics.jsonl").read_bytes()
-    monkeypatch.setattr(distill.train, "loss_and_gradient", None)
+    monkeypatch.setattr(distill.step, "loss_and_gradient", None)
     monkeypatch.setattr(distill.train, "evaluate", None)
-    assert_same(trained(tmp_path, job_of(CONFIG)), truth)
+    assert_same(trained(tmp_path, problem_of(CONFIG)), truth)
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_a_remedy(tmp_path: Path) -> None:
-    job = job_of(CONFIG, NO_VALIDATION)
-    job = job._replace(start=Support(job.start.images, 1e200 * job.start.labels))
+    problem = problem_of(CONFIG, NO_VALIDATION)
+    problem = problem._replace(start=Support(problem.start.images, 1e200 * problem.start.labels))
     with pytest.raises(UserError, match=r"step 1: the loss is inf .*--optim\.learning-rate, .*--krr\.ridge, .*float64"):
-        trained(tmp_path, job)
+        trained(tmp_path, problem)
     assert records(tmp_path) == [{"step": 0}]
 
 
 def test_images_that_leave_the_range_stop_the_run_after_its_last_good_checkpoint(tmp_path: Path) -> None:
     config = replace(with_steps(5, learning_rate=1e30), checkpoint=CheckpointConfig(every=1))
     with pytest.raises(UserError, match=r"not finite.*smaller --optim\.learning-rate"):
-        trained(tmp_path, job_of(config, NO_VALIDATION))
+        trained(tmp_path, problem_of(config, NO_VALIDATION))
     assert Checkpoints(tmp_path / "checkpoints", keep=2).steps() == [1]
     assert [record["step"] for record in records(tmp_path)] == [0, 1]

@@ -1,0 +1,1 @@
+"""The commands of `kdistill`: `table` names them, and one module here does each."""

@@ -1,0 +1,43 @@
+"""run, prepare, distill, label-solve: the commands that start from a preset."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pipeline
+from distill import devices
+from distill.commands.call import Call
+from distill.commands.lines import data_line
+from distill.errors import UserError
+from distill.job import DataJob, Job, PreparingJob, parse_job
+from distill.rundir import RunDir
+
+
+def act(call: Call) -> None:
+    """A command that starts from a preset."""
+    kind = {"distill": Job, "prepare": DataJob}.get(call.name, PreparingJob)
+    job = parse_job(kind, call.args, call.prog, call.description)
+    default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
+    options = [f"--{option.removeprefix('--')}" for option in getattr(job, "pipeline_options", ())]
+    if getattr(job, "out", None):
+        return _prepare_alone(job, options)
+    with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
+        if call.name != "prepare":
+            devices.setup()
+        from distill import run
+
+        match call.name:
+            case "run":
+                run.run(job.settings, rundir, options)
+            case "prepare":
+                run.prepare(job.settings, rundir, options)
+            case "distill":
+                run.distill(job.settings, rundir)
+            case "label-solve":
+                run.label_solve(job.settings, rundir, options)
+
+
+def _prepare_alone(job: DataJob, options: Sequence[str]) -> None:
+    """Prepares a data set without a run directory."""
+    if job.dir is not None:
+        raise UserError(f"--dir is {job.dir} and --out is {job.out}; allowed is one of them: --out is without a run")
+    print(data_line(job.out, pipeline.prepare(job.settings.data, job.out, options)))

@@ -1,0 +1,102 @@
+"""One outer step: a batch of targets, a gradient, a step of the optimiser.
+
+KIP (2011.00050, alg. 1; 2107.13034, section 2): the support is updated by the gradient of the regression's loss on a
+batch of targets, drawn anew, class-balanced and without replacement, for every step.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from distill.config import Config, OptimConfig
+from distill.draw import Stream, balanced, generator
+from distill.errors import UserError
+from distill.gradient import Gradient, loss_and_gradient
+from distill.losses import half_mse
+from distill.problem import Problem
+from distill.support import Support
+from distill.targets import Chunk
+
+
+class Learner(NamedTuple):
+    """What a step changes.
+
+    support: the learned set
+    opt_state: optax's
+    """
+
+    support: Support
+    opt_state: optax.OptState
+
+
+class Taken(NamedTuple):
+    """What a step did.
+
+    learner: after it
+    loss: mean over targets and classes, before it
+    gradient_norm: Euclidean, of the gradient by the images
+    entries: kernel entries evaluated
+    """
+
+    learner: Learner
+    loss: float
+    gradient_norm: float
+    entries: int
+
+
+# Sees every chunk of targets before it is worked on.
+Watch = Callable[[Iterable[Chunk]], Iterable[Chunk]]
+
+
+def optimiser(optim: OptimConfig) -> optax.GradientTransformation:
+    """The optimiser that `optim` names."""
+    match optim.name:
+        case "adam":
+            return optax.adam(optim.learning_rate)
+
+
+def begin(problem: Problem) -> Learner:
+    """The learner at step 0."""
+    optimise = optimiser(problem.config.optim)
+    return Learner(problem.start, optimise.init(_learned(problem.start, problem.config)))
+
+
+def advance(problem: Problem, learner: Learner, step: int, watch: Watch = iter) -> Taken:
+    """Takes outer step number `step`, counted from 0. Equal arguments give equal results.
+
+    Raises:
+      UserError: the kernel of the support cannot be inverted, or the loss or its gradient is not finite.
+    """
+    config, support = problem.config, learner.support
+    labels, num_classes = problem.train.split.labels, problem.train.labels.shape[1]
+    batch = balanced(labels, num_classes, config.optim.target_batch, generator(config.seed, Stream.TARGETS, step))
+    size = len(support.images)
+    chunks = watch(problem.train.chunks(size, batch))
+    with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
+        gradient = loss_and_gradient(problem.engine, support, chunks, config.krr.ridge, half_mse)
+    _check_finite(gradient, step)
+    parameters = _learned(support, config)
+    updates, opt_state = optimiser(config.optim).update(_learned(gradient, config), learner.opt_state, parameters)
+    ahead = Learner(_with(support, jax.device_get(optax.apply_updates(parameters, updates))), opt_state)
+    norm = float(np.linalg.norm(gradient.images.astype(np.float64)))  # squares that float32 cannot hold
+    return Taken(ahead, gradient.loss, norm, size * (len(batch) + size))
+
+
+def _learned(of: Support | Gradient, config: Config) -> tuple[np.ndarray, ...]:
+    """What is optimised, or its gradient: the images, and the labels where they are learned."""
+    return (of.images, of.labels) if config.support.learn_labels else (of.images,)
+
+
+def _with(support: Support, parameters: tuple[np.ndarray, ...]) -> Support:
+    return Support(*parameters, *support[len(parameters) :])
+
+
+def _check_finite(gradient: Gradient, step: int) -> None:
+    if not (np.isfinite(gradient.loss) and np.isfinite(gradient.images).all() and np.isfinite(gradient.labels).all()):
+        raise UserError(
+            f"step {step + 1}: the loss is {gradient.loss} or its gradient is not finite; the last checkpoint is good: "
+            "use a smaller --optim.learning-rate, a larger --krr.ridge, or --kernel.dtype float64, in a new --dir"
+        )
