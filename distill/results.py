@@ -8,6 +8,7 @@ import pydantic
 
 from distill.bundle_manifest import LabelMode
 from distill.errors import UserError
+from distill.protocol_result import ProtocolResult
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Results:
     start: the real images it began as, on test
     random_real: other random real supports of the same size, on test
     validation: the chosen support on validation, by which it was chosen; None without a validation split
+    protocols: the chosen support under named protocols, as far as they were asked for
     """
 
     step: int
@@ -40,6 +42,7 @@ class Results:
     start: Measured
     random_real: tuple[Measured, ...]
     validation: Measured | None
+    protocols: tuple[ProtocolResult, ...] = ()
 
     def to_json(self) -> str:
         """The results as a JSON object."""

@@ -8,6 +8,7 @@ import pytest
 
 from distill.errors import UserError
 from distill.results import Measured, Results
+from tests.helpers.protocol_results import protocol_result
 
 RESULTS = Results(
     step=12,
@@ -56,3 +57,18 @@ def test_the_table() -> None:
 def test_the_table_of_solved_labels_without_baselines() -> None:
     _, _, rows = replace(RESULTS, label_mode="label_solve", random_real=()).table("digits")
     assert [row[0] for row in rows] == ["labels solved", "its start, real images"]
+
+
+def test_protocols_come_back_exactly(tmp_path: Path) -> None:
+    judged = replace(RESULTS, protocols=(protocol_result(), protocol_result(whole_train=None, hlr=None)))
+    path = tmp_path / "results.json"
+    path.write_text(judged.to_json())
+    assert Results.load(path) == judged
+
+
+def test_results_from_before_there_were_protocols_are_read(tmp_path: Path) -> None:
+    older = json.loads(RESULTS.to_json())
+    del older["protocols"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(older))
+    assert Results.load(path) == RESULTS
