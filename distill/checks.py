@@ -51,7 +51,8 @@ RULES: tuple[Rule, ...] = (
     _not_negative("krr.ridge", "1e-6"),
     _at_least("evaluate.every", 1, "20"),
     _at_least("evaluate.baseline_draws", 0, "5"),
-    _at_least("checkpoint.every", 1, "20"),
+    _at_least("checkpoint.every", 1, "500"),
+    _not_negative("checkpoint.minutes", "10"),
     _at_least("checkpoint.keep", 1, "3"),
     # numpy and jax both take seeds of 32 bits without folding two of them into one.
     Rule("seed", lambda value: 0 <= value < 2**32, "a whole number from 0 to 4294967295", "0"),

@@ -88,8 +88,12 @@ class EvaluateConfig:
 class CheckpointConfig:
     """What is kept to resume from."""
 
-    # Steps between two checkpoints.
-    every: int = 20
+    # Save after the steps 1, 2, 4, 6, 8, 12, 18, 26, 37, ... 1000: each about 1.44 times the one before, as KIP released.
+    geometric: bool = True
+    # Steps between two checkpoints beside those.
+    every: int = 500
+    # Minutes after the last checkpoint at which the next step is saved whatever its number; 0 for never.
+    minutes: float = 10.0
     # Number of newest checkpoints kept.
     keep: int = 3
 
@@ -107,3 +111,5 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
     # Seed of everything that is drawn after the data are prepared: first images, target batches, baselines.
     seed: int = 0
+    # Keep those of the geometric schedule, too, for good.
+    keep_geometric: bool = False
