@@ -88,7 +88,7 @@ class EvaluateConfig:
 class CheckpointConfig:
     """What is kept to resume from."""
 
-    # Save after the steps 1, 2, 4, 6, 8, 12, 18, 26, 37, ... 1000: each about 1.44 times the one before, as KIP released.
+    # Save after the steps 1, 2, 4, 6, 8, 12, 18, 26, ... 1000, each about 1.44 times the one before, as KIP released.
     geometric: bool = True
     # Steps between two checkpoints beside those.
     every: int = 500
@@ -96,6 +96,8 @@ class CheckpointConfig:
     minutes: float = 10.0
     # Number of newest checkpoints kept.
     keep: int = 3
+    # Keep those of the geometric schedule, too, for good.
+    keep_geometric: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,5 +113,3 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
     # Seed of everything that is drawn after the data are prepared: first images, target batches, baselines.
     seed: int = 0
-    # Keep those of the geometric schedule, too, for good.
-    keep_geometric: bool = False
