@@ -42,6 +42,8 @@ def _not_negative(name: str, example: str) -> Rule:
 
 RULES: tuple[Rule, ...] = (
     _at_least("kernel.depth", 1, "3"),
+    _at_least("kernel.pools", 0, "3"),
+    _at_least("kernel.groups", 1, "3"),
     _positive("kernel.W_std", "1.4142135623730951"),
     _not_negative("kernel.b_std", "0.1"),
     _at_least("support.size", 1, "10"),
@@ -57,6 +59,10 @@ RULES: tuple[Rule, ...] = (
     # numpy and jax both take seeds of 32 bits without folding two of them into one.
     Rule("seed", lambda value: 0 <= value < 2**32, "a whole number from 0 to 4294967295", "0"),
 )
+
+
+# Of which there is a network.
+MYRTLE_DEPTHS = (5, 7, 10)
 
 
 def flag(name: str) -> str:
@@ -77,11 +83,48 @@ def check_values(config: Config) -> None:
                 f"{rule.name} is {value!r}, allowed is {rule.allowed}: "
                 f"set it, for example with {flag(rule.name)} {rule.example}"
             )
+    check_kernel(config.kernel)
     if config.data.name != "digits" and config.data.dir is None:
         raise UserError(
             f"data.dir is not set, and the data set {config.data.name!r} is read from disk: "
             f"name the TFDS folder that holds {config.data.name}/VERSION with --data.dir FOLDER"
         )
+
+
+def check_kernel(kernel: KernelConfig) -> None:
+    """Check that the values of a network go together.
+
+    Raises:
+      UserError: a Myrtle network of a depth there is none of, a head the network does not have, a width in the NTK
+        parameterisation, or none in the standard one.
+    """
+    if kernel.network == "myrtle" and kernel.depth not in MYRTLE_DEPTHS:
+        raise UserError(
+            f"kernel.depth is {kernel.depth}, allowed for a myrtle network is one of "
+            f"{', '.join(map(str, MYRTLE_DEPTHS))}: set it, for example with --kernel.depth 5"
+        )
+    if kernel.global_pool is not None and kernel.network not in ("conv_net", "wide_resnet"):
+        raise UserError(
+            f"kernel.global_pool is {kernel.global_pool}, but a {kernel.network} has one head only: leave it out "
+            "(--kernel.global-pool None), or set --kernel.network conv_net or wide_resnet"
+        )
+    if kernel.parameterization == "standard" and (kernel.width is None or kernel.width < 1):
+        raise UserError(
+            f"kernel.width is {kernel.width}, allowed in the standard parameterisation is a whole number from 1 up: "
+            "set it, for example with --kernel.width 1024"
+        )
+    if kernel.parameterization == "ntk" and kernel.width is not None:
+        raise UserError(
+            f"kernel.width is {kernel.width}, but the NTK parameterisation has none: leave it out "
+            "(--kernel.width None), or set --kernel.parameterization standard"
+        )
+
+
+def halvings(kernel: KernelConfig) -> int:
+    """How often the network halves an image."""
+    return {"conv_net": kernel.depth, "myrtle": 2 + kernel.pools, "wide_resnet": kernel.groups - 1}.get(
+        kernel.network, 0
+    )
 
 
 def check_image(kernel: KernelConfig, image_shape: Sequence[int]) -> None:
@@ -92,15 +135,21 @@ def check_image(kernel: KernelConfig, image_shape: Sequence[int]) -> None:
       image_shape: (height, width, channels) in pixels.
 
     Raises:
-      UserError: an image is too small for the pools; each block of a conv_net halves it, rounding down.
+      UserError: an image is too small for the pools; each of them halves it, rounding down.
     """
-    smallest = min(image_shape[0], image_shape[1])
-    if kernel.network == "conv_net" and smallest < 2**kernel.depth:
-        raise UserError(
-            f"kernel.depth is {kernel.depth}, but images of {image_shape[0]}x{image_shape[1]} pixels can be halved "
-            f"{int(math.log2(smallest))} times: set --kernel.depth {max(1, int(math.log2(smallest)))} or less, "
-            "or a network without pools, --kernel.network conv_vec"
-        )
+    most = int(math.log2(min(image_shape[0], image_shape[1])))
+    if halvings(kernel) <= most:
+        return
+    name, remedy = {
+        "conv_net": ("depth", f"set --kernel.depth {max(1, most)} or less, or"),
+        "myrtle": ("pools", f"set --kernel.pools {most - 2}, or" if most >= 2 else "set"),
+        "wide_resnet": ("groups", f"set --kernel.groups {most + 1} or less, or"),
+    }[kernel.network]
+    raise UserError(
+        f"kernel.{name} is {getattr(kernel, name)}, but images of {image_shape[0]}x{image_shape[1]} pixels can be "
+        f"halved {most} times and this {kernel.network} halves them {halvings(kernel)} times: {remedy} a network "
+        "without pools, --kernel.network conv_vec"
+    )
 
 
 def images_per_class(size: int, num_classes: int) -> tuple[int, ...]:

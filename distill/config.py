@@ -10,6 +10,7 @@ from typing import Literal
 from pipeline.config import DataConfig
 
 __all__ = [
+    "ActivationName",
     "CheckpointConfig",
     "Config",
     "DataConfig",
@@ -20,22 +21,38 @@ __all__ = [
     "SupportConfig",
 ]
 
+ActivationName = Literal["relu", "erf", "gelu", "identity", "sin", "softplus", "tanh"]
+
 
 @dataclass(frozen=True)
 class KernelConfig:
     """The infinitely wide network whose kernel is used (KIP: arXiv 2107.13034, appendix B)."""
 
-    # fc: Dense-ReLU blocks. conv_net: Conv3x3-ReLU-AvgPool2 blocks. conv_vec: Conv3x3-ReLU blocks. All end with
-    # flatten and dense.
-    network: Literal["fc", "conv_net", "conv_vec"]
-    # Number of blocks.
+    # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
+    # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
+    network: Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"]
+    # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
     depth: int
-    # conv_net only: one more Conv3x3-ReLU before the first block, as in the KIP paper.
+    # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
     prepend: bool = True
-    # Standard deviation of the weights, NTK parameterisation.
+    # After every layer but the last.
+    activation: ActivationName = "relu"
+    # conv_net and wide_resnet: end with the mean over the pixels; else with flatten, all pixels as one vector. Default:
+    # flatten for a conv_net, the mean for a wide_resnet.
+    global_pool: bool | None = None
+    # myrtle only: average pools after its last block; 3 take images of 32x32 to one pixel.
+    pools: int = 3
+    # wide_resnet only: number of groups.
+    groups: int = 3
+    # Standard deviation of the weights.
     W_std: float = math.sqrt(2)
     # Standard deviation of the biases.
     b_std: float = 0.1
+    # ntk: every weight learns at a rate that does not depend on width. standard: as deep learning libraries scale
+    # weights (arXiv 2001.07301); needs a width.
+    parameterization: Literal["ntk", "standard"] = "ntk"
+    # standard only: channels of the hidden layers of the network whose wide limit is meant.
+    width: int | None = None
     # ntk: training by gradient descent. nngp: a Bayesian network, or training of the last layer alone.
     get: Literal["ntk", "nngp"] = "ntk"
     # Precision of the kernel tiles. The regression itself is always solved in float64.

@@ -4,18 +4,25 @@ import numpy as np
 
 from distill.config import KernelConfig
 from kernels.engine import Engine
-from kernels.networks import Network, conv_net, conv_vec, fc_net
+from kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
 
 
 def network_of(kernel: KernelConfig) -> Network:
     """The network that `kernel` names."""
+    scales = {"W_std": kernel.W_std, "b_std": kernel.b_std, "activation": kernel.activation}
     match kernel.network:
         case "fc":
-            return fc_net(kernel.depth, kernel.W_std, kernel.b_std)
+            network = fc_net(kernel.depth, **scales)
         case "conv_net":
-            return conv_net(kernel.depth, kernel.prepend, kernel.W_std, kernel.b_std)
+            network = conv_net(kernel.depth, kernel.prepend, **scales, global_pool=bool(kernel.global_pool))
         case "conv_vec":
-            return conv_vec(kernel.depth, kernel.W_std, kernel.b_std)
+            network = conv_vec(kernel.depth, **scales)
+        case "myrtle":
+            network = myrtle(kernel.depth, **scales, pools=kernel.pools)
+        case "wide_resnet":
+            mean = kernel.global_pool is not False
+            network = wide_resnet(kernel.depth, **scales, groups=kernel.groups, global_pool=mean)
+    return network if kernel.width is None else network.standard(kernel.width)
 
 
 def engine_of(kernel: KernelConfig, image_shape: tuple[int, int, int]) -> Engine:

@@ -5,9 +5,10 @@ from functools import reduce
 
 import pytest
 
-from distill.checks import RULES, check_image, check_support, check_values, flag, images_per_class
+from distill.checks import RULES, check_image, check_support, check_values, flag, halvings, images_per_class
 from distill.config import Config, KernelConfig, SupportConfig
 from distill.errors import UserError
+from distill.model import network_of
 from distill.presets import PRESETS
 
 DIGITS = PRESETS["digits"]
@@ -23,6 +24,8 @@ def changed(name: str, value: object) -> Config:
 
 BAD = {
     "kernel.depth": [0, -1],
+    "kernel.pools": [-1],
+    "kernel.groups": [0],
     "kernel.W_std": [0.0, -1.0, float("inf"), float("nan")],
     "kernel.b_std": [-0.1, float("nan")],
     "support.size": [0],
@@ -34,6 +37,7 @@ BAD = {
     "evaluate.baseline_draws": [-1],
     "checkpoint.every": [0],
     "checkpoint.keep": [0],
+    "checkpoint.minutes": [-1.0, float("nan")],
     "seed": [-1, 2**32],
 }
 
@@ -85,6 +89,43 @@ def test_pools_must_fit_the_image(network: str, depth: int, shape: tuple[int, in
     else:
         with pytest.raises(UserError, match=rf"kernel\.depth is {depth}.*{shape[0]}x{shape[1]}.*--kernel\.depth"):
             check_image(kernel, shape)
+
+
+KERNELS = [
+    KernelConfig("fc", 3),
+    KernelConfig("conv_net", 2),
+    KernelConfig("conv_vec", 3),
+    KernelConfig("myrtle", 5, pools=1),
+    KernelConfig("wide_resnet", 1, groups=4),
+]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_an_image_is_refused_exactly_where_the_network_refuses_it(kernel: KernelConfig) -> None:
+    for size in (1, 2, 3, 4, 7, 8):
+        shape, network = (size, 9, 1), network_of(kernel)
+        try:
+            network.check_images(shape)
+        except ValueError:
+            with pytest.raises(UserError, match=rf"halves them {halvings(kernel)} times.*--kernel\.network conv_vec"):
+                check_image(kernel, shape)
+        else:
+            check_image(kernel, shape)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (KernelConfig("myrtle", 6), r"kernel\.depth is 6, .*5, 7, 10.*--kernel\.depth 5"),
+        (KernelConfig("fc", 1, global_pool=False), r"kernel\.global_pool is False.*--kernel\.global-pool None"),
+        (KernelConfig("fc", 1, parameterization="standard"), r"kernel\.width is None.*--kernel\.width 1024"),
+        (KernelConfig("fc", 1, parameterization="standard", width=0), r"kernel\.width is 0.*--kernel\.width 1024"),
+        (KernelConfig("fc", 1, width=64), r"kernel\.width is 64.*--kernel\.parameterization standard"),
+    ],
+)
+def test_values_of_a_kernel_must_go_together(kernel: KernelConfig, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_values(replace(DIGITS, kernel=kernel))
 
 
 def test_images_are_dealt_evenly() -> None:

@@ -74,7 +74,10 @@ def test_an_unknown_preset_names_the_known() -> None:
         ("[optim]\nsteps = true", r"optim\.steps is True, allowed is a valid integer"),
         ("[optim]\nlearning_rate = 'fast'", r"optim\.learning_rate is 'fast', allowed is a valid number"),
         ("[kernel]\nprepend = 1", r"kernel\.prepend is 1, allowed is a valid boolean"),
-        ("[kernel]\nnetwork = 'resnet'", r"kernel\.network is 'resnet', allowed is 'fc', 'conv_net' or 'conv_vec'"),
+        (
+            "[kernel]\nnetwork = 'resnet'",
+            r"kernel\.network is 'resnet', allowed is 'fc', 'conv_net', 'conv_vec', 'my.*",
+        ),
         ("optim = 3", r"optim is 3, allowed is a table \[optim\]"),
         ("[data]\nname = 1979-05-27", r"data\.name is \['1979-05-27'\], allowed is a valid string"),
         ("[data]\nvalidation_fraction = 0.9", r"mine\.toml: data\.validation_fraction is 0\.9"),
