@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import distill.krr
 from distill.errors import UserError
+from distill.faults import NumericalFault
 from distill.krr import Regression
 from distill.losses import half_mse
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
@@ -74,10 +76,14 @@ def test_a_kernel_that_is_not_positive_definite_is_refused_with_a_ridge_that_suf
 ) -> None:
     bad = k_ss - (np.linalg.eigvalsh(k_ss)[0] + 0.1) * np.eye(SIZE)
     low = -0.1 / np.trace(bad) * SIZE
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(NumericalFault) as caught:
         Regression(bad, 1e-6).solve(labels)
     message = str(caught.value)
-    assert message.startswith(f"krr.ridge is 1e-06, but the kernel of the support has an eigenvalue of {low:.1e} times")
+    assert message.startswith("krr.ridge is 1e-06, too small for the kernel of the support (condition number inf, ")
+    assert f"smallest eigenvalue {low:.1e} times" in message
+    assert caught.value.diagnosis.smallest_eigenvalue == pytest.approx(low)
+    assert caught.value.diagnosis.worst_image == np.argmax(np.abs(np.linalg.eigh(bad)[1][:, 0]))
+    assert str(caught.value.at(7)) == f"step 7: {message}"
     assert f"--krr.ridge above {-low:.1e}" in message
     assert "--kernel.dtype float64" in message
     assert np.isfinite(Regression(bad, -low * 1.1).solve(labels)).all()
@@ -94,8 +100,11 @@ def test_a_kernel_that_is_not_finite_is_refused(
     k_ss: np.ndarray, labels: np.ndarray, value: float, place: tuple[int, int]
 ) -> None:
     k_ss[place] = value
-    with pytest.raises(UserError, match=r"not finite.*--optim\.learning-rate or --kernel\.dtype float64"):
+    with pytest.raises(
+        NumericalFault, match=r"not finite.*--optim\.learning-rate or --kernel\.dtype float64"
+    ) as caught:
         Regression(k_ss, RIDGE).solve(labels)
+    assert caught.value.diagnosis.worst_image == place[0]
 
 
 def test_rounding_is_that_of_the_condition_number(k_ss: np.ndarray) -> None:
@@ -105,7 +114,17 @@ def test_rounding_is_that_of_the_condition_number(k_ss: np.ndarray) -> None:
 
 
 def test_rounding_is_no_more_than_all() -> None:
-    assert Regression(np.ones((SIZE, SIZE)), 0.0).rounding == 1.0
+    regression = Regression(np.ones((SIZE, SIZE)), 0.0)
+    assert regression.rounding == 1.0
+    assert regression.condition == 1 / np.finfo(np.float64).eps
+
+
+def test_the_condition_number_of_many_images_is_estimated(k_ss: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = Regression(k_ss, RIDGE).condition
+    assert exact == pytest.approx(np.linalg.cond(k_ss + RIDGE * np.trace(k_ss) / SIZE * np.eye(SIZE)), rel=1e-9)
+    monkeypatch.setattr(distill.krr, "_EIGENVALUES_UP_TO", SIZE - 1)
+    # In the 1-norm, which is within a factor of the size of the 2-norm.
+    assert exact / SIZE < Regression(k_ss, RIDGE).condition < exact * SIZE
 
 
 def test_half_mse_and_its_gradient() -> None:
