@@ -28,12 +28,14 @@ class Gradient(NamedTuple):
     images: [s, h, w, c] gradient by the support's pixels, in the dtype of the kernel
     labels: float64 [s, k] gradient by the support's labels
     log_temperature: gradient by the logarithm of the loss's temperature; 0 where it has none
+    regression: whose loss it is
     """
 
     loss: float
     images: np.ndarray
     labels: np.ndarray
     log_temperature: float
+    regression: Regression
 
 
 def loss_and_gradient(
@@ -66,7 +68,8 @@ def loss_and_gradient(
     # k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
     own = engine.pullback(rows, itself, g_kernel + g_kernel.T)
     g_images = engine.pull_back_rows(support.images, jax.tree.map(jnp.add, g_rows, own))
-    return Gradient(total / count, np.asarray(g_images) / count, g_labels / count, g_log_temperature / count)
+    images = np.asarray(g_images) / count
+    return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
 
 
 def kernel_of(engine: Engine, rows, cols, count: int) -> np.ndarray:
