@@ -8,6 +8,7 @@ from distill.draw import Stream, balanced, generator
 from distill.gradient import kernel_of
 from distill.krr import Regression
 from distill.losses import half_mse
+from distill.step import Watch
 from distill.support import Support, real_support
 from distill.targets import Targets
 from kernels.engine import Engine
@@ -35,8 +36,10 @@ def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: flo
     return Regression(kernel_of(engine, rows, engine.columns(images), len(images)), ridge)
 
 
-def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -> Score:
+def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
     """Predicts every image of `targets` from `support` (2107.13034, eq. 1) and scores it.
+
+    watch: sees every chunk of targets before it is worked on
 
     Raises:
       UserError: the kernel of the support cannot be inverted.
@@ -44,7 +47,7 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -
     rows = engine.rows(support.images)
     alpha = regression_of(engine, support.images, rows, ridge).solve(support.labels)
     hits, loss = 0, 0.0
-    for chunk in targets.chunks(len(support.images)):
+    for chunk in watch(targets.chunks(len(support.images))):
         predictions = kernel_of(engine, rows, chunk.features, len(chunk.labels)).T @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
         loss += half_mse(predictions, chunk.labels).total
