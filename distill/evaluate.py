@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distill.draw import Stream, balanced, generator
-from distill.gradient import kernel_of
+from distill.gradient import kernel_of, kernel_of_support
 from distill.krr import Regression
 from distill.losses import half_mse
 from distill.step import Watch
@@ -33,7 +33,7 @@ def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: flo
     Raises:
       UserError: when solved with, if the kernel of the images cannot be inverted.
     """
-    return Regression(kernel_of(engine, rows, engine.columns(images), len(images)), ridge)
+    return Regression(kernel_of_support(engine, rows, engine.columns(images)), ridge)
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:

@@ -5,13 +5,14 @@ predict, take R_c = dl/dP_c, pull the kernel's cotangent R_c alpha^T back throug
 G += k_cs^T R_c = dL/dalpha. After the last chunk G gives the gradient by the labels and by k_ss. Every chunk is
 visited once and memory is one chunk, whatever the number of targets. (The scheme of 2107.13034, app. B, computes all
 blocks, then all again.)
+
+The kernel's blocks come to the host, where the regression is; the gradient stays on the devices, each of which adds up
+its own part, and they exchange it once, after the last chunk (`kernels.engine` counts the bytes).
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from distill.krr import Regression
@@ -19,6 +20,7 @@ from distill.losses import LossFunction
 from distill.support import Support
 from distill.targets import Chunk
 from kernels.engine import Engine
+from kernels.features import Features
 
 
 class Gradient(NamedTuple):
@@ -46,15 +48,13 @@ def loss_and_gradient(
     Raises:
       UserError: the kernel of the support cannot be inverted.
     """
-    rows = engine.rows(support.images)
-    itself = engine.columns(support.images)
-    size = len(support.images)
-    regression = Regression(kernel_of(engine, rows, itself, size), ridge)
+    rows, itself = engine.rows(support.images), engine.columns(support.images)
+    regression = Regression(kernel_of_support(engine, rows, itself), ridge)
     alpha = regression.solve(support.labels)
 
     total, count, g_log_temperature = 0.0, 0, 0.0
     g_alpha = np.zeros_like(alpha)
-    g_rows = jax.tree.map(jnp.zeros_like, rows)
+    g_rows: Features | None = None
     for chunk in chunks:
         k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
         found = loss(k_st.T @ alpha, chunk.labels)
@@ -62,16 +62,30 @@ def loss_and_gradient(
         total, count = total + found.total, count + residual.size
         g_log_temperature += found.by_log_temperature
         g_alpha += k_st @ residual
-        g_rows = jax.tree.map(jnp.add, g_rows, engine.pullback(rows, chunk.features, alpha @ residual.T))
+        g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows)
 
     g_kernel, g_labels = regression.pull_back(alpha, g_alpha)
-    # k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
-    own = engine.pullback(rows, itself, g_kernel + g_kernel.T)
-    g_images = engine.pull_back_rows(support.images, jax.tree.map(jnp.add, g_rows, own))
+    g_rows = _pull_back_support(engine, rows, itself, g_kernel, g_rows)
+    g_images = engine.pull_back_rows(support.images, g_rows)
     images = np.asarray(g_images) / count
     return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
 
 
-def kernel_of(engine: Engine, rows, cols, count: int) -> np.ndarray:
+def kernel_of(engine: Engine, rows: Features, cols: Features, count: int) -> np.ndarray:
     """The kernel [s, count] in float64 on the host, without the columns that are padding."""
     return np.asarray(engine.block(rows, cols))[:, :count].astype(np.float64)
+
+
+def kernel_of_support(engine: Engine, rows: Features, itself: Features) -> np.ndarray:
+    """k_ss [s, s] in float64 on the host; `rows` and `itself` are the same images as rows and as columns."""
+    return kernel_of(engine, rows, itself, len(rows))
+
+
+def _pull_back_support(
+    engine: Engine, rows: Features, itself: Features, g_kernel: np.ndarray, onto: Features | None
+) -> Features:
+    """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
+
+    k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
+    """
+    return engine.pullback(rows, itself, g_kernel + g_kernel.T, onto)

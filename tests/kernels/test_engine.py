@@ -1,5 +1,10 @@
 """The engine: its blocks do not depend on devices, tiles or the order of images, and its pullback is the gradient."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -16,6 +21,23 @@ NETWORK = Network((Conv(), Activation(), AvgPool(), Flatten(), Dense()))
 SHAPE = (4, 5, 1)
 ROWS, COLS = images(7, SHAPE, seed=1), images(13, SHAPE, seed=2)
 COTANGENT = np.random.default_rng(3).standard_normal((7, 13))
+
+# An instruction of a compiled program by which devices exchange data: its result's dtype and shape, and its name.
+EXCHANGE = re.compile(r"= (\w+)\[([\d,]*)\][^ ]* (all-[a-z]+|collective-[a-z]+|reduce-scatter|send|recv)(?:-start)?\(")
+
+ON_THREE_DEVICES = """
+import os
+os.environ.update(PJRT_NPROC="8", NPROC="8", JAX_PLATFORMS="cpu")
+import jax
+jax.config.update("jax_num_cpu_devices", 3)
+jax.config.update("jax_enable_x64", True)
+import sys
+import numpy as np
+from tests.helpers.kernels import engine
+from tests.kernels.test_engine import NETWORK, SHAPE, found_by
+kernel, gradient = found_by(engine(NETWORK, SHAPE, devices=3))
+np.savez(sys.argv[1], kernel=kernel, gradient=gradient)
+"""
 
 
 def found_by(own: Engine) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +61,51 @@ def test_ragged_blocks_on_any_devices(truth: tuple[np.ndarray, np.ndarray], devi
     found = found_by(engine(NETWORK, SHAPE, devices=devices))
     assert_close(found[0], truth[0], FORWARD["float64"])
     assert_close(found[1], truth[1], GRADIENT["float64"])
+
+
+def test_ragged_blocks_on_three_devices(truth: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    file = tmp_path / "found.npz"
+    subprocess.run([sys.executable, "-c", ON_THREE_DEVICES, str(file)], check=True)
+    found = np.load(file)
+    assert_close(found["kernel"], truth[0], FORWARD["float64"])
+    assert_close(found["gradient"], truth[1], GRADIENT["float64"])
+
+
+def exchanges(compiled: jax.stages.Compiled) -> list[tuple[str, int]]:
+    """What devices exchange in a program: the instruction's name and the bytes of its result."""
+    sizes = {"f32": 4, "f64": 8, "s32": 4, "pred": 1}
+    return [
+        (name, sizes[dtype] * int(np.prod([int(n) for n in shape.split(",") if n])))
+        for dtype, shape, name in EXCHANGE.findall(compiled.as_text())
+    ]
+
+
+def test_devices_exchange_the_gradient_by_the_pixels_and_nothing_else() -> None:
+    own = engine(NETWORK, SHAPE)
+    rows, cols = own.rows(ROWS), own.columns(COLS)
+    parts = own.pullback(rows, cols, COTANGENT)
+    programs = {
+        "rows": own._rows.lower(ROWS),
+        "columns": own._columns.lower(cols.images),
+        "block": own._block.lower(rows, cols),
+        "pullback": own._pullback.lower(rows, cols, np.zeros((7, 14)), parts),
+        "pull_back_rows": own._rows_pullback.lower(ROWS, parts),
+    }
+    found = {name: exchanges(lowered.compile()) for name, lowered in programs.items()}
+    assert found.pop("pull_back_rows") == [("all-reduce", 7 * 4 * 5 * 1 * 8)]
+    assert all(moved == [] for moved in found.values()), found
+
+
+def test_a_pullback_is_added_onto_others_of_its_device(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    own = engine(NETWORK, SHAPE)
+    rows, parts = own.rows(ROWS), None
+    cotangent = COTANGENT.copy()
+    for part in (slice(0, 8), slice(5, 13)):
+        parts = own.pullback(rows, own.columns(COLS[part]), cotangent[:, part], parts)
+        cotangent[:, part] = 0
+    assert parts.images.shape == (2, *ROWS.shape)
+    assert {shard.data.shape[0] for shard in parts.images.addressable_shards} == {1}
+    assert_close(own.pull_back_rows(ROWS, parts), truth[1], GRADIENT["float64"])
 
 
 @pytest.mark.parametrize("size", [1, 4])
