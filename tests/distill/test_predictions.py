@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from scipy.stats import norm
 
 from distill.errors import UserError
 from distill.krr import Regression
-from distill.predictions import Blocks, GradientFlow, evidence_scale, nngp_posterior, ntk_ensemble
+from distill.predictions import (
+    Blocks,
+    GradientFlow,
+    Prediction,
+    class_probabilities,
+    evidence_scale,
+    nngp_posterior,
+    ntk_ensemble,
+)
 from kernels.finite import FiniteNetwork
 from kernels.gram import gram
 from kernels.networks import fc_net
@@ -135,6 +144,25 @@ def test_evidence_is_greatest_at_its_scale() -> None:
 
     best = evidence_scale(NNGP.ss, LABELS, ridge)
     assert evidence(best) > max(evidence(0.9 * best), evidence(1.1 * best))
+
+
+def test_probabilities_of_two_classes_have_a_closed_form() -> None:
+    gap, variance = np.array([-3.0, -0.4, 0.0, 1.1, 4.0]), np.array([0.5, 1.0, 2.0, 0.3, 4.0])
+    found = class_probabilities(Prediction(np.stack([gap, np.zeros(5)], axis=1), variance))
+    np.testing.assert_allclose(found[:, 0], norm.cdf(gap / np.sqrt(2 * variance)), atol=1e-6)
+
+
+def test_probabilities_count_draws() -> None:
+    rng = np.random.default_rng(0)
+    mean, variance, draws = np.array([[0.3, 0.1, -0.2, 0.25]]), np.array([0.09]), 200_000
+    winners = (mean + np.sqrt(variance) * rng.normal(size=(draws, 4))).argmax(1)
+    parts = np.bincount(winners, minlength=4) / draws
+    np.testing.assert_allclose(class_probabilities(Prediction(mean, variance))[0], parts, atol=4 / np.sqrt(draws))
+
+
+def test_without_variance_the_largest_mean_has_all() -> None:
+    found = class_probabilities(Prediction(np.array([[0.1, 0.2, 0.0], [1.0, 1.0, 0.0]]), np.zeros(2)))
+    np.testing.assert_allclose(found, [[0, 1, 0], [0.5, 0.5, 0]], atol=1e-12)
 
 
 def test_refusals() -> None:
