@@ -1,0 +1,156 @@
+"""The empirical NTK of a finite network, by Jacobian contraction or by NTK-vector products, the cheaper by a plan.
+
+    Theta(x, x')[i, a, j, b] = sum_p df_a(x_i)/dp df_b(x'_j)/dp = J J'^T,
+    Theta v = J (J'^T v): one pass backwards through x', one forwards through x, and no J is stored.
+
+Novak, Sohl-Dickstein and Schoenholz 2022 (2206.08720), sections 3.1 and 3.2. Contraction takes N k passes and
+N N' k^2 P products, so it suits convolutions, whose passes cost many times their parameters P; products take N N' k
+passes and suit dense layers, whose passes cost P.
+
+Letters: n, m images of x and x', k outputs, P parameters. Networks must treat the images of a batch apart: batch
+normalisation does so in evaluation alone.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+Params = Any  # a pytree of arrays
+# Of parameters and images [n, h, w, c]: outputs [n, k].
+Apply = Callable[[Params, Array], Array]
+Method = Literal["contraction", "products"]
+
+# Jacobians that need more are not stored.
+MAX_BYTES = 2**31
+
+
+class NtkPlan(NamedTuple):
+    """What either way would cost.
+
+    contraction: floating-point operations of the Jacobians and their product
+    products: floating-point operations of one NTK-vector product for each image and output of x'
+    jacobian_bytes: room that the Jacobians of contraction take
+    max_bytes: room there is
+    """
+
+    contraction: float
+    products: float
+    jacobian_bytes: int
+    max_bytes: int
+
+    @property
+    def method(self) -> Method:
+        """The cheaper way, of those there is room for."""
+        fits = self.jacobian_bytes <= self.max_bytes
+        return "contraction" if fits and self.contraction <= self.products else "products"
+
+
+def ntk_plan(apply: Apply, params: Params, x1: Array, x2: Array, max_bytes: int = MAX_BYTES) -> NtkPlan:
+    """Counts the operations of both ways, from the passes of one image as XLA counts them; nothing is compiled."""
+    one = jax.ShapeDtypeStruct((1, *x1.shape[1:]), x1.dtype)
+    outputs = jax.eval_shape(apply, params, one)
+
+    def backwards(params: Params, x: Array, v: Array) -> Params:
+        return jax.vjp(lambda p: apply(p, x), params)[1](v)[0]
+
+    def forwards(params: Params, x: Array, direction: Params) -> Array:
+        return jax.jvp(lambda p: apply(p, x), (params,), (direction,))[1]
+
+    back, forth = _flops(backwards, params, one, outputs), _flops(forwards, params, one, params)
+    n, m, k = len(x1), len(x2), outputs.shape[1]
+    size = sum(prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    contraction = (n + m) * k * back + 2.0 * n * m * k * k * size
+    products = m * k * (back + n * forth)
+    return NtkPlan(contraction, products, (n + m) * k * size * x1.dtype.itemsize, max_bytes)
+
+
+def empirical_ntk(apply: Apply, params: Params, x1: Array, x2: Array, method: Method | None = None) -> Array:
+    """The NTK [n, k, m, k] of a network at its parameters.
+
+    Args:
+      apply: outputs [n, k] of parameters and images [n, h, w, c]
+      params: of the network
+      x1: images [n, h, w, c]
+      x2: images [m, h, w, c]
+      method: how; the cheaper one by `ntk_plan` if it is not given
+    """
+    match method or ntk_plan(apply, params, x1, x2).method:
+        case "contraction":
+            return _contraction(apply, params, x1, x2)
+        case "products":
+            return _products(apply, params, x1, x2)
+
+
+def ntk_vector_product(apply: Apply, params: Params, x1: Array, x2: Array, v: Array) -> Array:
+    """Theta(x1, x2) v, [n, k], of v [m, k], at the cost of two passes."""
+    direction = jax.vjp(lambda p: apply(p, x2), params)[1](v)[0]
+    return jax.jvp(lambda p: apply(p, x1), (params,), (direction,))[1]
+
+
+def largest_eigenvalue(apply: Apply, params: Params, x: Array, tolerance: float = 1e-4, most: int = 64) -> float:
+    """The largest eigenvalue of Theta(x, x), by Lanczos' method on NTK-vector products.
+
+    Args:
+      apply: outputs [n, k] of parameters and images
+      params: of the network
+      x: images [n, h, w, c]
+      tolerance: relative change from one product to the next at which it ends
+      most: products at most
+    """
+    outputs = jax.eval_shape(apply, params, x)
+    product = jax.jit(partial(ntk_vector_product, apply))
+    start = np.random.default_rng(0).standard_normal(outputs.size)
+    basis = [start / np.linalg.norm(start)]
+    diagonal: list[float] = []
+    beside: list[float] = []
+    found = 0.0
+    for _ in range(min(most, outputs.size)):
+        v = jnp.asarray(basis[-1].reshape(outputs.shape), outputs.dtype)
+        image = np.array(product(params, x, x, v), np.float64).ravel()
+        diagonal.append(float(basis[-1] @ image))
+        last, found = found, _largest(diagonal, beside)
+        # What rounding leaves of the earlier directions is taken off twice: once is not enough in float32.
+        for _ in range(2):
+            image -= np.array(basis).T @ (np.array(basis) @ image)
+        length = float(np.linalg.norm(image))
+        if abs(found - last) <= tolerance * found or length <= tolerance * found:
+            break
+        beside.append(length)
+        basis.append(image / length)
+    return found
+
+
+def _largest(diagonal: list[float], beside: list[float]) -> float:
+    return float(np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))[-1])
+
+
+def _contraction(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
+    def jacobian(x: Array) -> list[Array]:
+        """Of every parameter, [n, k, its size]."""
+        of_one = jax.jacrev(lambda p, image: apply(p, image[None])[0])
+        leaves = jax.tree.leaves(jax.lax.map(lambda image: of_one(params, image), x))
+        return [leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves]
+
+    rows, columns = jacobian(x1), jacobian(x2)
+    return sum(jnp.einsum("iap,jbp->iajb", row, column) for row, column in zip(rows, columns, strict=True))
+
+
+def _products(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
+    outputs = jax.eval_shape(apply, params, x2)
+    units = jnp.eye(outputs.shape[1], dtype=outputs.dtype)
+
+    def columns(image: Array) -> Array:
+        """Theta of all rows and the outputs of one image, [k, n, k]."""
+        return jax.vmap(lambda unit: ntk_vector_product(apply, params, x1, image[None], unit[None]))(units)
+
+    return jnp.transpose(jax.lax.map(columns, x2), (2, 3, 0, 1))
+
+
+def _flops(function: Callable[..., Any], *arguments: Any) -> float:
+    return float(jax.jit(function).lower(*arguments).cost_analysis()["flops"])
