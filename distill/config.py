@@ -11,6 +11,7 @@ from pipeline.config import DataConfig
 
 __all__ = [
     "ActivationName",
+    "AugmentationName",
     "CheckpointConfig",
     "Config",
     "DataConfig",
@@ -18,6 +19,7 @@ __all__ = [
     "KernelConfig",
     "KrrConfig",
     "OptimConfig",
+    "StrengthConfig",
     "SupportConfig",
 ]
 
@@ -57,6 +59,31 @@ class KernelConfig:
     get: Literal["ntk", "nngp"] = "ntk"
     # Precision of the kernel tiles. The regression itself is always solved in float64.
     dtype: Literal["float32", "float64"] = "float32"
+
+
+AugmentationName = Literal["color", "crop", "cutout", "flip", "rotate", "scale"]
+
+
+@dataclass(frozen=True)
+class StrengthConfig:
+    """How strong each augmentation is; the defaults are those of DSA's code (arXiv 2102.08259)."""
+
+    # flip: probability that an image is mirrored, left to right.
+    flip: float = 0.5
+    # crop: largest shift each way, as part of the side; zeros come in.
+    crop: float = 0.125
+    # rotate: largest angle, in degrees.
+    rotate: float = 15.0
+    # scale: largest factor, of height and width each by itself; its inverse is the smallest.
+    scale: float = 1.2
+    # color: width of the interval around 0 from which a brightness is added.
+    brightness: float = 1.0
+    # color: largest factor of the differences between channels; 0 is the smallest.
+    saturation: float = 2.0
+    # color: smallest factor of the differences from the image's mean; the largest is 1 more.
+    contrast: float = 0.5
+    # cutout: side of the square of zeros, as part of the image's.
+    cutout: float = 0.5
 
 
 @dataclass(frozen=True)
