@@ -10,6 +10,7 @@ step, 500 are 6.1 MB. The pixels' gradient is summed rather than the features', 
 activations is 1.8 times as large; each device pulls its own part back to the pixels, which they would all do anyway.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -35,6 +36,9 @@ _CPU_BAND_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental
 
 # Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
 CHUNK_POINTS = 1 << 30
+# Bytes of its images: on their way to the devices they are held up to five times over, and where entries are cheap, as
+# those of fully connected networks, the pixel pairs alone would allow gigabytes.
+CHUNK_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ class Engine:
     def chunk(self, targets: int, rows: int) -> int:
         """The even size of chunks in which `targets` columns meet `rows` rows: what the host waits for at a time."""
         unit = len(self.devices) * self.group
-        wanted = CHUNK_POINTS // (points(self.network, *self.image_shape) * rows)
+        wanted = min(
+            CHUNK_POINTS // (points(self.network, *self.image_shape) * rows),
+            CHUNK_BYTES // (math.prod(self.image_shape) * self.dtype.itemsize),
+        )
         each = -(-targets // -(-targets // max(wanted, unit)))
         step = unit if each > unit else len(self.devices)
         return -(-each // step) * step
