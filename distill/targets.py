@@ -58,9 +58,12 @@ class Targets:
         """Standard deviations of every image, computed once, in blocks that do not depend on what is asked for."""
         if self._stds is None:
             size = self.engine.chunk(len(self), 1)
-            blocks = [
-                self.engine.stds(self.images[start : start + size], padded_to=size)
-                for start in range(0, len(self), size)
-            ]
-            self._stds = tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+            kept: tuple[np.ndarray, ...] = ()
+            for start in range(0, len(self), size):
+                block = self.engine.stds(self.images[start : start + size], padded_to=size)
+                # Filled in place: all blocks beside their concatenation would be twice the memory.
+                kept = kept or tuple(np.empty((len(self), *std.shape[1:]), std.dtype) for std in block)
+                for whole, std in zip(kept, block, strict=True):
+                    whole[start : start + len(std)] = std
+            self._stds = kept
         return self._stds
