@@ -9,9 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +42,7 @@ class Checkpoints:
     Args:
       folder: where they are kept; made if it is missing. What a killed process left half done there is removed.
       keep: how many of the newest steps are kept, 1 or more.
+      for_good: whether a step is kept however many newer ones there are.
 
     Example:
       checkpoints = Checkpoints(rundir.checkpoints, keep=3)
@@ -52,9 +51,10 @@ class Checkpoints:
       checkpoints.save(step, state)
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int, for_good: Callable[[int], bool] = lambda step: False) -> None:
         self.folder = folder.absolute()
         self.keep = keep
+        self.for_good = for_good
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove_half_done()
 
@@ -63,7 +63,7 @@ class Checkpoints:
         return sorted(int(entry.name) for entry in self.folder.iterdir() if entry.name.isdecimal())
 
     def save(self, step: int, state: State) -> None:
-        """Write a state, then delete all but the newest `keep` steps. Ctrl-C and SIGTERM wait until it is written.
+        """Write a state, then delete all but the newest `keep` steps and those that are for good.
 
         Raises:
           CheckpointError: it could not be written; the steps before are as they were.
@@ -71,7 +71,7 @@ class Checkpoints:
         arrays = _host_leaves(state)
         digests = {name: _digest(step, name, array) for name, array in arrays.items()}
         try:
-            with _without_echoes(), _signals_deferred():
+            with _without_echoes():
                 ocp.save(self.folder / str(step), arrays, overwrite=True, custom_metadata={"digests": digests})
         except Exception as error:  # of any class: orbax and tensorstore each have their own for a full disk
             self._remove_half_done()
@@ -79,9 +79,11 @@ class Checkpoints:
                 f"step {step} could not be saved in {self.folder}: {_first_line(error)}. Saved before and whole: "
                 f"{self.steps() or 'none'}. Make room there, then run the same command again to resume"
             ) from error
-        for old in self.steps()[: -self.keep]:
-            self._set_aside(old, ".deleted")
-        self._remove_half_done()
+        self._delete(old for old in self.steps()[: -self.keep] if not self.for_good(old))
+
+    def keep_only(self, step: int) -> None:
+        """Delete every step but one."""
+        self._delete(other for other in self.steps() if other != step)
 
     def restore_latest(self, like: State) -> tuple[int, State] | None:
         """The newest undamaged step and its state; None if there is no step at all.
@@ -151,31 +153,16 @@ class Checkpoints:
             shutil.rmtree(target)
         (self.folder / str(step)).rename(target)
 
+    def _delete(self, steps: Iterable[int]) -> None:
+        for step in steps:
+            self._set_aside(step, ".deleted")
+        self._remove_half_done()
+
     def _remove_half_done(self) -> None:
         # A deletion is a rename first: what has a number for a name is always whole.
         for entry in self.folder.iterdir():
             if entry.name.startswith(".deleted-") or entry.name.endswith(".orbax-checkpoint-tmp"):
                 shutil.rmtree(entry)
-
-
-@contextmanager
-def _signals_deferred() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait for the end of the block: a save that is cut in two is no save."""
-    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
-        yield
-        return
-    arrived: list[int] = []
-    before = {
-        signum: signal.signal(signum, lambda number, frame: arrived.append(number))
-        for signum in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
-        for signum in arrived:
-            signal.raise_signal(signum)
 
 
 @contextmanager

@@ -4,24 +4,20 @@ Its help loads neither jax, TensorFlow nor Beam: a command's module is imported 
 """
 
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
-from typing import NoReturn
 
 from distill.columns import columns
 from distill.commands.call import Call
 from distill.commands.table import COMMANDS
 from distill.errors import UserError
+from distill.preemption import INTERRUPTED, MISTAKE, handled
 from distill.presets import SUMMARIES
 from distill.version import code_version
 from pipeline.errors import DataError
 
-USER_MISTAKE = 2
-# EX_TEMPFAIL of sysexits.h: a scheduler can tell an interrupted run, which resumes, from a failed one.
-INTERRUPTED = 75
+USER_MISTAKE = MISTAKE
 
 
 def _help() -> str:
@@ -69,10 +65,6 @@ def _dispatch(args: Sequence[str]) -> int:
     return 0
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("kdistill: %(levelname)s: %(message)s"))
@@ -84,15 +76,12 @@ def _set_up_logging() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; see `kdistill --help`."""
     _set_up_logging()
-    # A scheduler stops a job with SIGTERM: it ends like Ctrl-C.
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return _dispatch(sys.argv[1:] if argv is None else argv)
+        with handled():
+            return _dispatch(sys.argv[1:] if argv is None else argv)
     except (UserError, DataError) as error:
         print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_MISTAKE
     except KeyboardInterrupt:
         print("kdistill: interrupted; run the same command again to resume", file=sys.stderr)
         return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -85,6 +85,10 @@ class StepProgress:
             self._told = now
             self._console.print(f"step {step}/{self._total}  {text}", highlight=False, soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Tell one line above the bar."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def _text(self, step: int, loss: float, now: float) -> str:
         parts = [f"loss {loss:.5f}"]
         if self._accuracy is not None:

@@ -41,6 +41,21 @@ class PreparingJob(Job):
 
 
 @dataclass(frozen=True)
+class LearningJob(Job):
+    """A job that learns images."""
+
+    # Begin with the images of another run, in a --dir that is empty; all settings may differ but what these depend on.
+    fork: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")] = None
+    # The state to fork: newest, best (on validation), or the number of a step that is saved.
+    fork_from: Annotated[str, arg(metavar="STATE")] = "newest"
+
+
+@dataclass(frozen=True)
+class RunJob(PreparingJob, LearningJob):
+    """A job that does everything."""
+
+
+@dataclass(frozen=True)
 class DataJob(PreparingJob):
     """A job that only prepares its data."""
 

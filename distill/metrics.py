@@ -7,6 +7,9 @@ from pathlib import Path
 from distill.errors import UserError
 from pipeline.files import write_whole
 
+# These measure the machine; everything else in a record is the same, bit for bit, however often a run was stopped.
+TIMING = frozenset({"seconds", "validation_seconds", "entries_per_second", "elapsed"})
+
 # What one line holds: plain finite numbers by name, `step` among them.
 Record = Mapping[str, int | float]
 

@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
     class_ids: int32 [s] class each image began in
     step: outer steps done
     label_mode: how the labels came about
+    ridge: it was chosen with, relative to the mean diagonal: that of the configuration, raised where a fault made it
     """
 
     support: Support
@@ -30,6 +31,7 @@ class Outcome(NamedTuple):
     class_ids: np.ndarray
     step: int
     label_mode: LabelMode
+    ridge: float
 
     def save(self, path: Path) -> None:
         """Writes an .npz, whole or not at all; equal outcomes give equal bytes."""
@@ -53,7 +55,8 @@ class Outcome(NamedTuple):
                 mode = str(file["label_mode"])
                 if mode not in get_args(LabelMode):
                     raise ValueError(f"label_mode is {mode!r}")
-                return cls(support, file["init_indices"], file["class_ids"], int(file["step"]), mode)
+                step, ridge = int(file["step"]), float(file["ridge"])
+                return cls(support, file["init_indices"], file["class_ids"], step, mode, ridge)
         except Exception as error:  # of any class: it depends on the byte that is damaged
             raise UserError(f"{path} is damaged ({type(error).__name__}: {error}): {_AGAIN}") from error
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,22 +11,29 @@ import numpy as np
 from distill.bundle import BundleContents, sheet_of, write_bundle
 from distill.checkpoint import Checkpoints
 from distill.checks import check_image, check_support
-from distill.config import Config
+from distill.config import CheckpointConfig, Config
 from distill.console import closing_table, tell
 from distill.draw import Stream, balanced, generator
 from distill.errors import UserError
 from distill.evaluate import evaluate as score_of
 from distill.evaluate import random_support
+from distill.fork import first_state
+from distill.keeper import Keeper
 from distill.label_solve import label_solve as solve
+from distill.live import LivePicture
 from distill.metrics import MetricsLog
 from distill.model import engine_of
 from distill.outcome import Outcome
 from distill.problem import Problem
 from distill.results import Measured, Results
 from distill.rundir import RunDir
-from distill.sheet import draw_sheet
+from distill.schedule import to_keep
+from distill.settings import config_to_toml
+from distill.sheet import SheetContents, draw_sheet
+from distill.stages import Stage, Stages
 from distill.support import Support, real_support
 from distill.targets import Targets
+from distill.train import TrainState
 from distill.train import train as learn
 from kernels.engine import Engine
 from pipeline import Prepared, load
@@ -48,11 +56,35 @@ class Start(NamedTuple):
 
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, distils, evaluates and exports; prepared data and finished steps are not made again."""
+    """Prepares, distils, evaluates and exports, where that is not done or what it made is missing or damaged."""
+    known = Stages(rundir.stages_file)
+    if all(map(known.is_done, stages_of(config, rundir))):
+        tell(f"{rundir.path} is done, and all it made is as it was written: nothing to do")
+        closing_table(*Results.load(rundir.results_file).table(config.data.name))
+        return
     prepare(config, rundir, options)
-    distill(config, rundir)
-    evaluate(rundir)
-    export(rundir)
+    made_by = {"distill": lambda: distill(config, rundir), "evaluate": lambda: evaluate(rundir)}
+    made_by["export"] = lambda: export(rundir)
+    for stage in stages_of(config, rundir):
+        if not known.is_done(stage):
+            made_by[stage.name]()
+
+
+def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
+    """The stages after the data are prepared, each made from what those before it made."""
+    of_no_number = replace(config, checkpoint=CheckpointConfig(), data=replace(config.data, dir=None))
+    inputs = (config_to_toml(of_no_number), rundir.prepared / "manifest.json", rundir.fork_file)
+    outcome, results = rundir.outcome_file, rundir.results_file
+    return (
+        Stage("distill", inputs, (outcome,)),
+        Stage("evaluate", (*inputs, outcome), (results,)),
+        Stage("export", (*inputs, outcome, results), (rundir.bundle, rundir.picture)),
+    )
+
+
+def _done(name: str, rundir: RunDir) -> None:
+    (stage,) = (stage for stage in stages_of(rundir.config(), rundir) if stage.name == name)
+    Stages(rundir.stages_file).done(stage)
 
 
 def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
@@ -96,9 +128,18 @@ def distill(config: Config, rundir: RunDir) -> None:
         Targets(engine, data.train, len(data.manifest.class_names)),
         Targets(engine, data.validation, len(data.manifest.class_names)),
     )
-    best = learn(problem, Checkpoints(rundir.checkpoints, config.checkpoint.keep), MetricsLog(rundir.metrics_file)).best
+    live = LivePicture(rundir.live_picture)
+    keeper = Keeper(
+        config,
+        Checkpoints(rundir.checkpoints, config.checkpoint.keep, lambda step: to_keep(step, config.checkpoint)),
+        Checkpoints(rundir.best, keep=1),
+        lambda state: live.show(lambda: draw_sheet(_sheet(data, start, state))),
+    )
+    first = first_state(rundir, problem)
+    best = learn(problem, keeper, MetricsLog(rundir.metrics_file), rundir.events, first).best
     mode = "learned" if config.support.learn_labels else "fixed"
-    Outcome(best.support, start.rows, start.class_ids, best.step, mode).save(rundir.outcome_file)
+    Outcome(best.support, start.rows, start.class_ids, best.step, mode, best.ridge).save(rundir.outcome_file)
+    _done("distill", rundir)
 
 
 def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
@@ -118,7 +159,7 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
     entries = len(train) * len(start.rows)
     seconds = time.perf_counter() - began
     tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
-    Outcome(solved, start.rows, start.class_ids, 0, "label_solve").save(rundir.outcome_file)
+    Outcome(solved, start.rows, start.class_ids, 0, "label_solve", config.krr.ridge).save(rundir.outcome_file)
     evaluate(rundir)
     export(rundir)
 
@@ -139,9 +180,11 @@ def evaluate(rundir: RunDir) -> None:
         random_support(engine, data.train, num_classes, size, config.seed, draw)
         for draw in range(config.evaluate.baseline_draws)
     ]
-    chosen, start, *baselines = (score_of(engine, support, test, config.krr.ridge) for support in supports)
+    ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
+    scored = zip(supports, ridges, strict=True)
+    chosen, start, *baselines = (score_of(engine, support, test, ridge) for support, ridge in scored)
     validation = Targets(engine, data.validation, num_classes)
-    held_out = score_of(engine, outcome.support, validation, config.krr.ridge) if len(validation) else None
+    held_out = score_of(engine, outcome.support, validation, outcome.ridge) if len(validation) else None
     results = Results(
         step=outcome.step,
         label_mode=outcome.label_mode,
@@ -153,6 +196,7 @@ def evaluate(rundir: RunDir) -> None:
         validation=None if held_out is None else Measured(*held_out),
     )
     write_whole(rundir.results_file, results.to_json().encode())
+    _done("evaluate", rundir)
     closing_table(*results.table(data.manifest.name))
 
 
@@ -182,7 +226,19 @@ def export(rundir: RunDir) -> None:
     )
     write_bundle(rundir.bundle, contents)
     draw_sheet(sheet_of(contents)).save(rundir.picture)
+    _done("export", rundir)
     tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
+
+
+def _sheet(data: Prepared, start: Start, state: TrainState) -> SheetContents:
+    """The images as they are after a step."""
+    return SheetContents(
+        learned=data.whitener.invert(np.asarray(state.learner.support.images, np.float32)),
+        starts=data.whitener.invert(data.train.images[start.rows]),
+        class_ids=start.class_ids,
+        class_names=data.manifest.class_names,
+        title=f"{data.manifest.name}: {len(start.rows)} learned images after {state.step} steps",
+    )
 
 
 def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:

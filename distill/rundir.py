@@ -1,17 +1,19 @@
 """The run directory: the unit of work, of resuming and of locking."""
 
-import fcntl
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from distill import environment
+from distill.changes import free, in_words, write_down
 from distill.checks import flag
 from distill.config import Config
+from distill.console import tell
 from distill.errors import UserError
+from distill.failure import failures_recorded
+from distill.lock import locked
 from distill.settings import config_from_toml, config_to_toml, difference
 from pipeline.files import write_whole
 
@@ -57,9 +59,24 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def best(self) -> Path:
+        """Folder of the state that predicted validation best."""
+        return self.path / "best"
+
+    @property
     def metrics_file(self) -> Path:
         """One JSON line a step."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's view of the metrics."""
+        return self.path / "events"
+
+    @property
+    def live_picture(self) -> Path:
+        """The images as they were at the last checkpoint, PNG."""
+        return self.path / "live.png"
 
     @property
     def outcome_file(self) -> Path:
@@ -81,24 +98,48 @@ class RunDir:
         """The learned images beside their starts, PNG."""
         return self.path / "support.png"
 
+    @property
+    def stages_file(self) -> Path:
+        """What each finished stage was made from, JSON."""
+        return self.path / "stages.json"
+
+    @property
+    def failure_file(self) -> Path:
+        """The error that ended the last session, JSON; absent after any other end."""
+        return self.path / "failure.json"
+
+    @property
+    def fork_file(self) -> Path:
+        """Where a forked run began, JSON."""
+        return self.path / "fork.json"
+
+    @property
+    def fork(self) -> Path:
+        """Folder of the state that a forked run began with."""
+        return self.path / "fork"
+
+    @property
+    def changes_file(self) -> Path:
+        """What was changed in the configuration as the run went on, one JSON line a time."""
+        return self.path / "changes.jsonl"
+
     @contextmanager
     def open(self, config: Config) -> Iterator["RunDir"]:
         """Create the directory, or go on in it, and keep other processes out until the block ends.
 
         Args:
-          config: the configuration of the run, which must equal that of the directory if it has one.
+          config: the configuration of the run. If the directory has one, they may differ in what `changes.free` names.
 
         Raises:
           UserError: another process writes there, the run there has another configuration, the folder holds something
             else, or it cannot be created.
         """
         self._create()
-        with self._locked():
-            if self.config_file.exists():
-                self._check_same(config)
-            else:
+        with locked(self.path):
+            if not self.config_file.exists() or self._changed(config):
                 write_whole(self.config_file, config_to_toml(config).encode())
-            yield self
+            with failures_recorded(self.failure_file):
+                yield self
 
     @contextmanager
     def reopen(self) -> Iterator["RunDir"]:
@@ -109,7 +150,7 @@ class RunDir:
         """
         if not self.config_file.is_file():
             raise UserError(f"RUN is {self.path}, which has no config.toml: give a folder that kdistill run made")
-        with self._locked():
+        with locked(self.path), failures_recorded(self.failure_file):
             yield self
 
     def config(self) -> Config:
@@ -166,32 +207,18 @@ class RunDir:
                 "choose an empty or a new folder"
             )
 
-    def _check_same(self, config: Config) -> None:
-        there = self.config()
-        if there == config:
-            return
-        changes = ", ".join(f"{d.name} is {d.left!r} there and {d.right!r} here" for d in difference(there, config))
-        flags = " ".join(flag(d.name) for d in difference(there, config))
-        raise UserError(
-            f"{self.path} holds a run with another configuration: {changes}. Change {flags} back, take all settings "
-            f"from --config {self.config_file}, or start a new run with another --dir"
-        )
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        # The kernel drops a flock with its process, however that ends, so no lock is ever stale.
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.read(descriptor, 32).decode(errors="replace").strip()
-                raise UserError(
-                    f"{self.path} is in use by process {holder or '(unknown)'}: wait until it ends, "
-                    "or choose another --dir"
-                ) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            yield
-        finally:
-            os.close(descriptor)
+    def _changed(self, config: Config) -> bool:
+        """Whether the run goes on with another configuration, which is told and written down."""
+        changes = difference(self.config(), config)
+        fixed = [change for change in changes if not free(change, config)]
+        if fixed:
+            flags = " ".join(flag(change.name) for change in fixed)
+            raise UserError(
+                f"{self.path} holds a run with another configuration: {in_words(fixed)}. Change {flags} back, take all "
+                f"settings from --config {self.config_file}, start a new run with another --dir, or begin one with "
+                f"these images: another --dir and --fork {self.path}"
+            )
+        if changes:
+            write_down(self.changes_file, changes)
+            tell(f"{self.path} goes on with changes: {in_words(changes)}")
+        return bool(changes)

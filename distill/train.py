@@ -1,17 +1,22 @@
 """The outer loop: step after step, measured, saved and resumed. All of its state is in `TrainState`."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from distill.checkpoint import Checkpoints
-from distill.config import Config
 from distill.console import StepProgress
 from distill.evaluate import Score, evaluate
+from distill.events import Events
+from distill.keeper import Keeper
 from distill.metrics import MetricsLog, Record
+from distill.preemption import Deferred, handled
 from distill.problem import Problem
-from distill.step import Learner, advance, begin
+from distill.rollback import GaveUpError, check_range, safely
+from distill.schedule import to_validate
+from distill.step import Learner, Taken, Watch, advance, begin, raised
 from distill.support import Support
 
 
@@ -21,11 +26,13 @@ class Best(NamedTuple):
     support: as it was
     step: at which
     score: on validation
+    ridge: it was scored with, relative to the mean diagonal
     """
 
     support: Support
     step: int
     score: Score
+    ridge: float
 
 
 class TrainState(NamedTuple):
@@ -34,84 +41,141 @@ class TrainState(NamedTuple):
     step: outer steps done
     learner: after them
     best: by validation so far
+    rollbacks: faults so far, each of which raised the ridge
+    elapsed: seconds spent in the loop, in all sessions, without what was lost
     """
 
     step: int
     learner: Learner
     best: Best
+    rollbacks: int = 0
+    elapsed: float = 0.0
 
 
-def train(problem: Problem, checkpoints: Checkpoints, log: MetricsLog) -> TrainState:
+class _Session(NamedTuple):
+    """What the steps of one process share.
+
+    problem: worked on
+    watch: sees every chunk of targets before it is worked on
+    note: tells the user one line
+    clock: seconds the loop has taken in all sessions
+    """
+
+    problem: Problem
+    watch: Watch
+    note: Callable[[str], None]
+    clock: Callable[[], float]
+
+
+def train(
+    problem: Problem,
+    keeper: Keeper[TrainState],
+    log: MetricsLog,
+    events_folder: Path | None = None,
+    first: TrainState | None = None,
+) -> TrainState:
     """Runs, or goes on, to the last step of the configuration; saves as it goes and when interrupted.
 
+    Args:
+      problem: to solve
+      keeper: of the states
+      log: one record a step
+      events_folder: of TensorBoard's view of the record; None for none
+      first: where a run begins that has no checkpoint; by default at step 0
+
     Raises:
-      UserError: the kernel cannot be inverted, the loss is not finite, or a checkpoint cannot be used or written.
+      UserError: arithmetic fails whatever the ridge, after the last good step is saved; or a checkpoint cannot be used
+        or written.
       KeyboardInterrupt: after the last finished step is saved.
     """
-    config = problem.config
-    state = _first_or_restored(problem, checkpoints, log)
-    with StepProgress(config.optim.steps, done=state.step) as progress:
+    steps, began = problem.config.optim.steps, time.perf_counter()
+    first = fresh(problem) if first is None else first
+    restored = keeper.checkpoints.restore_latest(first)
+    state = first if restored is None else restored[1]
+    before = state.elapsed
+    log.truncate_after(-1 if restored is None else state.step)
+    keeper.begin(state.step, state)
+    with (
+        handled(),
+        Deferred(keeper.save) as signals,
+        StepProgress(steps, done=state.step) as progress,
+        Events(events_folder, log) as events,
+    ):
+        session = _Session(problem, signals.watch, progress.note, lambda: before + time.perf_counter() - began)
         try:
-            while state.step < config.optim.steps:
-                ahead, record = _step(problem, state)
+            if restored is None:
+                state, record = _start(session, state)
                 log.append(record)
+                events.add(record)
+                keeper.begin(state.step, state)
+            while state.step < steps:
+                signals.poll()
+                ahead, record = _step(session, state)
+                log.append(record)
+                events.add(record)
                 state = ahead  # not before its record is written: what is interrupted here is done again
                 progress.update(state.step, record["loss"], record.get("validation_accuracy"))
-                if _due(state.step, config.checkpoint.every, config):
-                    checkpoints.save(state.step, state)
-        except KeyboardInterrupt:
-            if state.step not in checkpoints.steps():
-                checkpoints.save(state.step, state)
+                keeper.finished(state.step, state, is_best="validation_mse" in record and state.best.step == state.step)
+        except (KeyboardInterrupt, GaveUpError):
+            keeper.save()
             raise
     return state
 
 
-def _first_or_restored(problem: Problem, checkpoints: Checkpoints, log: MetricsLog) -> TrainState:
-    unscored = Best(problem.start, 0, Score(-1.0, np.inf))
-    first = TrainState(0, begin(problem), unscored)
-    restored = checkpoints.restore_latest(first)
-    if restored is not None:
-        log.truncate_after(restored[0])
-        return restored[1]
-    log.truncate_after(-1)
-    score = _validate(problem, problem.start)
-    log.append({"step": 0, **_validation_record(score)})
-    return first._replace(best=_better(unscored, problem.start, 0, score))
+def fresh(problem: Problem) -> TrainState:
+    """Step 0. Anything that has a score is better than its best."""
+    return TrainState(0, begin(problem), Best(problem.start, 0, Score(-1.0, np.inf), problem.config.krr.ridge))
 
 
-def _step(problem: Problem, state: TrainState) -> tuple[TrainState, Record]:
-    config, began = problem.config, time.perf_counter()
-    taken = advance(problem, state.learner, state.step)
-    step, best, support = state.step + 1, state.best, taken.learner.support
-    seconds = time.perf_counter() - began
-    record = {"step": step, "loss": taken.loss, "gradient_norm": taken.gradient_norm}
-    record |= {"seconds": seconds, "entries_per_second": taken.entries / seconds}
-    if _due(step, config.evaluate.every, config):
-        score = _validate(problem, support)
-        best = _better(best, support, step, score)
-        record |= _validation_record(score)
-    return TrainState(step, taken.learner, best), record
+def _start(session: _Session, first: TrainState) -> tuple[TrainState, Record]:
+    """Scores the support that the run begins with."""
+    problem = session.problem
+
+    def attempt(factor: float) -> tuple[Best, Record]:
+        return _validated(session, first.best, first.learner.support, first.step, factor)
+
+    (best, scored), rollbacks = safely(attempt, first.step, first.rollbacks, problem.config, session.note)
+    state = first._replace(best=best, rollbacks=rollbacks, elapsed=session.clock())
+    return state, {"step": state.step, "rollbacks": rollbacks, **scored, "elapsed": state.elapsed}
 
 
-def _due(step: int, every: int, config: Config) -> bool:
-    return step % every == 0 or step == config.optim.steps
+def _step(session: _Session, state: TrainState) -> tuple[TrainState, Record]:
+    problem, step = session.problem, state.step + 1
+
+    def attempt(factor: float) -> tuple[Taken, Record, Best, Record]:
+        began = time.perf_counter()
+        taken = advance(problem, state.learner, state.step, session.watch, factor)
+        check_range(problem, state.learner.support.images, taken)
+        record = _record(step, taken, time.perf_counter() - began)
+        if not to_validate(step, problem.config):
+            return taken, record, state.best, {}
+        return taken, record, *_validated(session, state.best, taken.learner.support, step, factor)
+
+    (taken, record, best, scored), rollbacks = safely(attempt, step, state.rollbacks, problem.config, session.note)
+    ahead = TrainState(step, taken.learner, best, rollbacks, session.clock())
+    return ahead, {**record, "rollbacks": rollbacks, **scored, "elapsed": ahead.elapsed}
 
 
-def _validate(problem: Problem, support: Support) -> Score | None:
-    return (
-        evaluate(problem.engine, support, problem.validation, problem.config.krr.ridge)
-        if len(problem.validation)
-        else None
-    )
+def _record(step: int, taken: Taken, seconds: float) -> Record:
+    return {
+        "step": step,
+        "loss": taken.loss,
+        "gradient_norm": taken.gradient_norm,
+        "condition": taken.condition,
+        "ridge": taken.ridge,
+        "seconds": seconds,
+        "entries_per_second": taken.entries / seconds,
+    }
 
 
-def _validation_record(score: Score | None) -> Record:
-    return {} if score is None else {"validation_accuracy": score.accuracy, "validation_mse": score.mse}
-
-
-def _better(best: Best, support: Support, step: int, score: Score | None) -> Best:
-    """Without a validation split the newest support is the best."""
-    if score is None:
-        return Best(support, step, best.score)
+def _validated(session: _Session, best: Best, support: Support, step: int, factor: float) -> tuple[Best, Record]:
+    """The best of `best` and a support, and what validation says of it. Without validation the newest is the best."""
+    problem, ridge = session.problem, raised(session.problem.config, factor)
+    if not len(problem.validation):
+        return Best(support, step, best.score, ridge), {}
+    began = time.perf_counter()
+    score = evaluate(problem.engine, support, problem.validation, ridge, session.watch)
     beats = (score.accuracy, -score.mse) > (best.score.accuracy, -best.score.mse)
-    return Best(support, step, score) if beats else best
+    record = {"validation_accuracy": score.accuracy, "validation_mse": score.mse}
+    record["validation_seconds"] = time.perf_counter() - began
+    return Best(support, step, score, ridge) if beats else best, record

@@ -8,13 +8,16 @@ from distill import devices
 from distill.commands.call import Call
 from distill.commands.lines import data_line
 from distill.errors import UserError
-from distill.job import DataJob, Job, PreparingJob, parse_job
+from distill.job import DataJob, LearningJob, PreparingJob, RunJob, parse_job
 from distill.rundir import RunDir
+
+# What their command lines say; that of any other is a PreparingJob.
+KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob}
 
 
 def act(call: Call) -> None:
     """A command that starts from a preset."""
-    kind = {"distill": Job, "prepare": DataJob}.get(call.name, PreparingJob)
+    kind = KINDS.get(call.name, PreparingJob)
     job = parse_job(kind, call.args, call.prog, call.description)
     default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
     options = [f"--{option.removeprefix('--')}" for option in getattr(job, "pipeline_options", ())]
@@ -25,6 +28,10 @@ def act(call: Call) -> None:
             devices.setup()
         from distill import run
 
+        if getattr(job, "fork", None):
+            from distill.fork import start_fork
+
+            start_fork(rundir, job.settings, job.fork, job.fork_from)
         match call.name:
             case "run":
                 run.run(job.settings, rundir, options)

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from orbax.checkpoint import v1 as ocp
 
 from distill.checkpoint import CheckpointError, Checkpoints
 
@@ -178,21 +177,13 @@ def test_what_a_killed_process_left_is_removed(three: Checkpoints) -> None:
     assert sorted(os.listdir(three.folder)) == ["10", "20", "30"]
 
 
-def test_a_signal_waits_until_the_state_is_written(three: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = ocp.save
-
-    def interrupted(*arguments: object, **options: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-        whole(*arguments, **options)
-
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(ocp, "save", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        three.save(40, make_state(4))
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
-    step, state = three.restore_latest(make_state(0))
-    assert step == 40
-    assert_same(state, make_state(4))
+def test_what_is_for_good_stays(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=1, for_good=lambda step: step in (2, 4))
+    for step in range(1, 7):
+        checkpoints.save(step, {"x": np.zeros(3)})
+    assert checkpoints.steps() == [2, 4, 6]
+    checkpoints.keep_only(4)
+    assert sorted(os.listdir(tmp_path)) == ["4"]
 
 
 FULL_DISK = """

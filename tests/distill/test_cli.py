@@ -204,7 +204,7 @@ def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.Cap
 
 
 def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)

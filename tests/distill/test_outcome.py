@@ -16,7 +16,7 @@ from tests.helpers.bundles import SHAPE, make_source
 def outcome() -> Outcome:
     rng = np.random.default_rng(0)
     support = Support(rng.standard_normal((3, *SHAPE)).astype(np.float32), rng.standard_normal((3, 3)))
-    return Outcome(support, np.array([7, 3, 150]), np.arange(3, dtype=np.int32), 12, "learned")
+    return Outcome(support, np.array([7, 3, 150]), np.arange(3, dtype=np.int32), 12, "learned", 1e-6)
 
 
 def assert_same(found: Outcome, truth: Outcome) -> None:
