@@ -3,6 +3,9 @@
 Pixels are enlarged without smoothing, so that an image of 8x8 is seen as it is. A learned image, taken back through the
 inverse whitening, often leaves 0..255; it is shown on one linear scale from the smaller of 0 and its 0.5th percentile
 to the larger of 255 and its 99.5th, the rest clipped. An image within 0..255 is thus shown unchanged.
+
+Labels that are not one-hot are shown as bars below their images, one a class, up from a line at 0 or down from it, all
+images' on one scale; the bar of the class the image began in is darker.
 """
 
 import math
@@ -18,6 +21,7 @@ GAP = 8
 MARGIN = 32
 HEADER = 30  # height of the line of class names
 TITLE = 46  # height of the line above a panel
+BARS = 34  # height of the bars of a label
 CLASSES_ABREAST = 10
 ROWS = 10  # images of one class that are shown at most
 WHITE, INK, FAINT, FRAME = (255, 255, 255), (32, 33, 36), (112, 117, 122), (218, 220, 224)
@@ -32,6 +36,8 @@ class SheetContents:
     class_ids: int [n] class of each image
     class_names: [k] names in label order
     title: one line above everything
+    name: written above the learned images; by default `learned`, or `real` where they have no starts
+    labels: float [n, k] of the learned images; None where they say no more than the class
     """
 
     learned: np.ndarray
@@ -39,6 +45,8 @@ class SheetContents:
     class_ids: np.ndarray
     class_names: Sequence[str]
     title: str
+    name: str | None = None
+    labels: np.ndarray | None = None
 
 
 def displayed(pixels: np.ndarray) -> np.ndarray:
@@ -60,6 +68,7 @@ class Panel(NamedTuple):
     name: written above it
     images: float [n, h, w, c] pixels, all classes
     group: the classes it shows
+    labels: float [n, k] to be drawn below the images, or None
     """
 
     left: int
@@ -67,6 +76,12 @@ class Panel(NamedTuple):
     name: str
     images: np.ndarray
     group: range
+    labels: np.ndarray | None
+
+    @property
+    def bars(self) -> int:
+        """Height that labels take below each image."""
+        return 0 if self.labels is None else BARS
 
 
 def draw_sheet(contents: SheetContents) -> Image.Image:
@@ -84,8 +99,11 @@ def draw_sheet(contents: SheetContents) -> Image.Image:
             text = _shortened(contents.class_names[label], _font(14), width * scale + GAP - 2)
             draw.text((x + width * scale / 2, panel.top + TITLE + HEADER / 2), text, INK, font=_font(14), anchor="mm")
             for row, index in enumerate(np.flatnonzero(contents.class_ids == label)[:ROWS]):
-                y = panel.top + TITLE + HEADER + row * (height * scale + GAP)
+                y = panel.top + TITLE + HEADER + row * (height * scale + panel.bars + GAP)
                 _draw_tile(canvas, x, y, panel.images[index], scale)
+                if panel.labels is not None:
+                    box = (x, y + height * scale + 4, x + width * scale - 1, y + height * scale + BARS - 4)
+                    _draw_bars(draw, box, panel.labels[index], label, np.abs(panel.labels).max())
     return canvas
 
 
@@ -100,17 +118,24 @@ def _layout(contents: SheetContents, width: int, height: int) -> tuple[list[Pane
     panels, top = [], MARGIN + TITLE
     for start in range(0, len(counts), CLASSES_ABREAST):
         group = range(start, min(start + CLASSES_ABREAST, len(counts)))
-        panel_height = TITLE + HEADER + min(ROWS, int(counts[group.start : group.stop].max())) * (height + GAP)
-        right, below = (panel_width + 2 * MARGIN, 0) if aside else (0, panel_height)
-        if contents.starts is None:
-            right, below = 0, 0
-        else:
-            panels.append(Panel(MARGIN, top, "real start", contents.starts, group))
-        name = "real" if contents.starts is None else "learned"
-        panels.append(Panel(MARGIN + right, top + below, name, contents.learned, group))
-        top += below + panel_height
+        rows = min(ROWS, int(counts[group.start : group.stop].max()))
+        left = MARGIN
+        if contents.starts is not None:
+            first = Panel(left, top, "real start", contents.starts, group, None)
+            panels.append(first)
+            if aside:
+                left += panel_width + 2 * MARGIN
+            else:
+                top += _panel_height(first, rows, height)
+        name = contents.name or ("real" if contents.starts is None else "learned")
+        panels.append(Panel(left, top, name, contents.learned, group, contents.labels))
+        top += _panel_height(panels[-1], rows, height)
     full_width = max(panels[-1].left + panel_width, MARGIN + math.ceil(_font(22).getlength(contents.title)))
     return panels, (full_width + MARGIN, top + MARGIN - GAP)
+
+
+def _panel_height(panel: Panel, rows: int, height: int) -> int:
+    return TITLE + HEADER + rows * (height + panel.bars + GAP)
 
 
 def _draw_tile(canvas: Image.Image, x: int, y: int, pixels: np.ndarray, scale: int) -> None:
@@ -118,6 +143,21 @@ def _draw_tile(canvas: Image.Image, x: int, y: int, pixels: np.ndarray, scale: i
     picture = Image.fromarray(displayed(pixels)).resize((width, height), Image.Resampling.NEAREST)
     canvas.paste(picture, (x, y))
     ImageDraw.Draw(canvas).rectangle((x - 1, y - 1, x + width, y + height), outline=FRAME)
+
+
+def _draw_bars(
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], label: np.ndarray, own: int, scale: float
+) -> None:
+    """One bar a class in `box`, up from the line of 0 or down from it; `scale` takes half the height."""
+    left, top, right, bottom = box
+    middle, half = (top + bottom) // 2, (bottom - top) / 2
+    edges = np.round(np.linspace(left, right + 1, len(label) + 1)).astype(int)
+    gap = int(edges[1] - edges[0] > 4)
+    for index, value in enumerate(label):
+        end = middle - round(half * value / scale) if scale > 0 else middle
+        x = (int(edges[index]), max(int(edges[index]), int(edges[index + 1]) - 1 - gap))
+        draw.rectangle((x[0], min(middle, end), x[1], max(middle, end)), fill=INK if index == own else FRAME)
+    draw.line((left, middle, right, middle), fill=FAINT)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
