@@ -67,6 +67,44 @@ COMMANDS = MappingProxyType(
             "examples:\n  kdistill verify runs/digits/prepared\n  kdistill verify gs://bucket/cifar10",
             "verify",
         ),
+        "plan": Command(
+            "PRESET",
+            "tell what a run will take, before it runs: tiles, memory, operations, seconds",
+            "What cannot fit into memory is refused before anything is compiled; run refuses it too. The data need not "
+            "be prepared. A few seconds of real tiles are timed, unless --calibrate False.\n\n"
+            "examples:\n  kdistill plan digits\n"
+            "  kdistill plan cifar10-convnet-1 --data.dir ~/tensorflow_datasets --support.size 500\n"
+            "  kdistill plan digits --calibrate False --json True --devices 8 --memory 16GB",
+            "plan",
+        ),
+        "report": Command(
+            "RUN...",
+            "show runs and bundles as one page: images, curves, scores, spectrum, confusion, certainty",
+            "Writes one HTML file that needs nothing else, and a Markdown file with its pictures. Kernels with test "
+            "images are computed once and kept in the run directory.\n\n"
+            "examples:\n  kdistill report runs/digits\n"
+            "  kdistill report runs/digits runs/digits-label-solve --out comparison.html\n"
+            "  kdistill report runs/long --test-images 500",
+            "report",
+        ),
+        "sweep": Command(
+            "FILE.toml",
+            "run every case of a file: data sets x networks x sizes x whitenings x ...",
+            "Runs that are done are skipped, interrupted ones go on, and what fails is reported and does not stop the "
+            "rest; the exit status is then 2. All runs are in one table, DIR/index.csv.\n\n"
+            "a FILE.toml:\n"
+            "  preset = \"digits\"\n"
+            "  [set]                        # of every case\n"
+            "  optim.steps = 40\n"
+            "  [[grid]]                     # every combination; any number of grids\n"
+            "  data.whiten = [\"standard\", \"kip_zca\"]\n"
+            "  support.size = [10, 20]\n"
+            "  [[case]]                     # one more\n"
+            "  command = \"label-solve\"\n"
+            "  support.size = 50\n\n"
+            "examples:\n  kdistill sweep mine.toml\n  kdistill sweep mine.toml --dry-run --no-calibrate",
+            "sweep",
+        ),
         "presets": Command(
             "[PRESET]",
             "list the presets, or print one as TOML to start a --config file from",

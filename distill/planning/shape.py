@@ -1,0 +1,105 @@
+"""How much a run computes: chunks, kernel entries and operations, from its configuration and the sizes of its data."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from distill.checks import flag
+from distill.config import Config
+from distill.errors import UserError
+from distill.model import engine_of
+from distill.planning.data import DataSize
+from distill.schedule import to_validate
+from kernels.engine import Engine
+from kernels.flops import Flops, entry_flops
+from kernels.levels import levels
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a run computes.
+
+    config: of the run
+    size: of its data set
+    engine: that would compute it; for a machine of another number of devices it has stand-ins, and cannot compute
+    """
+
+    config: Config
+    size: DataSize
+    engine: Engine
+
+    @cached_property
+    def targets(self) -> int:
+        """Targets of a step."""
+        return min(self.config.optim.target_batch, self.size.train)
+
+    @cached_property
+    def chunk(self) -> int:
+        """Targets of a chunk of a step, on all devices."""
+        return self.engine.chunk(self.targets, self.config.support.size)
+
+    @cached_property
+    def per_device(self) -> int:
+        """Targets of a chunk on one device."""
+        return -(-self.chunk // len(self.engine.devices))
+
+    @cached_property
+    def pairs(self) -> int:
+        """Columns of a tile."""
+        return min(self.engine.group, self.per_device)
+
+    @cached_property
+    def flops(self) -> Flops:
+        """Operations of a kernel entry."""
+        return entry_flops(self.engine.network, self.engine.image_shape, self.engine.get)
+
+    @cached_property
+    def step_entries(self) -> int:
+        """Entries of an outer step, each with its gradient."""
+        support = self.config.support.size
+        return support * (self.targets + support)
+
+    @cached_property
+    def validation_entries(self) -> int:
+        """Entries of all evaluations on the validation split, without gradient."""
+        steps, support = self.config.optim.steps, self.config.support.size
+        times = 1 + sum(to_validate(step, self.config) for step in range(1, steps + 1)) if self.size.validation else 0
+        return times * support * (self.size.validation + support)
+
+    @cached_property
+    def test_entries(self) -> int:
+        """Entries of the closing evaluation: the learned set, its start and the random real sets, without gradient."""
+        support, sets = self.config.support.size, 2 + self.config.evaluate.baseline_draws
+        on_validation = support * (self.size.validation + support) if self.size.validation else 0
+        return sets * support * (self.size.test + support) + on_validation
+
+    @cached_property
+    def images(self) -> int:
+        """Images whose standard deviations are computed, about one entry each; train and validation twice."""
+        return 2 * self.size.train * bool(self.config.optim.steps) + 2 * self.size.validation + self.size.test
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """The resolutions of the network, as a person would write them."""
+        network, (height, width, _) = self.engine.network, self.engine.image_shape
+        if network.fully_connected:
+            return ()
+        return tuple(
+            f"{o.height}x{o.width}: {o.shape[0]}x{o.shape[1]} offsets"
+            + (", wrapped" if o.wrapped else f", radius {o.ry},{o.rx}" if o.ry != o.rx else f", radius {o.ry}")
+            for o in (level.offsets for level in levels(network, height, width))
+        )
+
+
+def shape_of(config: Config, size: DataSize, devices: int) -> Shape:
+    """The shape of a run on `devices` devices; starts jax's backend.
+
+    Raises:
+      UserError: the network cannot take the images.
+    """
+    try:
+        engine = engine_of(config.kernel, size.image_shape)
+    except ValueError as error:
+        raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
+    if len(engine.devices) != devices:
+        engine = replace(engine, devices=(engine.devices[0],) * devices)
+    return Shape(config, size, engine)
