@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from distill.bundle import BundleContents, sheet_of, write_bundle
 from distill.checkpoint import Checkpoints
 from distill.checks import check_image, check_support
-from distill.config import CheckpointConfig, Config
+from distill.config import Config
 from distill.console import closing_table, tell
 from distill.draw import Stream, balanced, generator
 from distill.errors import UserError
@@ -28,9 +27,8 @@ from distill.problem import Problem
 from distill.results import Measured, Results
 from distill.rundir import RunDir
 from distill.schedule import to_keep
-from distill.settings import config_to_toml
 from distill.sheet import SheetContents, draw_sheet
-from distill.stages import Stage, Stages
+from distill.stages import Stages, stages_of
 from distill.support import Support, real_support
 from distill.targets import Targets
 from distill.train import TrainState
@@ -68,18 +66,6 @@ def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
     for stage in stages_of(config, rundir):
         if not known.is_done(stage):
             made_by[stage.name]()
-
-
-def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
-    """The stages after the data are prepared, each made from what those before it made."""
-    of_no_number = replace(config, checkpoint=CheckpointConfig(), data=replace(config.data, dir=None))
-    inputs = (config_to_toml(of_no_number), rundir.prepared / "manifest.json", rundir.fork_file)
-    outcome, results = rundir.outcome_file, rundir.results_file
-    return (
-        Stage("distill", inputs, (outcome,)),
-        Stage("evaluate", (*inputs, outcome), (results,)),
-        Stage("export", (*inputs, outcome, results), (rundir.bundle, rundir.picture)),
-    )
 
 
 def _done(name: str, rundir: RunDir) -> None:

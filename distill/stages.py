@@ -7,9 +7,13 @@ something else is made again.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from distill.config import CheckpointConfig, Config
+from distill.rundir import RunDir
+from distill.settings import config_to_toml
 from pipeline.files import names_below, sha256, write_whole
 
 
@@ -52,6 +56,18 @@ class Stages:
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
+
+
+def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
+    """The stages after the data are prepared, each made from what those before it made."""
+    of_no_number = replace(config, checkpoint=CheckpointConfig(), data=replace(config.data, dir=None))
+    inputs = (config_to_toml(of_no_number), rundir.prepared / "manifest.json", rundir.fork_file)
+    outcome, results = rundir.outcome_file, rundir.results_file
+    return (
+        Stage("distill", inputs, (outcome,)),
+        Stage("evaluate", (*inputs, outcome), (results,)),
+        Stage("export", (*inputs, outcome, results), (rundir.bundle, rundir.picture)),
+    )
 
 
 def _digests(stage: Stage) -> dict[str, str]:

@@ -60,6 +60,13 @@ COMMANDS = MappingProxyType(
         "export": Command(
             "RUN", "write the bundle of a run again", "examples:\n  kdistill export runs/digits", "finish"
         ),
+        "status": Command(
+            "DIR...",
+            "tell where runs stand: state, step, time left, best on validation, last error",
+            "Reads files only: it does not disturb a run that goes on.\n\n"
+            "examples:\n  kdistill status runs/digits\n  kdistill status runs/* --json",
+            "status",
+        ),
         "verify": Command(
             "DIR",
             "check a prepared data set: every digest, image, count, and the whitening",
