@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distill import processes
 from distill.draw import Stream, balanced, generator
-from distill.gradient import kernel_of, kernel_of_support
+from distill.gradient import columns_of_support, kernel_of, kernel_of_support
 from distill.krr import Regression
 from distill.losses import half_mse
 from distill.step import Watch
@@ -33,7 +34,7 @@ def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: flo
     Raises:
       UserError: when solved with, if the kernel of the images cannot be inverted.
     """
-    return Regression(kernel_of_support(engine, rows, engine.columns(images)), ridge)
+    return Regression(kernel_of_support(engine, rows, columns_of_support(engine, images)), ridge)
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
@@ -44,13 +45,17 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, w
     Raises:
       UserError: the kernel of the support cannot be inverted.
     """
+    size = len(support.images)
+    processes.piece("evaluation", engine, size)
     rows = engine.rows(support.images)
     alpha = regression_of(engine, support.images, rows, ridge).solve(support.labels)
     hits, loss = 0, 0.0
-    for chunk in watch(targets.chunks(len(support.images))):
+    for chunk in watch(targets.chunks(size)):
+        processes.piece("evaluation of a chunk", engine, size, len(chunk.features))
         predictions = kernel_of(engine, rows, chunk.features, len(chunk.labels)).T @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
         loss += half_mse(predictions, chunk.labels).total
+    hits, loss = processes.total((hits, loss))
     return Score(hits / len(targets), loss / targets.labels.size)
 
 

@@ -7,7 +7,8 @@ visited once and memory is one chunk, whatever the number of targets. (The schem
 blocks, then all again.)
 
 The kernel's blocks come to the host, where the regression is; the gradient stays on the devices, each of which adds up
-its own part, and they exchange it once, after the last chunk (`kernels.engine` counts the bytes).
+its own part, and they exchange it once, after the last chunk (`kernels.engine` counts the bytes). Where several
+processes work as one, each goes through its own part of the targets; what they sum stands in `distill.processes`.
 """
 
 from collections.abc import Iterable
@@ -15,12 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distill import processes
 from distill.krr import Regression
 from distill.losses import LossFunction
 from distill.support import Support
 from distill.targets import Chunk
 from kernels.engine import Engine
 from kernels.features import Features
+from kernels.group import filled
 
 
 class Gradient(NamedTuple):
@@ -48,7 +51,9 @@ def loss_and_gradient(
     Raises:
       UserError: the kernel of the support cannot be inverted.
     """
-    rows, itself = engine.rows(support.images), engine.columns(support.images)
+    size = len(support.images)
+    processes.piece("gradient", engine, size)
+    rows, itself = engine.rows(support.images), columns_of_support(engine, support.images)
     regression = Regression(kernel_of_support(engine, rows, itself), ridge)
     alpha = regression.solve(support.labels)
 
@@ -56,6 +61,7 @@ def loss_and_gradient(
     g_alpha = np.zeros_like(alpha)
     g_rows: Features | None = None
     for chunk in chunks:
+        processes.piece("gradient of a chunk", engine, size, len(chunk.features))
         k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
         found = loss(k_st.T @ alpha, chunk.labels)
         residual = found.by_predictions
@@ -64,10 +70,11 @@ def loss_and_gradient(
         g_alpha += k_st @ residual
         g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows)
 
+    g_alpha, total, count, g_log_temperature = processes.total((g_alpha, total, count, g_log_temperature))
     g_kernel, g_labels = regression.pull_back(alpha, g_alpha)
     g_rows = _pull_back_support(engine, rows, itself, g_kernel, g_rows)
-    g_images = engine.pull_back_rows(support.images, g_rows)
-    images = np.asarray(g_images) / count
+    g_images = processes.total(np.asarray(engine.pull_back_rows(support.images, g_rows)))
+    images = g_images / count
     return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
 
 
@@ -76,16 +83,36 @@ def kernel_of(engine: Engine, rows: Features, cols: Features, count: int) -> np.
     return np.asarray(engine.block(rows, cols))[:, :count].astype(np.float64)
 
 
-def kernel_of_support(engine: Engine, rows: Features, itself: Features) -> np.ndarray:
+class OwnColumns(NamedTuple):
+    """The columns of k_ss that are this process's; all of them if it is alone.
+
+    share: which
+    features: of these images, padded to what every process has
+    """
+
+    share: processes.Share
+    features: Features
+
+
+def columns_of_support(engine: Engine, images: np.ndarray) -> OwnColumns:
+    """A support's images [s, h, w, c] as the columns of its own kernel."""
+    share = processes.share(len(images))
+    own = images[share.start : share.stop] if share.start < share.stop else images[-1:]
+    return OwnColumns(share, engine.columns(filled(own, share.each)))
+
+
+def kernel_of_support(engine: Engine, rows: Features, itself: OwnColumns) -> np.ndarray:
     """k_ss [s, s] in float64 on the host; `rows` and `itself` are the same images as rows and as columns."""
-    return kernel_of(engine, rows, itself, len(rows))
+    own = np.ascontiguousarray(np.asarray(engine.block(rows, itself.features))[:, : itself.share.each])
+    return np.concatenate(processes.gather(own), axis=1)[:, : len(rows)].astype(np.float64)
 
 
 def _pull_back_support(
-    engine: Engine, rows: Features, itself: Features, g_kernel: np.ndarray, onto: Features | None
+    engine: Engine, rows: Features, itself: OwnColumns, g_kernel: np.ndarray, onto: Features | None
 ) -> Features:
     """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
     k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
     """
-    return engine.pullback(rows, itself, g_kernel + g_kernel.T, onto)
+    own = slice(itself.share.start, itself.share.stop)
+    return engine.pullback(rows, itself.features, (g_kernel + g_kernel.T)[:, own], onto)

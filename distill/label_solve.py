@@ -2,12 +2,14 @@
 
 y_s* = argmin over y of || A y - y_t ||,  A = k_ts (k_ss + ridge I)^-1,  the least-norm one (2107.13034, eq. 2).
 A is never whole in memory: the triangle R of [A | y_t] is updated chunk by chunk (a sequential TSQR), which is as
-stable as one QR of it all; normal equations would square the condition number.
+stable as one QR of it all; normal equations would square the condition number. Where several processes work as one,
+each has the triangle of its part of the targets, and the triangle of these triangles is that of the whole.
 """
 
 import numpy as np
 from scipy import linalg
 
+from distill import processes
 from distill.evaluate import regression_of
 from distill.gradient import kernel_of
 from distill.support import Support
@@ -22,14 +24,22 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
       UserError: the kernel of the images cannot be inverted.
     """
     size, num_classes = len(images), targets.labels.shape[1]
+    processes.piece("labels", engine, size)
     rows = engine.rows(images)
     regression = regression_of(engine, images, rows, ridge)
-    triangle = np.zeros((0, size + num_classes))
+    triangle = np.zeros((size + num_classes, size + num_classes))
     for chunk in targets.chunks(size):
+        processes.piece("labels from a chunk", engine, size, len(chunk.features))
         design = regression.solve(kernel_of(engine, rows, chunk.features, len(chunk.labels))).T
-        stacked = np.concatenate([triangle, np.concatenate([design, chunk.labels], axis=1)])
-        triangle = linalg.qr(stacked, mode="r")[0][: size + num_classes]
+        triangle = _triangle(triangle, np.concatenate([design, chunk.labels], axis=1))
+    triangle = _triangle(*processes.gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
     labels = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
     return Support(images, labels)
+
+
+def _triangle(*parts: np.ndarray) -> np.ndarray:
+    """The triangle R [n, n] of parts [t_i, n] of a matrix, one under the other, at least n rows in all."""
+    whole = np.concatenate(parts)
+    return linalg.qr(whole, mode="r")[0][: whole.shape[1]]

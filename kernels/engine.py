@@ -49,7 +49,7 @@ class Engine:
     get: "ntk" or "nngp".
     image_shape: (h, w, c) of every image.
     dtype: of the tiles, float32 or float64.
-    devices: the mesh; all of them by default.
+    devices: the mesh; all of this process by default.
     """
 
     network: Network
@@ -64,7 +64,7 @@ class Engine:
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"kernels are computed in float32 or float64, not {self.dtype}")
         if not self.devices:
-            object.__setattr__(self, "devices", tuple(jax.devices()))
+            object.__setattr__(self, "devices", tuple(jax.local_devices()))
         object.__setattr__(self, "network", self.network.sized(self.image_shape))
 
     def chunk(self, targets: int, rows: int) -> int:
