@@ -5,6 +5,7 @@ The two figures of DD-Ranking (Li et al. 2025, 2505.13300), on the test split an
     hard label recovery      hlr = acc(whole train split) - acc(set with one-hot labels), smaller is better
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -106,6 +107,14 @@ class ProtocolResult:
         return tuple(score.seed for score in self.learned.scores)
 
 
+def set_sha256(images: np.ndarray, labels: np.ndarray) -> str:
+    """Digest of a set: images [n, h, w, c], as float32, and labels [n, k], as float64."""
+    digest = hashlib.sha256(f"{images.shape}{labels.shape}".encode())
+    digest.update(np.ascontiguousarray(images, np.float32).tobytes())
+    digest.update(np.ascontiguousarray(labels, np.float64).tobytes())
+    return digest.hexdigest()
+
+
 def improvement_over_random(learned: Trained, random_real: Trained) -> float:
     """DD-Ranking's ior."""
     return learned.mean - random_real.mean
@@ -114,6 +123,14 @@ def improvement_over_random(learned: Trained, random_real: Trained) -> float:
 def hard_label_recovery(hard: Trained, whole_train: WholeTrain | None) -> float | None:
     """DD-Ranking's hlr, of the set with one-hot labels; None where the whole train split's figure is not known."""
     return None if whole_train is None else whole_train.accuracy - hard.mean
+
+
+def merged(older: Sequence[ProtocolResult], newer: Sequence[ProtocolResult]) -> tuple[ProtocolResult, ...]:
+    """Both, without those of `older` that are of another support, or that `newer` has anew, in the order found."""
+    anew = {(result.protocol, result.network) for result in newer}
+    current = {result.support_sha256 for result in newer}
+    kept = (r for r in older if r.support_sha256 in current and (r.protocol, r.network) not in anew)
+    return (*kept, *newer)
 
 
 def protocol_table(

@@ -1,0 +1,1 @@
+"""Finite networks, trained on a distilled set from random weights and tested: what the set is worth to others."""
