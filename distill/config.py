@@ -11,6 +11,7 @@ from pipeline.config import DataConfig
 
 __all__ = [
     "ActivationName",
+    "AugmentConfig",
     "AugmentationName",
     "CheckpointConfig",
     "Config",
@@ -18,7 +19,10 @@ __all__ = [
     "EvaluateConfig",
     "KernelConfig",
     "KrrConfig",
+    "LossConfig",
     "OptimConfig",
+    "RandomFeaturesConfig",
+    "ScheduleConfig",
     "StrengthConfig",
     "SupportConfig",
 ]
@@ -59,6 +63,9 @@ class KernelConfig:
     get: Literal["ntk", "nngp"] = "ntk"
     # Precision of the kernel tiles. The regression itself is always solved in float64.
     dtype: Literal["float32", "float64"] = "float32"
+    # Kernels of which each step draws one to learn by ("sampling KIP"), each written as what differs from the one
+    # above, by which the set is always judged: network=conv_vec,depth=8 or same. Empty: the one above alone.
+    sampled: tuple[str, ...] = ()
 
 
 AugmentationName = Literal["color", "crop", "cutout", "flip", "rotate", "scale"]
@@ -87,6 +94,30 @@ class StrengthConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of the targets, drawn for each image and step (KIP: arXiv 2107.13034, section 5)."""
+
+    # What is done, in this order, in the space of channel-standardised pixels; they are whitened again afterwards.
+    names: tuple[AugmentationName, ...] = ()
+    # Only one of the names in each step, drawn for all its targets.
+    single: bool = False
+    # How strong each is.
+    strength: StrengthConfig = StrengthConfig()
+
+
+@dataclass(frozen=True)
+class RandomFeaturesConfig:
+    """A cheap estimate of the kernel to learn by: finite networks drawn anew for each step (arXiv 2210.12067)."""
+
+    # Networks drawn for each step. 0: the exact kernel.
+    networks: int = 0
+    # Channels of their hidden layers.
+    width: int = 256
+    # Networks, drawn once, whose estimate judges on the validation split. Test scores are those of the exact kernel.
+    judges: int = 16
+
+
+@dataclass(frozen=True)
 class SupportConfig:
     """The learned set."""
 
@@ -94,16 +125,65 @@ class SupportConfig:
     size: int
     # Learn the labels too; without it they stay centred one-hot.
     learn_labels: bool = False
+    # Where it starts: real (images of the training split), noise (normal pixels of their mean and deviation), or the
+    # folder of a bundle or of a run, whose images are whitened anew where that was done otherwise.
+    start: str = "real"
+    # Regress from the images and their mirror images, with the same labels.
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the predictions of the targets' labels cost."""
+
+    # mse: half the mean square, as in KIP. cross_entropy: of softmax(predictions / temperature).
+    name: Literal["mse", "cross_entropy"] = "mse"
+    # cross_entropy only: the temperature, where it is learned its first value.
+    temperature: float = 0.1
+    # cross_entropy only: learn it (Platt scaling, as in arXiv 2210.12067).
+    learn_temperature: bool = True
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The factor that all learning rates have at a step."""
+
+    # constant: 1. cosine, linear: from 1 to `end` at the last step. piecewise: times `drop` at each of `at`.
+    name: Literal["constant", "cosine", "linear", "piecewise"] = "constant"
+    # Steps in which it rises from 0 first, in a straight line.
+    warmup: int = 0
+    # cosine and linear only: the factor at the last step.
+    end: float = 0.1
+    # piecewise only: the steps at which it drops, ascending.
+    at: tuple[int, ...] = ()
+    # piecewise only: the factor of each drop.
+    drop: float = 0.1
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """The outer loop."""
 
-    # The optimiser.
-    name: Literal["adam"] = "adam"
+    # The optimiser of images and labels, optax's. A temperature is always learned by adam.
+    name: Literal["adam", "adamw", "adabelief", "lamb", "sgd"] = "adam"
     # Step size of the optimiser, in units of whitened pixels.
     learning_rate: float = 4e-2
+    # Step size of learned labels. Default: that of the images.
+    label_learning_rate: float | None = None
+    # Step size of the logarithm of a learned temperature.
+    temperature_learning_rate: float = 1e-2
+    # How the step sizes change.
+    schedule: ScheduleConfig = ScheduleConfig()
+    # sgd: momentum. The others: decay of the mean gradient (beta 1).
+    momentum: float = 0.9
+    # All but sgd: decay of the mean squared gradient (beta 2).
+    second_momentum: float = 0.999
+    # All but sgd: added to the root of the mean squared gradient. Default: optax's.
+    epsilon: float | None = None
+    # adamw and lamb only: decay of images and labels, times the step size.
+    weight_decay: float = 0.0
+    # Largest norm of the gradient by the images, and of that by the labels; longer ones are shortened to it.
+    clip: float | None = None
     # Number of outer steps in all.
     steps: int = 300
     # Training images whose labels are predicted in one step; at most all of them are used.
@@ -116,6 +196,11 @@ class KrrConfig:
 
     # Ridge, relative to the mean diagonal of the support's kernel: K + ridge * trace(K) / n * I.
     ridge: float = 1e-6
+    # Ridge of the first step, from which it falls or rises geometrically to `ridge`. Default: `ridge` from the start.
+    # Validation and test always have `ridge`.
+    first_ridge: float | None = None
+    # Steps that this takes. Default: all.
+    ridge_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +236,9 @@ class Config:
     data: DataConfig
     kernel: KernelConfig
     support: SupportConfig
+    loss: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
+    random_features: RandomFeaturesConfig = RandomFeaturesConfig()
     optim: OptimConfig = OptimConfig()
     krr: KrrConfig = KrrConfig()
     evaluate: EvaluateConfig = EvaluateConfig()

@@ -1,4 +1,4 @@
-"""What is drawn at random: first images, target batches, baselines. Each has a stream of its own."""
+"""What is drawn at random: first images, target batches, baselines, kernels. Each has a stream of its own."""
 
 from enum import IntEnum
 
@@ -13,11 +13,19 @@ class Stream(IntEnum):
     START = 0
     TARGETS = 1
     BASELINE = 2
+    KERNEL = 3
+    FEATURES = 4
+    AUGMENT = 5
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
     """The generator of draw `index` of a stream: a function of its arguments alone, so a resumed run draws the same."""
     return np.random.default_rng((seed, int(stream), index))
+
+
+def seed_of(seed: int, stream: Stream, index: int = 0) -> int:
+    """A whole number below 2^63 for `jax.random.key`: as `generator`, a function of its arguments alone."""
+    return int(generator(seed, stream, index).integers(2**63))
 
 
 def balanced(labels: np.ndarray, num_classes: int, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,5 +1,6 @@
 """From a configuration to the network and the engine that computes its kernel."""
 
+import jax
 import numpy as np
 
 from distill.config import KernelConfig
@@ -25,6 +26,6 @@ def network_of(kernel: KernelConfig) -> Network:
     return network if kernel.width is None else network.standard(kernel.width)
 
 
-def engine_of(kernel: KernelConfig, image_shape: tuple[int, int, int]) -> Engine:
-    """The engine of `kernel` on all devices, for images of `image_shape` (h, w, c)."""
-    return Engine(network_of(kernel), kernel.get, image_shape, np.dtype(kernel.dtype))
+def engine_of(kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = ()) -> Engine:
+    """The engine of `kernel`, on all devices unless they are given, for images of `image_shape` (h, w, c)."""
+    return Engine(network_of(kernel), kernel.get, image_shape, np.dtype(kernel.dtype), devices)

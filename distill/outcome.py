@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
     """A chosen support and where it began.
 
     support: images and labels
-    init_indices: int64 [s] row of the prepared train split each image began as
+    init_indices: int64 [s] row of the prepared train split each image began as; -1 where it was none of it
     class_ids: int32 [s] class each image began in
     step: outer steps done
     label_mode: how the labels came about
@@ -77,5 +77,5 @@ class Outcome(NamedTuple):
             if array.dtype != kind or array.shape != shape:
                 there = f"{name} is {array.dtype} {array.shape} there, not {kind} {shape}"
                 raise UserError(f"{path} is of another run, {there}: {_AGAIN}")
-        if not size or not 0 <= self.init_indices.min() <= self.init_indices.max() < manifest.count("train"):
+        if not size or not -1 <= self.init_indices.min() <= self.init_indices.max() < manifest.count("train"):
             raise UserError(f"{path} is of another run: init_indices are no rows of the training split: {_AGAIN}")

@@ -2,20 +2,26 @@
 
 from typing import NamedTuple
 
+from distill.augmented import Augmented
 from distill.config import Config
+from distill.sampling import Kernels, judges, kernels_of
 from distill.support import Support
-from distill.targets import Targets
+from distill.targets import Change, Targets
 from kernels.engine import Engine
+from pipeline import Prepared
+from pipeline.whiten import Whitener
 
 
 class Problem(NamedTuple):
     """What the outer loop works on.
 
     config: of the run
-    engine: the kernel
+    engine: the kernel by which the set is judged on validation
     start: the support at step 0
     train: targets to learn from
-    validation: targets to choose by
+    validation: targets to choose by, columns of `engine`
+    kernels: by which each step learns; None: that of `train` in all
+    whitener: of the data, needed where targets are augmented
     """
 
     config: Config
@@ -23,3 +29,30 @@ class Problem(NamedTuple):
     start: Support
     train: Targets
     validation: Targets
+    kernels: Kernels | None = None
+    whitener: Whitener | None = None
+
+    def targets(self, step: int) -> Targets:
+        """The targets as columns of the kernel that a step, counted from 0, learns by."""
+        return self.train if self.kernels is None else self.kernels(step)
+
+    def change(self, step: int) -> Change | None:
+        """What a step does to its targets' images; None for nothing."""
+        if not self.config.augment.names:
+            return None
+        if self.whitener is None:
+            raise ValueError("targets can be augmented only where their whitening is known")
+        return Augmented(self.config.augment, self.whitener, self.config.seed, step)
+
+
+def problem_of(config: Config, data: Prepared, engine: Engine, start: Support) -> Problem:
+    """The problem of a run on prepared data; `engine` is of `config.kernel`.
+
+    Validation judges by `engine`, whichever kernels the steps draw: by it the set is tested, and a choice by another
+    would be a choice of another set. Under random features it judges by an estimate that is drawn once.
+    """
+    num_classes = len(data.manifest.class_names)
+    train = Targets(engine, data.train, num_classes)
+    judge = judges(config, train).engine
+    validation = Targets(judge, data.validation, num_classes)
+    return Problem(config, judge, start, train, validation, kernels_of(config, train), data.whitener)

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from distill.checkpoint import Checkpoints
 from distill.checks import check_image, check_support
 from distill.config import Config
 from distill.console import closing_table, tell
-from distill.draw import Stream, balanced, generator
 from distill.errors import UserError
 from distill.evaluate import evaluate as score_of
 from distill.evaluate import random_support
@@ -23,13 +21,14 @@ from distill.live import LivePicture
 from distill.metrics import MetricsLog
 from distill.model import engine_of
 from distill.outcome import Outcome
-from distill.problem import Problem
+from distill.problem import problem_of
 from distill.results import Measured, Results
 from distill.rundir import RunDir
 from distill.schedule import to_keep
 from distill.sheet import SheetContents, draw_sheet
 from distill.stages import Stages, stages_of
-from distill.support import Support, real_support
+from distill.start import Start, start_of
+from distill.support import regressed
 from distill.targets import Targets
 from distill.train import TrainState
 from distill.train import train as learn
@@ -38,19 +37,6 @@ from pipeline import Prepared, load
 from pipeline import prepare as prepare_data
 from pipeline.files import write_whole
 from pipeline.sources import open_source
-
-
-class Start(NamedTuple):
-    """Where a support begins.
-
-    support: real images, class-major, with centred one-hot labels
-    rows: int64 [s] of the prepared train split
-    class_ids: int32 [s]
-    """
-
-    support: Support
-    rows: np.ndarray
-    class_ids: np.ndarray
 
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
@@ -106,14 +92,8 @@ def distill(config: Config, rundir: RunDir) -> None:
     if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
     data, engine = _open(config, rundir)
-    start = _start(config, data, engine)
-    problem = Problem(
-        config,
-        engine,
-        start.support,
-        Targets(engine, data.train, len(data.manifest.class_names)),
-        Targets(engine, data.validation, len(data.manifest.class_names)),
-    )
+    start = start_of(config, data, rundir.start_file)
+    problem = problem_of(config, data, engine, start.support)
     live = LivePicture(rundir.live_picture)
     keeper = Keeper(
         config,
@@ -138,7 +118,7 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
     prepare(config, rundir, options)
     data, engine = _open(config, rundir)
-    start = _start(config, data, engine)
+    start = start_of(config, data, rundir.start_file)
     train = Targets(engine, data.train, len(data.manifest.class_names))
     began = time.perf_counter()
     solved = solve(engine, start.support.images, train, config.krr.ridge)
@@ -161,16 +141,17 @@ def evaluate(rundir: RunDir) -> None:
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     num_classes, size = len(data.manifest.class_names), len(outcome.init_indices)
     test = Targets(engine, data.test, num_classes)
-    supports = [outcome.support, _start(config, data, engine).support]
+    supports = [outcome.support, start_of(config, data, rundir.start_file).support]
     supports += [
         random_support(engine, data.train, num_classes, size, config.seed, draw)
         for draw in range(config.evaluate.baseline_draws)
     ]
     ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
-    scored = zip(supports, ridges, strict=True)
-    chosen, start, *baselines = (score_of(engine, support, test, ridge) for support, ridge in scored)
+    sources = [regressed(support, config.support.flip) for support in supports]
+    scored = zip(sources, ridges, strict=True)
+    chosen, start, *baselines = (score_of(engine, source, test, ridge) for source, ridge in scored)
     validation = Targets(engine, data.validation, num_classes)
-    held_out = score_of(engine, outcome.support, validation, outcome.ridge) if len(validation) else None
+    held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
     results = Results(
         step=outcome.step,
         label_mode=outcome.label_mode,
@@ -201,7 +182,7 @@ def export(rundir: RunDir) -> None:
         labels=outcome.support.labels,
         class_ids=outcome.class_ids,
         init_indices=outcome.init_indices,
-        starts=data.train.images[outcome.init_indices],
+        starts=start_of(config, data, rundir.start_file).support.images,
         label_mode=outcome.label_mode,
         step=outcome.step,
         results=json.loads(results.to_json()),
@@ -220,7 +201,7 @@ def _sheet(data: Prepared, start: Start, state: TrainState) -> SheetContents:
     """The images as they are after a step."""
     return SheetContents(
         learned=data.whitener.invert(np.asarray(state.learner.support.images, np.float32)),
-        starts=data.whitener.invert(data.train.images[start.rows]),
+        starts=data.whitener.invert(start.support.images.astype(np.float32)),
         class_ids=start.class_ids,
         class_names=data.manifest.class_names,
         title=f"{data.manifest.name}: {len(start.rows)} learned images after {state.step} steps",
@@ -233,9 +214,3 @@ def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
     rundir.record_environment()
     check_support(config.support, data.manifest.class_counts["train"])
     return data, engine_of(config.kernel, data.manifest.image_shape)
-
-
-def _start(config: Config, data: Prepared, engine: Engine) -> Start:
-    num_classes = len(data.manifest.class_names)
-    rows = balanced(data.train.labels, num_classes, config.support.size, generator(config.seed, Stream.START))
-    return Start(real_support(data.train, rows, num_classes, engine.dtype), rows, data.train.labels[rows])

@@ -54,6 +54,11 @@ class RunDir:
         return self.path / "data.fingerprint"
 
     @property
+    def start_file(self) -> Path:
+        """Where the run began, if that was a set distilled elsewhere."""
+        return self.path / "start.npz"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"

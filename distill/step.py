@@ -1,7 +1,8 @@
 """One outer step: a batch of targets, a gradient, a step of the optimiser.
 
 KIP (2011.00050, alg. 1; 2107.13034, section 2): the support is updated by the gradient of the regression's loss on a
-batch of targets, drawn anew, class-balanced and without replacement, for every step.
+batch of targets, drawn anew, class-balanced and without replacement, for every step. Every draw is a function of the
+seed and the step.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,13 +12,14 @@ import jax
 import numpy as np
 import optax
 
-from distill.config import Config, OptimConfig
+from distill.config import Config
 from distill.draw import Stream, balanced, generator
 from distill.faults import NumericalFault
 from distill.gradient import Gradient, loss_and_gradient
-from distill.losses import half_mse
+from distill.losses import loss_of
+from distill.optim import Parameters, optimiser, tempered
 from distill.problem import Problem
-from distill.support import Support
+from distill.support import Support, regressed, unflipped
 from distill.targets import Chunk
 
 
@@ -26,17 +28,19 @@ class Learner(NamedTuple):
 
     support: the learned set
     opt_state: optax's
+    log_temperature: float64 [], of the loss, where that has a temperature
     """
 
     support: Support
     opt_state: optax.OptState
+    log_temperature: np.ndarray
 
 
 class Taken(NamedTuple):
     """What a step did.
 
     learner: after it
-    loss: mean over targets and classes, before it
+    loss: mean over targets (of mse also over classes), before it
     gradient_norm: Euclidean, of the gradient by the images
     entries: kernel entries evaluated
     condition: number of the support's kernel with its ridge, before it
@@ -55,17 +59,12 @@ class Taken(NamedTuple):
 Watch = Callable[[Iterable[Chunk]], Iterable[Chunk]]
 
 
-def optimiser(optim: OptimConfig) -> optax.GradientTransformation:
-    """The optimiser that `optim` names."""
-    match optim.name:
-        case "adam":
-            return optax.adam(optim.learning_rate)
-
-
 def begin(problem: Problem) -> Learner:
     """The learner at step 0."""
-    optimise = optimiser(problem.config.optim)
-    return Learner(problem.start, optimise.init(_learned(problem.start, problem.config)))
+    config = problem.config
+    log_temperature = np.array(np.log(config.loss.temperature))
+    learned = _learned(config, *problem.start, log_temperature)
+    return Learner(problem.start, optimiser(config).init(learned), log_temperature)
 
 
 def advance(problem: Problem, learner: Learner, step: int, watch: Watch = iter, ridge_factor: float = 1.0) -> Taken:
@@ -77,23 +76,22 @@ def advance(problem: Problem, learner: Learner, step: int, watch: Watch = iter, 
       NumericalFault: the kernel of the support cannot be inverted, or the loss or its gradient is not finite.
     """
     config, support = problem.config, learner.support
-    labels, num_classes = problem.train.split.labels, problem.train.labels.shape[1]
-    batch = balanced(labels, num_classes, config.optim.target_batch, generator(config.seed, Stream.TARGETS, step))
-    size = len(support.images)
-    chunks = watch(problem.train.chunks(size, batch))
-    ridge = raised(config, ridge_factor)
+    targets, source = problem.targets(step), regressed(support, config.support.flip)
+    num_classes, size = targets.labels.shape[1], len(source.images)
+    rng = generator(config.seed, Stream.TARGETS, step)
+    batch = balanced(targets.split.labels, num_classes, config.optim.target_batch, rng)
+    chunks = watch(targets.chunks(size, batch, problem.change(step)))
+    ridge, loss = ridge_at(config, step, ridge_factor), loss_of(config.loss, float(learner.log_temperature))
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
-            gradient = loss_and_gradient(problem.engine, support, chunks, ridge, half_mse)
+            gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss)
         _check_finite(gradient)
     except NumericalFault as fault:
-        raise fault.at(step + 1) from fault
-    parameters = _learned(support, config)
-    updates, opt_state = optimiser(config.optim).update(_learned(gradient, config), learner.opt_state, parameters)
-    ahead = Learner(_with(support, jax.device_get(optax.apply_updates(parameters, updates))), opt_state)
-    norm = float(np.linalg.norm(gradient.images.astype(np.float64)))  # squares that float32 cannot hold
-    entries = size * (len(batch) + size)
-    return Taken(ahead, gradient.loss, norm, entries, gradient.regression.condition, ridge)
+        raise _of_images(fault, len(support.images)).at(step + 1) from fault
+    slope = unflipped(gradient.images, gradient.labels) if config.support.flip else Support(*gradient[1:3])
+    ahead = _moved(config, learner, _learned(config, *slope, np.array(gradient.log_temperature)))
+    norm = float(np.linalg.norm(slope.images.astype(np.float64)))  # squares that float32 cannot hold
+    return Taken(ahead, gradient.loss, norm, size * (len(batch) + size), gradient.regression.condition, ridge)
 
 
 def raised(config: Config, factor: float) -> float:
@@ -103,17 +101,34 @@ def raised(config: Config, factor: float) -> float:
     return factor * config.krr.ridge
 
 
-def _learned(of: Support | Gradient, config: Config) -> tuple[np.ndarray, ...]:
-    """What is optimised, or its gradient: the images, and the labels where they are learned."""
-    return (of.images, of.labels) if config.support.learn_labels else (of.images,)
+def ridge_at(config: Config, step: int, factor: float) -> float:
+    """The ridge of step number `step`, counted from 0: from the first to the last one geometrically, times a factor."""
+    last, krr = raised(config, factor), config.krr
+    if krr.first_ridge is None:
+        return last
+    over = max(1, config.optim.steps - 1 if krr.ridge_steps is None else krr.ridge_steps)
+    return last * (krr.first_ridge / krr.ridge) ** (1 - min(1.0, step / over))
 
 
-def _with(support: Support, parameters: tuple[np.ndarray, ...]) -> Support:
-    return Support(*parameters, *support[len(parameters) :])
+def _learned(config: Config, images: np.ndarray, labels: np.ndarray, log_temperature: np.ndarray) -> Parameters:
+    """What is learned of these, or of their gradients."""
+    return Parameters(
+        images, labels if config.support.learn_labels else None, log_temperature if tempered(config) else None
+    )
+
+
+def _moved(config: Config, learner: Learner, gradient: Parameters) -> Learner:
+    """The learner after a step of its optimiser."""
+    before = _learned(config, *learner.support, learner.log_temperature)
+    updates, opt_state = optimiser(config).update(gradient, learner.opt_state, before)
+    images, labels, log_temperature = jax.device_get(optax.apply_updates(before, updates))
+    support = Support(images, learner.support.labels if labels is None else labels)
+    return Learner(support, opt_state, learner.log_temperature if log_temperature is None else log_temperature)
 
 
 def _check_finite(gradient: Gradient) -> None:
-    if np.isfinite(gradient.loss) and np.isfinite(gradient.images).all() and np.isfinite(gradient.labels).all():
+    numbers = (gradient.loss, gradient.log_temperature, gradient.images, gradient.labels)
+    if all(np.isfinite(number).all() for number in numbers):
         return
     diagnosis = gradient.regression.diagnosis()
     bad = ~np.isfinite(gradient.images).all(axis=(1, 2, 3))
@@ -124,3 +139,9 @@ def _check_finite(gradient: Gradient) -> None:
         "use a smaller --optim.learning-rate, a larger --krr.ridge, or --kernel.dtype float64, in a new --dir",
         diagnosis,
     )
+
+
+def _of_images(fault: NumericalFault, size: int) -> NumericalFault:
+    """The same fault, its worst image one of the `size` that are learned and not a mirror image of it."""
+    diagnosis = fault.diagnosis._replace(worst_image=fault.diagnosis.worst_image % size)
+    return NumericalFault(fault.what, fault.remedy, diagnosis)

@@ -1,10 +1,12 @@
 """Targets: a split whose labels are predicted, with what the kernel needs of each image computed once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 
+from distill import processes
 from distill.support import centred_one_hot
 from kernels.engine import Engine
 from kernels.features import Features
@@ -21,6 +23,10 @@ class Chunk(NamedTuple):
 
     features: Features
     labels: np.ndarray
+
+
+# Changes images [n, h, w, c], of which the first has this number in the batch.
+Change = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Targets:
@@ -42,16 +48,32 @@ class Targets:
     def __len__(self) -> int:
         return len(self.split)
 
-    def chunks(self, support_size: int, rows: np.ndarray | None = None) -> Iterator[Chunk]:
-        """All targets, or those of `rows` [t], chunk by chunk in order."""
+    def under(self, engine: Engine) -> "Targets":
+        """The same images and labels, which are shared, under another kernel of the same precision."""
+        other = copy(self)
+        other.engine, other._stds = engine, None
+        return other
+
+    def chunks(
+        self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None
+    ) -> Iterator[Chunk]:
+        """All targets, or those of `rows` [t], chunk by chunk in order; with `change`, images so changed.
+
+        Where several processes work as one, those of this process's share: as many chunks in each, some without labels.
+        """
         rows = np.arange(len(self)) if rows is None else rows
-        stds = self._all_stds()
-        size = self.engine.chunk(len(rows), support_size)
-        for start in range(0, len(rows), size):
-            own = rows[start : start + size]
+        share = processes.share(len(rows))
+        size = self.engine.chunk(share.each, support_size)
+        for start in range(share.start, share.start + share.each, size):
+            own = rows[start : min(start + size, share.stop)]
             # One shape, one compiled program.
-            whole = filled(own, size)
-            placed = self.engine.place(Features(self.images[whole], tuple(std[whole] for std in stds)))
+            whole = filled(own if len(own) else rows[-1:], size)
+            images = self.images[whole]
+            if change is None:
+                stds = tuple(std[whole] for std in self._all_stds())
+                placed = self.engine.place(Features(images, stds))
+            else:  # the deviations of these images are not those that were computed once
+                placed = self.engine.columns(change(images, start))
             yield Chunk(placed, self.labels[own])
 
     def _all_stds(self) -> tuple[np.ndarray, ...]:

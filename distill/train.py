@@ -17,7 +17,7 @@ from distill.problem import Problem
 from distill.rollback import GaveUpError, check_range, safely
 from distill.schedule import to_validate
 from distill.step import Learner, Taken, Watch, advance, begin, raised
-from distill.support import Support
+from distill.support import Support, regressed
 
 
 class Best(NamedTuple):
@@ -174,7 +174,8 @@ def _validated(session: _Session, best: Best, support: Support, step: int, facto
     if not len(problem.validation):
         return Best(support, step, best.score, ridge), {}
     began = time.perf_counter()
-    score = evaluate(problem.engine, support, problem.validation, ridge, session.watch)
+    source = regressed(support, problem.config.support.flip)
+    score = evaluate(problem.engine, source, problem.validation, ridge, session.watch)
     beats = (score.accuracy, -score.mse) > (best.score.accuracy, -best.score.mse)
     record = {"validation_accuracy": score.accuracy, "validation_mse": score.mse}
     record["validation_seconds"] = time.perf_counter() - began

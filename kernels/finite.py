@@ -101,6 +101,10 @@ class FiniteNetwork:
             )
         return _apply(self.network.layers, iter(zip(params, self._scales(), strict=True)), images)
 
+    def embed(self, params: Params, images: Array) -> Array:
+        """What the last layer sees of images [n, h, w, c]: [n, features]. Its parameters are not used."""
+        return _apply(self.network.layers[:-1], iter(zip(params, self._scales(), strict=True)), images)
+
     def _weighted(self) -> list[Conv | Dense]:
         return [layer for layer in leaves(self.network.layers) if isinstance(layer, Conv | Dense)]
 

@@ -107,8 +107,8 @@ def test_any_loss_of_the_predictions_can_be_given(support: Support, split: Split
     targets = Targets(own, split, 3)
 
     def doubled(predictions: np.ndarray, labels: np.ndarray) -> Loss:
-        value, gradient, _ = half_mse(predictions, labels)
-        return Loss(2 * value, 2 * gradient, by_log_temperature=3.0)
+        value, gradient, terms, _ = half_mse(predictions, labels)
+        return Loss(2 * value, 2 * gradient, terms, by_log_temperature=3.0)
 
     once, twice = (loss_and_gradient(own, support, targets.chunks(6), RIDGE, loss) for loss in (half_mse, doubled))
     assert twice.loss == pytest.approx(2 * once.loss, rel=1e-14)

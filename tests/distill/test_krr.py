@@ -134,6 +134,7 @@ def test_half_mse_and_its_gradient() -> None:
     def loss(p: jax.Array) -> jax.Array:
         return 0.5 * jnp.sum((p - labels) ** 2)
 
-    value, gradient, _ = half_mse(predictions, labels)
+    value, gradient, terms, _ = half_mse(predictions, labels)
+    assert terms == predictions.size
     assert value == pytest.approx(float(loss(jnp.asarray(predictions))), rel=1e-14)
     assert_close(gradient, jax.grad(loss)(jnp.asarray(predictions)), 1e-14)

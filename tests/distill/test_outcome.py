@@ -103,7 +103,7 @@ def test_shapes_types_and_rows_must_be_the_runs(outcome: Outcome) -> None:
         "class_ids is int32 (2,)": outcome._replace(class_ids=outcome.class_ids[:2]),
         "init_indices is int64 ()": outcome._replace(init_indices=np.array(3)),
         "init_indices are no rows": outcome._replace(init_indices=np.array([7, 3, 180])),
-        "init_indices are": outcome._replace(init_indices=np.array([-1, 3, 18])),
+        "init_indices are": outcome._replace(init_indices=np.array([-2, 3, 18])),
     }
     for message, other in others.items():
         if message.startswith("init_indices is"):

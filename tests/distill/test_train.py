@@ -13,7 +13,7 @@ from distill.checkpoint import Checkpoints
 from distill.config import CheckpointConfig, EvaluateConfig, KernelConfig, SupportConfig
 from distill.evaluate import Score
 from distill.metrics import TIMING, MetricsLog
-from distill.targets import Targets
+from distill.targets import Change, Targets
 from tests.helpers.tiny_run import (
     CONFIG,
     NO_VALIDATION,
@@ -97,9 +97,9 @@ def test_batches_change_with_the_step_and_the_seed(tmp_path: Path, monkeypatch: 
     drawn: list[tuple[int, ...]] = []
     whole = Targets.chunks
 
-    def noted(self: Targets, size: int, rows: np.ndarray | None = None):
+    def noted(self: Targets, size: int, rows: np.ndarray | None = None, change: Change | None = None):
         drawn.extend([] if rows is None else [tuple(rows)])
-        return whole(self, size, rows)
+        return whole(self, size, rows, change)
 
     monkeypatch.setattr(Targets, "chunks", noted)
     trained(tmp_path / "0", problem_of(CONFIG, NO_VALIDATION))
