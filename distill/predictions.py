@@ -86,6 +86,11 @@ class GradientFlow:
         gains = -np.expm1(-rates * time) / rates
         return (vectors * gains) @ (vectors.T @ right)
 
+    def fitted_by(self, modes: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """What some eigenvectors alone, by their indices in `rates`, add to `fitted(right, infinity)`, [s, ...]."""
+        rates, vectors = self._modes
+        return (vectors[:, modes] / rates[modes]) @ (vectors[:, modes].T @ right)
+
     def mean(self, k_ts: np.ndarray, labels: np.ndarray, time: float) -> np.ndarray:
         """The ensemble's mean output [t, k] at `time`, from the kernel [t, s] and the labels [s, k]."""
         return k_ts @ self.fitted(labels, time)
@@ -147,18 +152,6 @@ def ntk_ensemble(
     """
     flow = GradientFlow(ntk.ss, ridge)
     return Prediction(flow.mean(ntk.ts, labels, time), flow.variance(ntk.ts, nngp, own, time))
-
-
-def evidence_scale(k_ss: np.ndarray, labels: np.ndarray, ridge: float) -> float:
-    """The factor on a kernel that makes labels [s, k] most likely: tr(y^T K^^-1 y) / (s k).
-
-    It maximises the evidence (Rasmussen and Williams 2006, eq. 5.8) over c K^ in closed form and turns a variance in
-    units of the prior's into one in units of the labels'.
-
-    Raises:
-      UserError: the kernel of the support cannot be inverted.
-    """
-    return float(np.sum(labels * Regression(k_ss, ridge).solve(labels)) / labels.size)
 
 
 def class_probabilities(prediction: Prediction) -> np.ndarray:

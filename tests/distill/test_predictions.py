@@ -16,7 +16,6 @@ from distill.predictions import (
     GradientFlow,
     Prediction,
     class_probabilities,
-    evidence_scale,
     nngp_posterior,
     ntk_ensemble,
 )
@@ -134,16 +133,12 @@ def test_wide_networks_are_the_ensemble() -> None:
     assert (own - expected.variance > 8 * spread).all()
 
 
-def test_evidence_is_greatest_at_its_scale() -> None:
-    ridge = 0.1
-    noisy = NNGP.ss + ridge * np.trace(NNGP.ss) / S * np.eye(S)
-
-    def evidence(scale: float) -> float:
-        fit = np.sum(LABELS * np.linalg.solve(scale * noisy, LABELS))
-        return -0.5 * fit - 0.5 * K * np.linalg.slogdet(scale * noisy)[1]
-
-    best = evidence_scale(NNGP.ss, LABELS, ridge)
-    assert evidence(best) > max(evidence(0.9 * best), evidence(1.1 * best))
+def test_bands_of_eigenvectors_add_up_to_the_regression() -> None:
+    flow = GradientFlow(NTK.ss, 0.01)
+    parts = [flow.fitted_by(modes, LABELS) for modes in np.array_split(np.arange(S), 3)]
+    np.testing.assert_allclose(sum(parts), Regression(NTK.ss, 0.01).solve(LABELS), atol=1e-10)
+    # Each lies in its own eigenvectors: the kernel keeps them apart.
+    assert abs(np.sum(parts[0] * (NTK.ss @ parts[2]))) < 1e-10
 
 
 def test_probabilities_of_two_classes_have_a_closed_form() -> None:

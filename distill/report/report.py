@@ -1,0 +1,133 @@
+"""From run directories and bundles to a report: what costs time is done once and kept with the run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from distill.console import tell
+from distill.outcome import Outcome
+from distill.report.document import Document, Section
+from distill.report.html import html
+from distill.report.markdown import Markdown
+from distill.report.on_test import OnTest, keep, kept, key_of
+from distill.report.sections.certainty import certainty
+from distill.report.sections.confusion import confusion
+from distill.report.sections.flow import flow
+from distill.report.sections.images import images
+from distill.report.sections.learning import learning
+from distill.report.sections.provenance import provenance
+from distill.report.sections.scores import scores
+from distill.report.sections.spectrum import spectrum
+from distill.report.sections.summary import lead_of, summary, title_of
+from distill.report.subject import (
+    Absent,
+    Subject,
+    check_folder,
+    is_run,
+    named_apart,
+    subject_of_bundle,
+    subject_of_run,
+)
+from distill.rundir import RunDir
+from distill.version import code_version
+from pipeline.files import write_whole
+
+SECTIONS: tuple[Callable[[Sequence[Subject]], Section], ...] = (
+    summary,
+    images,
+    scores,
+    learning,
+    confusion,
+    certainty,
+    spectrum,
+    flow,
+    provenance,
+)
+
+
+class Written(NamedTuple):
+    """html, markdown: the files. pictures: folder of the Markdown's pictures."""
+
+    html: Path
+    markdown: Path
+    pictures: Path
+
+
+def default_out(paths: Sequence[Path]) -> Path:
+    """Where a report goes by default: into the run; here, if it is on several or on a bundle, which stays as it is."""
+    return paths[0] / "report" / "report.html" if len(paths) == 1 and is_run(paths[0]) else Path("report.html")
+
+
+def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
+    """Writes a report on run directories and bundles.
+
+    Args:
+      paths: their folders
+      out: the HTML file; the Markdown file and its pictures go beside it under the same name
+      test_images: at most so many are looked at in each run; 0 for none, which needs no kernel at all
+
+    Raises:
+      UserError: a folder is neither, or something in it is damaged.
+      DataError: prepared data are damaged.
+    """
+    for path in paths:
+        check_folder(path)
+    subjects = named_apart([subject_of(path.resolve(), test_images) for path in paths])
+    document = compose(subjects)
+    written = Written(out, out.with_suffix(".md"), out.with_name(f"{out.stem}_files"))
+    text = Markdown(document, written.pictures.name)
+    written.pictures.mkdir(parents=True, exist_ok=True)
+    for name, content in text.files.items():
+        write_whole(written.pictures / name, content)
+    write_whole(written.markdown, text.text.encode())
+    write_whole(written.html, html(document).encode())
+    return written
+
+
+def compose(subjects: Sequence[Subject]) -> Document:
+    """The report as blocks."""
+    made_by = f"kerneldistill {code_version()}"
+    return Document(title_of(subjects), lead_of(subjects), [section(subjects) for section in SECTIONS], made_by)
+
+
+def subject_of(path: Path, test_images: int) -> Subject:
+    """What is in a folder; kernels with test images are computed if they are not kept there.
+
+    Raises:
+      UserError: something in it is damaged.
+      DataError: likewise.
+    """
+    if not is_run(path):
+        return subject_of_bundle(path)
+    rundir = RunDir(path)
+    return subject_of_run(rundir, _on_test(rundir, test_images))
+
+
+def _on_test(rundir: RunDir, test_images: int) -> OnTest | Absent:
+    if not test_images:
+        return Absent("--test-images is 0")
+    if not rundir.outcome_file.exists():
+        return Absent("outcome.npz is not there: the run has not ended")
+    key = key_of(rundir, test_images)
+    found = kept(rundir, key)
+    if found is not None:
+        return found
+    if not (rundir.prepared / "manifest.json").exists():
+        return Absent(f"{rundir.prepared} is not there, and with it the test images; kdistill prepare makes it again")
+    return _computed(rundir, key, test_images)
+
+
+def _computed(rundir: RunDir, key: str, test_images: int) -> OnTest:
+    from distill import devices
+
+    devices.setup()
+    from distill.report.measure import measure
+    from pipeline import load
+
+    config, data, outcome = rundir.config(), load(rundir.prepared), Outcome.load(rundir.outcome_file)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    count = min(test_images, len(data.test))
+    tell(f"{rundir.path}: kernels of {count:,} test images, once; a later report takes them from {rundir.path}/report")
+    found = measure(config, outcome, data, test_images)
+    keep(rundir, key, found)
+    return found

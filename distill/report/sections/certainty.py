@@ -1,0 +1,174 @@
+"""How certain infinitely wide networks are of test images, and whether they are right where they are certain."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from distill.predictions import Prediction, class_probabilities, nngp_posterior, ntk_ensemble
+from distill.report.charts import Line, Scales, line_chart
+from distill.report.document import Beside, Block, Paragraph, Section, Strip, Table, Tile
+from distill.report.fit import Fit, fit_of
+from distill.report.numbers import percent
+from distill.report.sections.common import missing, named, test_note
+from distill.report.subject import Subject, held
+
+SHOWN = 10
+BINS = 10
+LEAST_IN_BIN = 5
+
+_READING = (
+    "A network drawn at random and trained on the set says one class or another; the probability of a class is the "
+    "part of such networks that say it. The NTK ensemble is of networks trained by gradient flow (Lee et al. 2019, "
+    "1902.06720, corollary 1), the NNGP posterior of networks in Bayesian inference (Lee et al. 2018, 1711.00165). "
+    "Calibrated, an image given 80 % is right in 80 % of cases; where the deviation is larger, so should the error be."
+)
+
+
+class Predictor(NamedTuple):
+    """One kind of networks on one set.
+
+    name: of the networks
+    prediction: of the test images
+    probabilities: float64 [t, k]
+    fit: the set
+    """
+
+    name: str
+    prediction: Prediction
+    probabilities: np.ndarray
+    fit: Fit
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the likeliest class is the true one, bool [t]."""
+        return self.probabilities.argmax(1) == self.fit.truth
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the likeliest class, [t]."""
+        return self.probabilities.max(1)
+
+
+def certainty(subjects: Sequence[Subject]) -> Section:
+    """Tables, curves and images of all subjects with test images."""
+    found = {run: pair for run, subject in enumerate(subjects) if (pair := predictors(subject))}
+    blocks: list[Block] = []
+    if found:
+        blocks = [Paragraph(_READING), _table(subjects, found), Beside(_charts(subjects, found))]
+    for run, pair in found.items():
+        blocks += _strips(run, subjects, pair[0])
+    lacking = missing(subjects, "on_test", "predictive uncertainty")
+    return Section("Certainty on test", "certainty", [*blocks, *lacking])
+
+
+def predictors(subject: Subject) -> tuple[Predictor, ...]:
+    """NTK ensemble and NNGP posterior, that of the run's own kernel first; nothing without test images."""
+    fit, on_test = fit_of(subject), held(subject.on_test)
+    if fit is None or on_test is None:
+        return ()
+    ntk, nngp, own = on_test.ntk, on_test.nngp, on_test.own
+    both = {
+        "ntk": ("NTK ensemble", ntk_ensemble(ntk, nngp, own, fit.labels, fit.ridge)),
+        "nngp": ("NNGP posterior", nngp_posterior(nngp, own, fit.labels, fit.ridge)),
+    }
+    order = sorted(both, key=lambda get: get != held(subject.kernel).get)
+    return tuple(Predictor(both[get][0], both[get][1], class_probabilities(both[get][1]), fit) for get in order)
+
+
+def calibration(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean confidence, accuracy and number of images of each of ten equal intervals of confidence; no empty ones."""
+    bins = np.minimum((predictor.confidence * BINS).astype(int), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    kept = counts > 0
+    confidence = np.bincount(bins, predictor.confidence, BINS)[kept] / counts[kept]
+    return confidence, np.bincount(bins, predictor.right, BINS)[kept] / counts[kept], counts[kept]
+
+
+def calibration_error(predictor: Predictor) -> float:
+    """Mean distance of confidence and accuracy over these intervals, by their images (Naeini et al. 2015)."""
+    confidence, accuracy, counts = calibration(predictor)
+    return float(np.sum(np.abs(confidence - accuracy) * counts) / counts.sum())
+
+
+def error_by_deviation(predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean variance and root mean square error in tenths of the images by variance (1711.00165, figure 3)."""
+    mean, variance = predictor.prediction
+    truth = np.eye(mean.shape[1])[predictor.fit.truth] - 1 / mean.shape[1]
+    squared = np.mean((mean - truth) ** 2, axis=1)
+    groups = np.array_split(np.argsort(variance, kind="stable"), min(BINS, len(variance)))
+    return tuple(np.sqrt([values[group].mean() for group in groups]) for values in (variance, squared))
+
+
+def _table(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]) -> Table:
+    rows = [
+        (
+            named(subjects[run], subjects, p.name) if len(subjects) > 1 else p.name,
+            percent(p.fit.accuracy(p.prediction.mean)),
+            f"{p.fit.mse(p.prediction.mean):.4f}",
+            f"{np.sqrt(p.prediction.variance).mean():.3f}",
+            percent(p.confidence.mean()),
+            percent(calibration_error(p)),
+        )
+        for run, pair in found.items()
+        for p in pair
+    ]
+    header = ("networks", "accuracy of mean", "mse of mean", "mean deviation", "mean confidence", "calibration error")
+    caption = (
+        f"Mean prediction, deviation in units of the labels, probability of the likeliest class; {test_note(subjects)}"
+    )
+    return Table(caption, header, rows)
+
+
+def _charts(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]) -> list[Block]:
+    several = len(subjects) > 1
+    reliability, errors = [], []
+    for run, pair in found.items():
+        for index, predictor in enumerate(pair[:1] if several else pair):
+            name = subjects[run].name if several else predictor.name
+            colour, dashed = (run, False) if several else (run + index, index > 0)
+            confidence, accuracy, counts = calibration(predictor)
+            full = counts >= LEAST_IN_BIN
+            reliability.append(Line(name, confidence[full], accuracy[full], colour, dashed=dashed, dots=True))
+            errors.append(Line(name, *error_by_deviation(predictor), colour, dashed=dashed, dots=True))
+    low = min((line.x.min() for line in reliability if len(line.x)), default=0.0)
+    diagonal = np.array([low, 1.0])
+    reliability.append(Line("calibrated", diagonal, diagonal, None, dashed=True))
+    return [
+        line_chart(
+            "calibration",
+            f"Accuracy by confidence, {LEAST_IN_BIN} images and more a dot",
+            reliability,
+            Scales("probability of the likeliest class", "accuracy", percent=True),
+        ),
+        line_chart(
+            "error-by-deviation",
+            "Error by deviation, a tenth of the test images a dot",
+            errors,
+            Scales("predicted standard deviation", "root mean square error"),
+        ),
+    ]
+
+
+def _strips(run: int, subjects: Sequence[Subject], predictor: Predictor) -> list[Strip]:
+    # Equal confidences, such as many of 1, in the order of the images.
+    order = np.argsort(-predictor.confidence, kind="stable")
+    shown = min(SHOWN, len(order) // 2)
+    kinds = {"least": order[::-1][:shown], "most": order[:shown]}
+    return [
+        Strip(
+            f"{kind}-certain-{run + 1}",
+            named(subjects[run], subjects, f"the test images of which the {predictor.name} is {kind} certain"),
+            [_tile(subjects[run], predictor, int(row)) for row in rows],
+        )
+        for kind, rows in kinds.items()
+    ]
+
+
+def _tile(subject: Subject, predictor: Predictor, row: int) -> Tile:
+    names = held(subject.learned).class_names
+    true, said = names[predictor.fit.truth[row]], names[predictor.probabilities[row].argmax()]
+    confidence, right = percent(predictor.confidence[row]), bool(predictor.right[row])
+    alt = f"Test image of class {true}, predicted {said} with {confidence}"
+    lines = (said, confidence) if right else (f"{said}, not {true}", confidence)
+    return Tile(held(subject.on_test).test_pixels[row], alt, lines, right)

@@ -1,0 +1,49 @@
+"""Which classes are taken for which."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from distill.report.document import Beside, Block, Confusion, Section, Table
+from distill.report.fit import Fit, fit_of
+from distill.report.numbers import percent
+from distill.report.sections.common import missing, named, test_note
+from distill.report.subject import Subject, held
+
+# A matrix of more classes cannot be read; its largest entries can.
+MATRIX_CLASSES = 20
+PAIRS = 15
+
+
+def confusion(subjects: Sequence[Subject]) -> Section:
+    """The confusion matrix of every subject with test images."""
+    blocks: list[Block] = []
+    for subject in subjects:
+        fit = fit_of(subject)
+        if fit is not None:
+            names = held(subject.learned).class_names
+            found = "true class by row, predicted class by column"
+            caption = named(subject, subjects, f"{found}; {test_note([subject])}")
+            counts = confusion_counts(fit)
+            blocks.append(
+                Confusion(caption, names, counts) if len(names) <= MATRIX_CLASSES else _pairs(caption, names, counts)
+            )
+    lacking = missing(subjects, "on_test", "the confusion matrix")
+    return Section("Confusion on test", "confusion", [*([Beside(blocks)] if blocks else []), *lacking])
+
+
+def confusion_counts(fit: Fit) -> np.ndarray:
+    """Test images by true and by predicted class, int [k, k]."""
+    k = fit.labels.shape[1]
+    return np.bincount(fit.truth * k + fit.regressed.argmax(1), minlength=k * k).reshape(k, k)
+
+
+def _pairs(caption: str, names: Sequence[str], counts: np.ndarray) -> Table:
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    rows = []
+    for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        part = percent(wrong[true, predicted] / max(1, counts[true].sum()))
+        rows.append((names[true], names[predicted], f"{wrong[true, predicted]:,}", part))
+    header = ("true class", "taken for", "images", "of the class")
+    return Table(f"{caption}: the {PAIRS} most frequent mistakes among {len(names)} classes", header, rows, 2)

@@ -1,0 +1,70 @@
+"""How an infinitely wide network's prediction of the test images grows while it trains on the set."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from distill.report.charts import Scales, line_chart
+from distill.report.document import Beside, Block, Paragraph, Section
+from distill.report.fit import Fit
+from distill.report.sections.common import both_lines, missing, test_note
+from distill.report.subject import Subject
+
+TIMES = 60
+
+_READING = (
+    "Gradient flow of the squared loss from random weights, in closed form (Lee et al. 2019, 1902.06720, eq. 10): the "
+    "mean output over all initial weights. Time 1 is the time constant of a mode of mean eigenvalue; the flow ends, "
+    "far to the right, at kernel ridge regression. With an NNGP the last layer alone is trained."
+)
+
+
+def flow(subjects: Sequence[Subject]) -> Section:
+    """Accuracy and error on test images against time."""
+    accuracy = both_lines(subjects, accuracy_in_time)
+    blocks: list[Block] = []
+    if accuracy:
+        time = "time \N{MULTIPLICATION SIGN} mean eigenvalue"
+        seen = test_note(subjects)
+        blocks = [
+            Paragraph(_READING),
+            Beside(
+                [
+                    line_chart(
+                        "flow-accuracy",
+                        f"Accuracy while training; {seen}",
+                        accuracy,
+                        Scales(time, "test accuracy", log_x=True, percent=True),
+                    ),
+                    line_chart(
+                        "flow-mse",
+                        f"Error while training; {seen}",
+                        both_lines(subjects, mse_in_time),
+                        Scales(time, "test mse", log_x=True, log_y=True),
+                    ),
+                ]
+            ),
+        ]
+    return Section("Training in time", "flow", [*blocks, *missing(subjects, "on_test", "the gradient flow")])
+
+
+def times(fit: Fit) -> np.ndarray:
+    """When it is looked at: from before the fastest mode moves until after the slowest is done, 1 / eigenvalue."""
+    rates = fit.flow.rates
+    return np.geomspace(0.05 / rates[-1], 10 / rates[0], TIMES)
+
+
+def accuracy_in_time(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Times in units of the mean eigenvalue, and the mean output's accuracy."""
+    return _in_time(fit, fit.accuracy)
+
+
+def mse_in_time(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Times in units of the mean eigenvalue, and the mean output's error."""
+    return _in_time(fit, fit.mse)
+
+
+def _in_time(fit: Fit, score) -> tuple[np.ndarray, np.ndarray]:
+    found = times(fit)
+    scores = [score(fit.flow.mean(fit.blocks.ts, fit.labels, float(time))) for time in found]
+    return found * fit.flow.rates.mean(), np.array(scores)

@@ -1,0 +1,49 @@
+"""The learned images beside the real ones they began as."""
+
+from collections.abc import Sequence
+
+from distill.report.document import Block, Section, Sheet
+from distill.report.numbers import plural
+from distill.report.sections.common import missing, named
+from distill.report.subject import LearnedSet, Subject, held
+from distill.sheet import ROWS, SheetContents
+
+
+def images(subjects: Sequence[Subject]) -> Section:
+    """The images of every subject."""
+    blocks: list[Block] = []
+    for number, subject in enumerate(subjects):
+        learned = held(subject.learned)
+        if learned is not None:
+            caption = named(subject, subjects, _caption(subject, learned))
+            blocks.append(Sheet(f"images-{number + 1}", caption, _contents(subject, learned)))
+    return Section("Images", "images", [*blocks, *missing(subjects, "learned", "the images")])
+
+
+def _caption(subject: Subject, learned: LearnedSet) -> str:
+    if learned.label_mode == "label_solve":
+        what = "the real images, with the labels that were solved for"
+    elif held(subject.on_test) is None:
+        what = f"the learned images after {plural(learned.step, 'step')}; their starts need the run's prepared data"
+    else:
+        what = f"the learned images after {plural(learned.step, 'step')}, below the real ones they began as"
+    if learned.label_mode != "fixed":
+        what += ". Bars: the label of each class, its own class darker, the line is 0"
+    per_class = max(map(list(learned.class_ids).count, set(learned.class_ids)))
+    if per_class > ROWS:
+        what += f". The first {ROWS} of {per_class} images a class"
+    return f"{what}. Taken back to pixels through the whitening's inverse"
+
+
+def _contents(subject: Subject, learned: LearnedSet) -> SheetContents:
+    on_test = held(subject.on_test)
+    real = learned.label_mode == "label_solve" or on_test is None
+    return SheetContents(
+        learned=learned.pixels,
+        starts=None if real else on_test.start_pixels,
+        class_ids=learned.class_ids,
+        class_names=learned.class_names,
+        title=f"{subject.dataset}: {len(learned.images)} images",
+        labels=None if learned.label_mode == "fixed" else learned.labels,
+        name="real" if learned.label_mode == "label_solve" else "learned",
+    )

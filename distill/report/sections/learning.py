@@ -1,0 +1,84 @@
+"""The learning curves, as far as the records of a run hold them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from distill.console import duration
+from distill.metrics import Record
+from distill.report.charts import Line, Scales, line_chart
+from distill.report.document import Beside, Block, Chart, Paragraph, Section
+from distill.report.numbers import plural
+from distill.report.sections.common import missing, named
+from distill.report.subject import Subject, held
+
+
+class Curve(NamedTuple):
+    """A quantity of the records. key: its name there. name: of the chart's file. caption, scales: of the chart."""
+
+    key: str
+    name: str
+    caption: str
+    scales: Scales
+
+
+def _steps(y: str, log: bool = False, percent: bool = False) -> Scales:
+    return Scales("outer step", y, log_y=log, percent=percent, whole=True)
+
+
+CURVES = (
+    Curve("loss", "loss", "Loss on the batch of targets of each step", _steps("loss", log=True)),
+    Curve(
+        "validation_accuracy",
+        "validation-accuracy",
+        "Accuracy on the validation split",
+        _steps("validation accuracy", percent=True),
+    ),
+    Curve("validation_mse", "validation-mse", "Error on the validation split", _steps("validation mse", log=True)),
+    Curve("gradient_norm", "gradient-norm", "Length of the gradient by the images", _steps("gradient norm", log=True)),
+    Curve(
+        "condition",
+        "condition-number",
+        "Condition number of the support's kernel with its ridge",
+        _steps("condition number", log=True),
+    ),
+    Curve("log_temperature", "temperature", "Logarithm of the loss's temperature", _steps("log temperature")),
+    Curve("ridge", "ridge", "Ridge in force", _steps("ridge", log=True)),
+)
+
+
+def learning(subjects: Sequence[Subject]) -> Section:
+    """The learning curves of all runs over each other."""
+    recorded = [(run, s.name, records) for run, s in enumerate(subjects) if (records := held(s.records)) is not None]
+    charts = [chart for curve in CURVES if (chart := _chart(curve, recorded)) is not None]
+    blocks: list[Block] = [Beside(charts)] if charts else []
+    chosen = _chosen(subjects)
+    if charts and chosen:
+        blocks.insert(0, Paragraph(chosen))
+    return Section("Learning curves", "learning", [*blocks, *missing(subjects, "records", "learning curves")])
+
+
+def _chart(curve: Curve, recorded: Sequence[tuple[int, str, Sequence[Record]]]) -> Chart | None:
+    lines = []
+    for run, name, records in recorded:
+        held_by = [(record["step"], record[curve.key]) for record in records if curve.key in record]
+        if len(held_by) > 1 and not (curve.key == "ridge" and len({y for _, y in held_by}) == 1):
+            steps, values = np.array(held_by, np.float64).T
+            lines.append(Line(name, steps, values, run, dots=len(steps) <= 40))
+    return line_chart(curve.name, curve.caption, lines, curve.scales) if lines else None
+
+
+def _chosen(subjects: Sequence[Subject]) -> str:
+    ends = [
+        f"{named(subject, subjects, _run_of(records))}; step {learned.step:,} was chosen"
+        for subject in subjects
+        if (records := held(subject.records)) is not None and (learned := held(subject.learned)) is not None
+    ]
+    return f"The support that predicts the validation split best is kept. {'. '.join(ends)}." if ends else ""
+
+
+def _run_of(records: Sequence[Record]) -> str:
+    steps = plural(int(records[-1]["step"]), "step")
+    seconds = [record["seconds"] for record in records if "seconds" in record]
+    return f"{steps} of {duration(float(np.median(seconds)))} each in the median" if seconds else steps

@@ -1,0 +1,64 @@
+"""Where the numbers come from: the configuration, what differs between runs, and what they ran on."""
+
+from collections.abc import Sequence
+
+from distill.config import Config
+from distill.environment import Environment
+from distill.report.document import Block, Listing, Section, Table
+from distill.report.numbers import NONE
+from distill.report.sections.common import missing, named
+from distill.report.subject import Subject, held
+from distill.settings import config_to_toml, difference
+
+
+def provenance(subjects: Sequence[Subject]) -> Section:
+    """Configuration and environment of all subjects."""
+    configured = [(subject, config) for subject in subjects if (config := held(subject.config)) is not None]
+    blocks: list[Block] = []
+    if len(configured) > 1:
+        blocks.append(_differences(configured))
+    blocks += [Listing(named(subject, subjects, "configuration"), config_to_toml(c)) for subject, c in configured]
+    blocks += missing(subjects, "config", "the configuration")
+    ran = [(subject, session) for subject in subjects for session in held(subject.sessions) or ()]
+    if ran:
+        blocks.append(_environments(ran))
+    blocks += missing(subjects, "sessions", "the environment")
+    folders = [(subject.name, str(subject.path)) for subject in subjects]
+    blocks.append(Table("Where the report was read from", ("run", "folder"), folders, row_headers=2))
+    return Section("Configuration and environment", "provenance", blocks)
+
+
+def _differences(configured: Sequence[tuple[Subject, Config]]) -> Table:
+    first = configured[0][1]
+    found = [{d.name: d for d in difference(first, config)} for _, config in configured]
+    differing = {name: d.left for changes in found for name, d in changes.items()}
+    rows = [
+        (name, *(_written(changes[name].right if name in changes else common) for changes in found))
+        for name, common in differing.items()
+    ]
+    header = ("setting", *(subject.name for subject, _ in configured))
+    caption = "Settings in which the runs differ" if rows else "The runs have the same settings"
+    return Table(caption, header, rows)
+
+
+def _written(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _environments(ran: Sequence[tuple[Subject, Environment]]) -> Table:
+    packages = sorted({name for _, session in ran for name in session.packages})
+    header = ("run", "platform", "device", "kerneldistill", "python", *packages)
+    rows = [
+        (
+            subject.name,
+            session.platform,
+            f"{session.device_count} {session.device_kind} ({session.backend})",
+            session.kerneldistill,
+            session.python,
+            *(session.packages.get(name, NONE) for name in packages),
+        )
+        for subject, session in ran
+    ]
+    # Packages are many and runs are few: a row for each package is what fits a page.
+    turned = [tuple(column) for column in zip(header, *rows, strict=True)]
+    return Table("What the runs ran on, a column for each session", turned[0], turned[1:], row_headers=len(turned[0]))

@@ -1,0 +1,47 @@
+"""How well the sets predict: kernel ridge regression, and finite networks under named protocols."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from distill.protocol_result import protocol_table
+from distill.report.document import Block, Missing, Section, Table
+from distill.report.numbers import percent, spread
+from distill.report.sections.common import missing, named
+from distill.report.subject import Subject, held
+from distill.results import Results
+
+
+def scores(subjects: Sequence[Subject]) -> Section:
+    """The tables of scores, with their baselines."""
+    blocks: list[Block] = []
+    for subject in subjects:
+        results = held(subject.results)
+        if results is None:
+            continue
+        blocks.append(_regression(named(subject, subjects, "kernel ridge regression"), results))
+        if results.protocols:
+            title, header, rows = protocol_table(results.protocols, subject.dataset)
+            blocks.append(Table(named(subject, subjects, title), header, rows))
+        else:
+            reason = "no protocol was evaluated; kdistill evaluate --help says how"
+            blocks.append(Missing(named(subject, subjects, "finite networks trained on the set"), reason))
+    return Section("Scores", "scores", [*blocks, *missing(subjects, "results", "scores")])
+
+
+def _regression(caption: str, results: Results) -> Table:
+    chosen = "labels solved" if results.label_mode == "label_solve" else f"learned, step {results.step:,}"
+    rows = [
+        (chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
+        ("its start, real images", percent(results.start.accuracy), f"{results.start.mse:.4f}"),
+    ]
+    if results.random_real:
+        accuracies = [measured.accuracy for measured in results.random_real]
+        errors = [measured.mse for measured in results.random_real]
+        mse = f"{np.mean(errors):.4f} ± {np.std(errors):.4f}"
+        rows.append((f"random real images, {len(accuracies)} draws", spread(accuracies), mse))
+    if results.validation is not None:
+        validation = (percent(results.validation.accuracy), f"{results.validation.mse:.4f}")
+        rows.append((f"{chosen}, on validation", *validation))
+    caption = f"{caption}: {results.support_size:,} images predict {results.num_test:,} test images, read once"
+    return Table(caption, ("support", "accuracy", "mse"), rows, strong=frozenset({0}))

@@ -1,0 +1,85 @@
+"""The geometry of the set: eigenvalues of its kernel, what each band of them predicts, and its intrinsic dimension."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from distill.dimension import LEAST_POINTS, LEVEL, Dimension, intrinsic_dimension
+from distill.report.charts import Scales, line_chart
+from distill.report.document import Beside, Block, Missing, Paragraph, Section, Table
+from distill.report.fit import Fit, fit_of
+from distill.report.numbers import NONE
+from distill.report.sections.common import both_lines, missing, named, test_note
+from distill.report.subject import Subject, held
+
+BANDS = 5
+
+_READING = (
+    "The flatter the spectrum, the less the images share. KIP's authors predicted from one fifth of the eigenvectors "
+    "at a time (2107.13034, section 4): real images did best with the largest eigenvalues, learned ones spread what "
+    "they know over all fifths, or had it in the smallest."
+)
+
+
+def spectrum(subjects: Sequence[Subject]) -> Section:
+    """The spectra of all subjects over each other, and a table of dimensions."""
+    blocks: list[Block] = []
+    lines = both_lines(subjects, eigenvalues, dots=True)
+    if lines:
+        scales = Scales("index, largest first", "eigenvalue / mean eigenvalue", log_y=True, whole=True)
+        charts = [line_chart("spectrum", "Eigenvalues of the support's kernel", lines, scales)]
+        banded = [s for s in subjects if (fit := fit_of(s)) is not None and len(fit.labels) >= BANDS]
+        if banded:
+            scales = Scales("fifth of the eigenvectors, largest first", "test accuracy", percent=True, whole=True)
+            caption = f"Accuracy from one fifth of them alone; {test_note(subjects)}"
+            charts.append(line_chart("bands", caption, both_lines(subjects, band_accuracies, dots=True), scales))
+        blocks += [Paragraph(_READING), Beside(charts)]
+        if not banded:
+            blocks.append(Missing("Accuracy by fifths of the spectrum", f"a set of under {BANDS} images has no fifths"))
+    blocks += missing(subjects, "on_test", "the spectrum")
+    return Section("Spectrum and dimension", "spectrum", [*blocks, *_dimensions(subjects)])
+
+
+def eigenvalues(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Index and eigenvalues of the support's kernel with its ridge, largest first, relative to their mean."""
+    values = fit.flow.rates[::-1]
+    return np.arange(1.0, len(values) + 1), values / values.mean()
+
+
+def band_accuracies(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each fifth of the eigenvectors and the accuracy of k_ts V_b L_b^-1 V_b^T y from it alone."""
+    accuracies = [fit.accuracy(fit.blocks.ts @ fit.flow.fitted_by(rows, fit.labels)) for rows in bands(fit)]
+    return np.arange(1.0, len(accuracies) + 1), np.array(accuracies)
+
+
+def bands(fit: Fit) -> list[np.ndarray]:
+    """Indices of the eigenvectors, ascending in their eigenvalues, in fifths, the largest first."""
+    return np.array_split(np.arange(len(fit.labels))[::-1], BANDS)
+
+
+def _dimensions(subjects: Sequence[Subject]) -> list[Block]:
+    rows, few = [], []
+    for subject in subjects:
+        learned, on_test = held(subject.learned), held(subject.on_test)
+        if learned is None:
+            continue
+        found = intrinsic_dimension(learned.images)
+        start = None if on_test is None else intrinsic_dimension(on_test.start_images)
+        if found is None:
+            reason = f"fewer than {LEAST_POINTS} images have neighbours at distances that differ"
+            few.append(Missing(named(subject, subjects, "the intrinsic dimension"), reason))
+            continue
+        size = learned.images[0].size
+        rows.append((subject.name, f"{found.points:,}", f"{size:,}", *_cells(start), *_cells(found)))
+    if not rows:
+        return few
+    header = ("run", "images", "pixels", "real start", f"{LEVEL:.0%} interval", "learned", f"{LEVEL:.0%} interval")
+    caption = (
+        "Intrinsic dimension from the distances to two nearest neighbours, in the whitened space (Facco et al. 2017). "
+        "Of a few images it is known to a factor of two at best"
+    )
+    return [Table(caption, header, rows), *few]
+
+
+def _cells(found: Dimension | None) -> tuple[str, str]:
+    return (NONE, NONE) if found is None else (f"{found.value:.1f}", f"{found.low:.1f} to {found.high:.1f}")

@@ -1,0 +1,223 @@
+"""What a report is about: a run directory or a bundle, with the reason for whatever it does not hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from distill import environment
+from distill.bundle_manifest import LabelMode
+from distill.config import Config, KernelConfig
+from distill.environment import Environment
+from distill.errors import UserError
+from distill.metrics import MetricsLog, Record
+from distill.outcome import Outcome
+from distill.report.on_test import OnTest
+from distill.results import Results
+from distill.rundir import RunDir
+from pipeline.manifest import Manifest
+from pipeline.whiten import Whitener
+
+Held = TypeVar("Held")
+
+
+class Absent(NamedTuple):
+    """Something that is not there. reason: why, a sentence without its full stop."""
+
+    reason: str
+
+
+class LearnedSet(NamedTuple):
+    """A support as it can be shown.
+
+    images: float [s, h, w, c] whitened
+    pixels: float32 [s, h, w, c] un-whitened, 0..255 and beyond
+    labels: float [s, k]
+    class_ids: int [s] class each image began in
+    class_names: [k]
+    label_mode: how the labels came about
+    step: outer steps behind it
+    """
+
+    images: np.ndarray
+    pixels: np.ndarray
+    labels: np.ndarray
+    class_ids: np.ndarray
+    class_names: Sequence[str]
+    label_mode: LabelMode
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One run or bundle.
+
+    name: what tells it from the report's others: its folder's name, or as much of its path as that takes
+    path: the folder, absolute
+    dataset: name and version of the source data
+    whiten: kind of whitening
+    kernel: the network and its kernel
+    ridge: relative to the mean diagonal, as the support was chosen with
+    learned: the chosen support
+    records: of the outer steps, oldest first
+    results: what was measured
+    on_test: kernels with test images
+    config: of the run
+    sessions: where it ran, oldest first
+    """
+
+    name: str
+    path: Path
+    dataset: str
+    whiten: str
+    kernel: KernelConfig | Absent
+    ridge: float | Absent
+    learned: LearnedSet | Absent
+    records: Sequence[Record] | Absent
+    results: Results | Absent
+    on_test: OnTest | Absent
+    config: Config | Absent
+    sessions: Sequence[Environment] | Absent
+
+
+def held(of: Held | Absent) -> Held | None:
+    """What is there, or None."""
+    return None if isinstance(of, Absent) else of
+
+
+def check_folder(path: Path) -> None:
+    """Checks, before anything slow, that a path is something to report on.
+
+    Raises:
+      UserError: it is neither a run directory nor a bundle.
+    """
+    if is_run(path) or is_bundle(path):
+        return
+    what = "is no folder" if not path.is_dir() else "has neither a config.toml nor a manifest.json with a support.npz"
+    raise UserError(f"RUN is {path}, which {what}: give run directories of kdistill, or bundles")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run directory."""
+    return (path / "config.toml").is_file()
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a folder is a bundle."""
+    return (path / "manifest.json").is_file() and (path / "support.npz").is_file()
+
+
+def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:
+    """What a run directory holds, `on_test` apart, which costs time.
+
+    Raises:
+      UserError: a file there is damaged.
+      DataError: likewise.
+    """
+    config = rundir.config()
+    outcome = Outcome.load(rundir.outcome_file) if rundir.outcome_file.exists() else None
+    records = MetricsLog(rundir.metrics_file).read()
+    solved = outcome is not None and outcome.label_mode == "label_solve"
+    sessions = rundir.environment_file
+    return Subject(
+        name=rundir.path.name,
+        path=rundir.path,
+        dataset=_dataset_of_run(rundir, config),
+        whiten=config.data.whiten,
+        kernel=config.kernel,
+        ridge=config.krr.ridge if outcome is None else outcome.ridge,
+        learned=_learned_in_run(rundir, outcome, on_test),
+        records=records or Absent(_NO_STEPS if solved else f"{rundir.metrics_file.name} is not there: no step is done"),
+        results=Results.load(rundir.results_file) if rundir.results_file.exists() else Absent(_NOT_EVALUATED),
+        on_test=on_test,
+        config=config,
+        sessions=environment.from_json(sessions.read_text(encoding="utf-8"))
+        if sessions.exists()
+        else Absent(f"{sessions.name} is not there: nothing was computed yet"),
+    )
+
+
+def subject_of_bundle(path: Path) -> Subject:
+    """What a bundle holds, every digest checked.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    import pydantic
+
+    from distill.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    manifest = bundle.manifest
+    try:
+        results = pydantic.TypeAdapter(Results).validate_python(bundle.results)
+    except pydantic.ValidationError:
+        results = Absent("its results.json is not of a run's evaluation")
+    without = "a bundle is what a run gives away, without its {}: report on the run directory to see them"
+    return Subject(
+        name=path.name,
+        path=path,
+        dataset=f"{manifest.dataset} {manifest.dataset_version}",
+        whiten=bundle.whitener.kind,
+        kernel=manifest.kernel,
+        ridge=manifest.ridge,
+        learned=LearnedSet(
+            images=bundle.images,
+            pixels=bundle.whitener.invert(bundle.images),
+            labels=bundle.labels,
+            class_ids=bundle.class_ids,
+            class_names=manifest.class_names,
+            label_mode=manifest.label_mode,
+            step=manifest.step,
+        ),
+        records=Absent(without.format("steps")),
+        results=results,
+        on_test=Absent(without.format("prepared data, hence without test images")),
+        config=Absent(without.format("settings")),
+        sessions=Absent(f"{without.format('sessions')}; made by {manifest.code_version} on jax {manifest.jax_version}"),
+    )
+
+
+def named_apart(subjects: Sequence[Subject]) -> list[Subject]:
+    """The subjects under names that tell them apart: the last parts of their paths, as many as that takes."""
+    parts = 1
+    longest = max(len(subject.path.parts) for subject in subjects)
+    while True:
+        names = ["/".join(subject.path.parts[-parts:]) for subject in subjects]
+        if len(set(names)) == len(names) or parts >= longest:
+            break
+        parts += 1
+    return [replace(subject, name=name) for subject, name in zip(subjects, names, strict=True)]
+
+
+_NO_STEPS = "its labels were solved for in closed form, and its images are real: there were no steps"
+_NOT_EVALUATED = "results.json is not there: kdistill evaluate measures what was distilled"
+
+
+def _dataset_of_run(rundir: RunDir, config: Config) -> str:
+    if not (rundir.prepared / "manifest.json").exists():
+        return config.data.name
+    manifest = Manifest.load(rundir.prepared)
+    return f"{manifest.name} {manifest.version}"
+
+
+def _learned_in_run(rundir: RunDir, outcome: Outcome | None, on_test: OnTest | Absent) -> LearnedSet | Absent:
+    if outcome is None:
+        return Absent("outcome.npz is not there: the run has not ended")
+    if not isinstance(on_test, Absent):
+        pixels = on_test.learned_pixels
+    elif (rundir.prepared / "whitener.npz").exists():
+        pixels = Whitener.load(rundir.prepared / "whitener.npz").invert(outcome.support.images.astype(np.float32))
+    else:
+        return Absent(f"{rundir.prepared} is not there, and with it the way back to pixels")
+    return LearnedSet(
+        images=outcome.support.images,
+        pixels=pixels,
+        labels=outcome.support.labels,
+        class_ids=outcome.class_ids,
+        class_names=Manifest.load(rundir.prepared).class_names,
+        label_mode=outcome.label_mode,
+        step=outcome.step,
+    )
