@@ -1,0 +1,51 @@
+"""What XLA gives the programs of a tile beside their arguments.
+
+`python -m tests.helpers.tile_memory NAME` prints the bytes of a block and of a pullback of a case below, on one device.
+In a process of its own, since the suite compiles without optimisation, which takes other memory.
+"""
+
+import sys
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from kernels.engine import Engine
+from kernels.networks import Network, conv_net, conv_vec
+
+COLUMNS = 32
+
+
+class Case(NamedTuple):
+    """network: the spec. shape: (h, w, c) of images. dtype: of the tiles."""
+
+    network: Network
+    shape: tuple[int, int, int]
+    dtype: str
+
+
+CASES = {
+    "8x8": Case(conv_net(2), (8, 8, 1), "float32"),
+    "16x16, global mean": Case(conv_net(2, global_pool=True), (16, 16, 3), "float32"),
+    "28x28, no pools": Case(conv_vec(3), (28, 28, 1), "float32"),
+    "32x32, float64": Case(conv_net(3), (32, 32, 3), "float64"),
+}
+
+
+def main(name: str) -> None:
+    """Compiles both programs."""
+    jax.config.update("jax_enable_x64", True)
+    network, shape, dtype = CASES[name]
+    engine = Engine(network, "ntk", shape, np.dtype(dtype), tuple(jax.devices()[:1]))
+    rows, columns = (
+        jax.eval_shape(program, jax.ShapeDtypeStruct((count, *shape), dtype))
+        for program, count in ((engine._rows, 2), (engine._columns, COLUMNS))
+    )
+    parts = jax.tree.map(lambda row: jax.ShapeDtypeStruct((1, *row.shape), row.dtype), rows)
+    weights = jax.ShapeDtypeStruct((len(rows), COLUMNS), dtype)
+    for program in (engine._block.lower(rows, columns), engine._pullback.lower(rows, columns, weights, parts)):
+        print(program.compile().memory_analysis().temp_size_in_bytes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
