@@ -9,6 +9,7 @@
     README.md      how to load it with numpy, JAX and torch
 
 Rows are class-major: all images of class 0, then of class 1, and so on. Equal contents give equal bytes.
+`distill.bundle_read` reads it, and says what is checked.
 """
 
 import io
@@ -22,10 +23,10 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from distill.bundle_manifest import BundleManifest, LabelMode
+from distill.bundle_manifest import BundleManifest, LabelMode, Origin
+from distill.bundle_read import Bundle, read_bundle
 from distill.bundle_readme import readme
 from distill.config import Config
-from distill.errors import UserError
 from distill.settings import config_digest
 from distill.sheet import SheetContents, draw_sheet
 from distill.version import code_version
@@ -34,15 +35,14 @@ from pipeline.manifest import Manifest
 from pipeline.publish import check_output, publish, staging_folder
 from pipeline.whiten import Whitener
 
+__all__ = ["Bundle", "BundleContents", "read_bundle", "sheet_of", "write_bundle"]
+
 # Of the source data, as its makers state it.
 LICENCES = {
     "digits": "CC BY 4.0 (UCI Machine Learning Repository, Optical Recognition of Handwritten Digits)",
     "fashion_mnist": "MIT (Zalando SE, 2017)",
 }
 UNKNOWN_LICENCE = "not known to kerneldistill: ask the makers of the data set before you pass images on"
-
-# The stored transform was computed in float32, perhaps by another machine's matrix product.
-PROBE_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,8 @@ class BundleContents:
     images: float [n, h, w, c] learned images, whitened space
     labels: float [n, k] their labels: centred one-hot, learned, or solved for
     class_ids: int [n] class each image began in
-    init_indices: int [n] row of the prepared training split each image began as
-    starts: float32 [n, h, w, c] these rows, whitened space
+    init_indices: int [n] row of the prepared training split each image began as; -1 where it is not known
+    starts: float32 [n, h, w, c] these rows, whitened space; None where they are not known
     label_mode: how the labels came about
     step: outer steps done
     results: what was measured, of JSON's types
@@ -61,13 +61,14 @@ class BundleContents:
     source: manifest of the prepared data set
     whitener: pixels to the space of `images`
     probe: uint8 [p, h, w, c] the first raw test images
+    origin: where an imported set comes from; None for one that was distilled here
     """
 
     images: np.ndarray
     labels: np.ndarray
     class_ids: np.ndarray
     init_indices: np.ndarray
-    starts: np.ndarray
+    starts: np.ndarray | None
     label_mode: LabelMode
     step: int
     results: Mapping[str, Any]
@@ -75,30 +76,7 @@ class BundleContents:
     source: Manifest
     whitener: Whitener
     probe: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Bundle:
-    """A distilled set, checked.
-
-    images: float32 [n, h, w, c] in the whitened space
-    labels: float32 [n, k]
-    class_ids: int32 [n] class each image began in
-    init_indices: int32 [n] row of the prepared training split each image began as
-    whitener: pixels to the whitened space, and back
-    probe: uint8 [p, h, w, c] raw test images
-    manifest: where it comes from
-    results: what was measured
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    class_ids: np.ndarray
-    init_indices: np.ndarray
-    whitener: Whitener
-    probe: np.ndarray
-    manifest: BundleManifest
-    results: dict[str, Any]
+    origin: Origin | None = None
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> None:
@@ -120,45 +98,20 @@ def write_bundle(folder: Path, contents: BundleContents) -> None:
         publish(staging, out)
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read a bundle, checking every digest, and the whitening on the probe.
-
-    Raises:
-      UserError: it is no bundle, of another schema, a file is missing or damaged, or its whitening does not give what
-        it gave when it was written.
-    """
-    manifest = BundleManifest.from_file(folder / "manifest.json")
-    for name, digest in manifest.files.items():
-        file = folder / name
-        if not file.is_file():
-            raise UserError(f"{file} is missing: copy the whole bundle again, or export it again")
-        if sha256(file) != digest:
-            raise UserError(f"{file} is damaged, its sha256 is not the manifest's: copy it again, or export it again")
-    with np.load(folder / "support.npz") as support, np.load(folder / "probe.npz") as probe:
-        bundle = Bundle(
-            images=support["images"],
-            labels=support["labels"],
-            class_ids=support["class_ids"],
-            init_indices=support["init_indices"],
-            whitener=Whitener.load(folder / "transform.npz"),
-            probe=probe["raw"],
-            manifest=manifest,
-            results=json.loads((folder / "results.json").read_bytes()),
-        )
-        _check_probe(folder, bundle.whitener.apply(probe["raw"]), probe["transformed"])
-    return bundle
-
-
 def sheet_of(contents: BundleContents) -> SheetContents:
     """The picture of a bundle's images, as pixels."""
-    solved = contents.label_mode == "label_solve"
-    made = "real images, labels solved for" if solved else f"learned images after {contents.step} steps"
+    name = "real" if contents.label_mode == "label_solve" else "learned"
+    made = {"real": "real images, labels solved for", "learned": f"learned images after {contents.step} steps"}[name]
+    if contents.origin is not None:
+        name, made = "imported", f"images from {contents.origin.file}"
+    shown = contents.starts if name == "learned" else None
     return SheetContents(
         learned=contents.whitener.invert(np.asarray(contents.images, np.float32)),
-        starts=None if solved else contents.whitener.invert(contents.starts),
+        starts=None if shown is None else contents.whitener.invert(shown),
         class_ids=contents.class_ids,
         class_names=contents.source.class_names,
         title=f"{contents.source.name}: {len(contents.images)} {made}",
+        name=name,
     )
 
 
@@ -173,8 +126,9 @@ def _check_shapes(contents: BundleContents) -> None:
         "probe": (len(contents.probe), *contents.source.image_shape),
     }
     for name, shape in needed.items():
-        if getattr(contents, name).shape != shape:
-            raise ValueError(f"{name} is {getattr(contents, name).shape}, must be {shape}")
+        array = getattr(contents, name)
+        if array is not None and array.shape != shape:
+            raise ValueError(f"{name} is {array.shape}, must be {shape}")
 
 
 def _files(contents: BundleContents) -> dict[str, bytes]:
@@ -193,7 +147,7 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
         "support.png": picture.getvalue(),
         "results.json": (json.dumps(contents.results, indent=2, allow_nan=False) + "\n").encode(),
         "README.md": readme(
-            contents.source, len(contents.images), contents.label_mode, contents.whitener.kind
+            contents.source, len(contents.images), contents.label_mode, contents.whitener.kind, contents.origin
         ).encode(),
     }
 
@@ -228,14 +182,6 @@ def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleMan
         code_version=code_version(),
         jax_version=metadata.version("jax"),
         files=digests,
+        augmented=bool(config.augment.names),
+        origin=contents.origin,
     )
-
-
-def _check_probe(folder: Path, now: np.ndarray, then: np.ndarray) -> None:
-    scale = max(1.0, float(np.abs(then).max()))
-    error = float(np.abs(now - then).max()) / scale
-    if not error <= PROBE_TOLERANCE:
-        raise UserError(
-            f"{folder}: whitening the probe gives values {error:.2g} away from those stored, allowed is "
-            f"{PROBE_TOLERANCE:g}: this version whitens differently than the one that wrote the bundle; use that one"
-        )

@@ -10,9 +10,46 @@ from typing import Any, Literal
 from distill.config import KernelConfig
 from distill.errors import UserError
 
-SCHEMA = 1
+# 1 had no `origin` and no `augmented`.
+SCHEMA = 2
 
 LabelMode = Literal["fixed", "learned", "label_solve"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How well an imported set predicts validation images of one whitening.
+
+    whiten: the whitening
+    accuracy: of kernel ridge regression, 0..1
+    images: validation images predicted
+    """
+
+    whiten: str
+    accuracy: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an imported set comes from.
+
+    file: name of the file or folder
+    sha256: hex digest of the file, or of the names and digests of the folder's files
+    kind: the format, such as `npz of RFAD`
+    layout: order of the axes in the file, NHWC or NCHW
+    labels: what the labels in the file are
+    space: what the images in the file are: whitened, normalised, or pixels
+    evidence: of each whitening tried, where the whitening was inferred; empty where it was named
+    """
+
+    file: str
+    sha256: str
+    kind: str
+    layout: str
+    labels: str
+    space: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,7 +67,7 @@ class BundleManifest:
     support_size: images in all
     images_per_class: [k] images of each class
     label_mode: fixed, learned or label_solve
-    step: outer steps done
+    step: outer steps done, as far as is known
     seed: of the run
     validation_seed: of the draw of the validation split
     dtypes: precision of the kernel, of the solve, and of the stored arrays
@@ -38,6 +75,8 @@ class BundleManifest:
     code_version: of kerneldistill
     jax_version: of jax
     files: sha256 of every other file, by name
+    augmented: whether target images were augmented
+    origin: where an imported set comes from; None for one that was distilled here
     schema: version of this format
     """
 
@@ -60,6 +99,8 @@ class BundleManifest:
     code_version: str
     jax_version: str
     files: Mapping[str, str]
+    augmented: bool = False
+    origin: Origin | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -85,8 +126,10 @@ class BundleManifest:
             digest, schema = document.pop("digest"), document["schema"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{file} is damaged, it is no manifest: copy it again, or export it again") from error
-        if schema != SCHEMA:
-            raise UserError(f"{file} has schema {schema}, this version reads {SCHEMA}: use the version that wrote it")
+        if schema not in range(1, SCHEMA + 1):
+            raise UserError(
+                f"{file} has schema {schema}, this version reads 1 to {SCHEMA}: use the version that wrote it"
+            )
         if digest != _digest(document):
             raise UserError(f"{file} is damaged, its digest does not match: copy it again, or export it again")
         adapter = TypeAdapter(list[cls], config=ConfigDict(extra="forbid", strict=True))

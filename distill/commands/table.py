@@ -65,7 +65,24 @@ COMMANDS = MappingProxyType(
             "evaluate",
         ),
         "export": Command(
-            "RUN", "write the bundle of a run again", "examples:\n  kdistill export runs/digits", "finish"
+            "RUN|BUNDLE",
+            "write the bundle of a run again, or a set in the formats of other programs",
+            "Each format gets the images in its own space and the labels as it needs them; what that loses is measured "
+            "by kernel ridge regression from what was written, and printed.\n\n"
+            "examples:\n  kdistill export runs/digits\n"
+            "  kdistill export runs/digits --to kip,dc,mtt,hf\n"
+            "  kdistill export some/bundle --to all --prepared ~/prepared/cifar10 --tests 500 --out ~/exports",
+            "export",
+        ),
+        "import": Command(
+            "FILE",
+            "read a set that another program published, as data alone, into a bundle",
+            "Reads .npz of KIP, RFAD and FRePo, .pt of DC, DSA, DM, MTT and DATM, checkpoints of FRePo and RCIG, and "
+            "what export wrote. No pickle is executed. Images are in a whitened space that such files do not hold: name"
+            " the data prepared with it, or several, and that which the set predicts best on validation is taken.\n\n"
+            "examples:\n  kdistill import best.npz --prepared ~/prepared/cifar10 --out ~/bundles/rfad\n"
+            "  kdistill import best.npz --prepared ~/prepared/kip_zca ~/prepared/standard --out ~/bundles/rfad",
+            "import_",
         ),
         "status": Command(
             "DIR...",
@@ -76,9 +93,10 @@ COMMANDS = MappingProxyType(
         ),
         "verify": Command(
             "DIR",
-            "check a prepared data set: every digest, image, count, and the whitening",
+            "check a run directory, a bundle or a prepared data set: digests, arrays, counts, the whitening",
             "Prints a line for each problem; the exit status is then 2.\n\n"
-            "examples:\n  kdistill verify runs/digits/prepared\n  kdistill verify gs://bucket/cifar10",
+            "examples:\n  kdistill verify runs/digits\n  kdistill verify runs/digits/bundle\n"
+            "  kdistill verify gs://bucket/cifar10",
             "verify",
         ),
         "plan": Command(
@@ -107,14 +125,14 @@ COMMANDS = MappingProxyType(
             "Runs that are done are skipped, interrupted ones go on, and what fails is reported and does not stop the "
             "rest; the exit status is then 2. All runs are in one table, DIR/index.csv.\n\n"
             "a FILE.toml:\n"
-            "  preset = \"digits\"\n"
+            '  preset = "digits"\n'
             "  [set]                        # of every case\n"
             "  optim.steps = 40\n"
             "  [[grid]]                     # every combination; any number of grids\n"
-            "  data.whiten = [\"standard\", \"kip_zca\"]\n"
+            '  data.whiten = ["standard", "kip_zca"]\n'
             "  support.size = [10, 20]\n"
             "  [[case]]                     # one more\n"
-            "  command = \"label-solve\"\n"
+            '  command = "label-solve"\n'
             "  support.size = 50\n\n"
             "examples:\n  kdistill sweep mine.toml\n  kdistill sweep mine.toml --dry-run --no-calibrate",
             "sweep",
