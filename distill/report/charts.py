@@ -23,6 +23,8 @@ LEGEND_ROW = 0.21
 _ABOVE, _BELOW = 0.34, 0.48
 # Letters of a name that have room in half a legend.
 _LEGEND_NAME = 30
+# Letters of three names that have room in one row.
+_LEGEND_ROW_NAMES = 44
 # A logarithmic axis over less than this has too few ticks to be read.
 _DECADE = 12
 
@@ -77,7 +79,8 @@ class Scales:
 def line_chart(name: str, caption: str, lines: Sequence[Line], scales: Scales) -> Chart:
     """Draws lines over one another."""
     named = [line for line in lines if line.name]
-    legend_rows = math.ceil(len(named) / 2) if len(named) > 1 else 0
+    columns = 3 if sum(len(line.name) for line in named) < _LEGEND_ROW_NAMES else 2
+    legend_rows = math.ceil(len(named) / columns) if len(named) > 1 else 0
     height = HEIGHT + LEGEND_ROW * legend_rows
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         # Where places are measured the font may lack a letter of a name; the reader's font draws it.
@@ -89,7 +92,7 @@ def line_chart(name: str, caption: str, lines: Sequence[Line], scales: Scales) -
             _draw(axes, line)
         _scale(axes, scales)
         if legend_rows:
-            _legend(axes)
+            _legend(axes, columns)
         buffer = io.StringIO()
         none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=none, transparent=True)
@@ -153,12 +156,12 @@ def _cut(name: str) -> str:
     return name if len(name) <= _LEGEND_NAME else f"…{name[1 - _LEGEND_NAME :]}"
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, columns: int) -> None:
     axes.figure.legend(
         *axes.get_legend_handles_labels(),
         loc="upper left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=2,
+        ncols=columns,
         frameon=False,
         fontsize=9.5,
         labelcolor=INK.light,

@@ -74,9 +74,7 @@ def _block(block: Block) -> Element:
         case Paragraph(text):
             return node("p", text)
         case Missing(what, reason):
-            return node(
-                "p", node("strong", f"{what[:1].upper()}{what[1:]}."), f" Not shown: {reason}.", class_="missing"
-            )
+            return node("p", node("strong", f"{what}."), f" Not shown: {reason}.", class_="missing")
         case Stats(stats):
             return node("dl", [_stat(*stat) for stat in stats], class_="stats")
         case Table():

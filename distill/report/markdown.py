@@ -53,7 +53,7 @@ class Markdown:
             case Paragraph(text):
                 return escaped(text)
             case Missing(what, reason):
-                return f"> **{escaped(what[:1].upper() + what[1:])}.** Not shown: {escaped(reason)}."
+                return f"> **{escaped(what)}.** Not shown: {escaped(reason)}."
             case Stats(stats):
                 return "\n".join(f"- **{escaped(s.value)}** {escaped(s.name)} ({escaped(s.note)})" for s in stats)
             case Table(caption, header, rows, row_headers, strong):

@@ -8,12 +8,13 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from distill import environment
-from distill.bundle_manifest import LabelMode
+from distill.bundle_manifest import LabelMode, Origin
 from distill.config import Config, KernelConfig
 from distill.environment import Environment
 from distill.errors import UserError
 from distill.metrics import MetricsLog, Record
 from distill.outcome import Outcome
+from distill.protocol_result import ProtocolResult
 from distill.report.on_test import OnTest
 from distill.results import Results
 from distill.rundir import RunDir
@@ -62,10 +63,12 @@ class Subject:
     ridge: relative to the mean diagonal, as the support was chosen with
     learned: the chosen support
     records: of the outer steps, oldest first
-    results: what was measured
+    results: what was measured by its own kernel
+    protocols: what finite networks and other kernels reach on it
     on_test: kernels with test images
     config: of the run
     sessions: where it ran, oldest first
+    origin: where an imported set comes from; None for one that was distilled here
     """
 
     name: str
@@ -77,9 +80,11 @@ class Subject:
     learned: LearnedSet | Absent
     records: Sequence[Record] | Absent
     results: Results | Absent
+    protocols: Sequence[ProtocolResult]
     on_test: OnTest | Absent
     config: Config | Absent
     sessions: Sequence[Environment] | Absent
+    origin: Origin | None = None
 
 
 def held(of: Held | Absent) -> Held | None:
@@ -121,6 +126,7 @@ def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:
     records = MetricsLog(rundir.metrics_file).read()
     solved = outcome is not None and outcome.label_mode == "label_solve"
     sessions = rundir.environment_file
+    results = Results.load(rundir.results_file) if rundir.results_file.exists() else Absent(_NOT_EVALUATED)
     return Subject(
         name=rundir.path.name,
         path=rundir.path,
@@ -130,7 +136,8 @@ def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:
         ridge=config.krr.ridge if outcome is None else outcome.ridge,
         learned=_learned_in_run(rundir, outcome, on_test),
         records=records or Absent(_NO_STEPS if solved else f"{rundir.metrics_file.name} is not there: no step is done"),
-        results=Results.load(rundir.results_file) if rundir.results_file.exists() else Absent(_NOT_EVALUATED),
+        results=results,
+        protocols=_protocols(results),
         on_test=on_test,
         config=config,
         sessions=environment.from_json(sessions.read_text(encoding="utf-8"))
@@ -174,9 +181,11 @@ def subject_of_bundle(path: Path) -> Subject:
         ),
         records=Absent(without.format("steps")),
         results=results,
+        protocols=_protocols(results) or _stored_protocols(path),
         on_test=Absent(without.format("prepared data, hence without test images")),
         config=Absent(without.format("settings")),
         sessions=Absent(f"{without.format('sessions')}; made by {manifest.code_version} on jax {manifest.jax_version}"),
+        origin=manifest.origin,
     )
 
 
@@ -194,6 +203,20 @@ def named_apart(subjects: Sequence[Subject]) -> list[Subject]:
 
 _NO_STEPS = "its labels were solved for in closed form, and its images are real: there were no steps"
 _NOT_EVALUATED = "results.json is not there: kdistill evaluate measures what was distilled"
+
+
+def _protocols(results: Results | Absent) -> Sequence[ProtocolResult]:
+    return () if isinstance(results, Absent) else results.protocols
+
+
+def _stored_protocols(bundle: Path) -> Sequence[ProtocolResult]:
+    """What `kdistill evaluate` found about a bundle, in the folder it puts that by default."""
+    folder = bundle.parent / f"{bundle.name}-evaluation"
+    if not folder.is_dir():
+        return ()
+    from distill.finite.evaluation import PROTOCOLS_FILE, stored_protocols
+
+    return stored_protocols(folder / PROTOCOLS_FILE)
 
 
 def _dataset_of_run(rundir: RunDir, config: Config) -> str:

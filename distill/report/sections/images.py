@@ -24,7 +24,9 @@ def _caption(subject: Subject, learned: LearnedSet) -> str:
     if learned.label_mode == "label_solve":
         what = "the real images, with the labels that were solved for"
     elif held(subject.on_test) is None:
-        what = f"the learned images after {plural(learned.step, 'step')}; their starts need the run's prepared data"
+        what = (
+            f"the learned images after {plural(learned.step, 'step')}; where they began is with the run's prepared data"
+        )
     else:
         what = f"the learned images after {plural(learned.step, 'step')}, below the real ones they began as"
     if learned.label_mode != "fixed":

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from distill.bundle_manifest import Origin
 from distill.config import Config
 from distill.environment import Environment
 from distill.report.document import Block, Listing, Section, Table
-from distill.report.numbers import NONE
+from distill.report.numbers import NONE, percent
 from distill.report.sections.common import missing, named
 from distill.report.subject import Subject, held
 from distill.settings import config_to_toml, difference
@@ -23,9 +24,28 @@ def provenance(subjects: Sequence[Subject]) -> Section:
     if ran:
         blocks.append(_environments(ran))
     blocks += missing(subjects, "sessions", "the environment")
+    blocks += [
+        _origin(named(subject, subjects, "imported set"), subject.origin) for subject in subjects if subject.origin
+    ]
     folders = [(subject.name, str(subject.path)) for subject in subjects]
     blocks.append(Table("Where the report was read from", ("run", "folder"), folders, row_headers=2))
     return Section("Configuration and environment", "provenance", blocks)
+
+
+def _origin(caption: str, origin: Origin) -> Table:
+    rows = [
+        ("file", origin.file),
+        ("sha256", origin.sha256),
+        ("format", origin.kind),
+        ("layout", origin.layout),
+        ("labels", origin.labels),
+        ("images", origin.space),
+    ]
+    rows += [
+        (f"validation accuracy as {seen.whiten}", f"{percent(seen.accuracy)} of {seen.images:,} images")
+        for seen in origin.evidence
+    ]
+    return Table(caption, ("what", "as found"), rows, row_headers=2)
 
 
 def _differences(configured: Sequence[tuple[Subject, Config]]) -> Table:

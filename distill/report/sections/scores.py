@@ -17,19 +17,18 @@ def scores(subjects: Sequence[Subject]) -> Section:
     blocks: list[Block] = []
     for subject in subjects:
         results = held(subject.results)
-        if results is None:
-            continue
-        blocks.append(_regression(named(subject, subjects, "kernel ridge regression"), results))
-        if results.protocols:
-            title, header, rows = protocol_table(results.protocols, subject.dataset)
+        if results is not None:
+            blocks.append(_regression(subject, subjects, results))
+        if subject.protocols:
+            title, header, rows = protocol_table(subject.protocols, subject.dataset)
             blocks.append(Table(named(subject, subjects, title), header, rows))
         else:
-            reason = "no protocol was evaluated; kdistill evaluate --help says how"
+            reason = f"no protocol was evaluated; kdistill evaluate {subject.path} --protocol dc,kip does it"
             blocks.append(Missing(named(subject, subjects, "finite networks trained on the set"), reason))
     return Section("Scores", "scores", [*blocks, *missing(subjects, "results", "scores")])
 
 
-def _regression(caption: str, results: Results) -> Table:
+def _regression(subject: Subject, subjects: Sequence[Subject], results: Results) -> Table:
     chosen = "labels solved" if results.label_mode == "label_solve" else f"learned, step {results.step:,}"
     rows = [
         (chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
@@ -43,5 +42,5 @@ def _regression(caption: str, results: Results) -> Table:
     if results.validation is not None:
         validation = (percent(results.validation.accuracy), f"{results.validation.mse:.4f}")
         rows.append((f"{chosen}, on validation", *validation))
-    caption = f"{caption}: {results.support_size:,} images predict {results.num_test:,} test images, read once"
-    return Table(caption, ("support", "accuracy", "mse"), rows, strong=frozenset({0}))
+    what = f"{results.support_size:,} images predict {results.num_test:,} test images by kernel ridge regression"
+    return Table(named(subject, subjects, what), ("support", "accuracy", "mse"), rows, strong=frozenset({0}))

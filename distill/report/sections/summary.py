@@ -90,7 +90,7 @@ def _made_of(subjects: Sequence[Subject]) -> Table:
         learned, kernel = held(subject.learned), held(subject.kernel)
         size = NONE if learned is None else f"{len(learned.images):,}"
         labels = NONE if learned is None else LABELS[learned.label_mode]
-        step = NONE if learned is None else f"{learned.step:,}"
+        step = NONE if learned is None or learned.label_mode == "label_solve" else f"{learned.step:,}"
         what = subject.kernel.reason if isinstance(subject.kernel, Absent) else kernel_name(kernel)
         rows.append((subject.name, subject.dataset, what, subject.whiten, labels, size, step))
     header = ("run", "data set", "kernel", "whitening", "labels", "images", "chosen at step")
