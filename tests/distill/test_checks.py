@@ -2,24 +2,27 @@
 
 from dataclasses import replace
 from functools import reduce
+from pathlib import Path
 
 import pytest
 
 from distill.checks import RULES, check_image, check_support, check_values, flag, halvings, images_per_class
-from distill.config import Config, KernelConfig, SupportConfig
+from distill.config import Config, KernelConfig, KrrConfig, ScheduleConfig, SupportConfig
 from distill.errors import UserError
 from distill.model import network_of
 from distill.presets import PRESETS
+from distill.sampled import sampled_kernels
 
 DIGITS = PRESETS["digits"]
 
 
 def changed(name: str, value: object) -> Config:
     """`digits` with one value changed, by dotted name."""
-    *groups, leaf = name.split(".")
-    if not groups:
-        return replace(DIGITS, **{leaf: value})
-    return replace(DIGITS, **{groups[0]: replace(getattr(DIGITS, groups[0]), **{leaf: value})})
+
+    def inside(of: object, parts: list[str]) -> object:
+        return replace(of, **{parts[0]: inside(getattr(of, parts[0]), parts[1:])}) if parts else value
+
+    return inside(DIGITS, name.split("."))
 
 
 BAD = {
@@ -29,10 +32,34 @@ BAD = {
     "kernel.W_std": [0.0, -1.0, float("inf"), float("nan")],
     "kernel.b_std": [-0.1, float("nan")],
     "support.size": [0],
+    "loss.temperature": [0.0, float("inf")],
+    "augment.strength.flip": [-0.1, 1.1],
+    "augment.strength.crop": [-0.1, 1.1, float("nan")],
+    "augment.strength.rotate": [-1.0],
+    "augment.strength.scale": [0.9, float("inf")],
+    "augment.strength.brightness": [-1.0],
+    "augment.strength.saturation": [-1.0],
+    "augment.strength.contrast": [-1.0],
+    "augment.strength.cutout": [-0.1, 1.1],
+    "random_features.networks": [-1],
+    "random_features.width": [0],
+    "random_features.judges": [0],
     "optim.learning_rate": [0.0, -1e-3, float("nan")],
+    "optim.label_learning_rate": [0.0, float("nan")],
+    "optim.temperature_learning_rate": [0.0],
+    "optim.schedule.warmup": [-1],
+    "optim.schedule.end": [-0.1],
+    "optim.schedule.drop": [0.0],
+    "optim.momentum": [-0.1, 1.0],
+    "optim.second_momentum": [-0.1, 1.0],
+    "optim.epsilon": [0.0],
+    "optim.weight_decay": [-0.1],
+    "optim.clip": [0.0],
     "optim.steps": [-1],
     "optim.target_batch": [0],
     "krr.ridge": [-1e-9, float("nan")],
+    "krr.first_ridge": [0.0, float("inf")],
+    "krr.ridge_steps": [0],
     "evaluate.every": [0],
     "evaluate.baseline_draws": [-1],
     "checkpoint.every": [0],
@@ -58,11 +85,13 @@ def test_a_bad_value_is_refused_in_one_line(name: str, value: float) -> None:
 
 def test_the_examples_in_the_messages_are_allowed() -> None:
     for rule in RULES:
-        kind = type(reduce(getattr, rule.name.split("."), DIGITS))
-        assert rule.accepts(kind(rule.example))
+        value = reduce(getattr, rule.name.split("."), DIGITS)
+        assert rule.accepts(float(rule.example) if value is None else type(value)(rule.example))
 
 
-@pytest.mark.parametrize(("name", "value"), [("optim.steps", 0), ("krr.ridge", 0.0), ("kernel.b_std", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("optim.steps", 0), ("krr.ridge", 0.0), ("kernel.b_std", 0.0), ("optim.clip", None)]
+)
 def test_edges_are_allowed(name: str, value: float) -> None:
     check_values(changed(name, value))
 
@@ -126,6 +155,55 @@ def test_an_image_is_refused_exactly_where_the_network_refuses_it(kernel: Kernel
 def test_values_of_a_kernel_must_go_together(kernel: KernelConfig, message: str) -> None:
     with pytest.raises(UserError, match=message):
         check_values(replace(DIGITS, kernel=kernel))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "optim.schedule",
+            ScheduleConfig("piecewise"),
+            r"schedule\.at is \(\), .*--optim\.schedule\.at 100 200",
+        ),
+        ("optim.schedule", ScheduleConfig("piecewise", at=(5, 3)), r"at is \(5, 3\), .*ascending"),
+        ("krr", KrrConfig(0.0, first_ridge=0.1), r"krr\.first_ridge is 0\.1.*--krr\.first-ridge None"),
+        ("random_features.networks", 4, r"random_features\.networks is 4.*--kernel\.get nngp"),
+        ("kernel.sampled", ("depth=0",), r"kernel\.sampled has 'depth=0': kernel\.depth is 0"),
+        ("kernel.sampled", ("same", "network=myrtle"), r"'network=myrtle': kernel\.depth is 2, .*5, 7, 10"),
+        (
+            "kernel.sampled",
+            ("depth",),
+            r"sampled has 'depth', allowed is 'same' or NAME=VALUE.*--kernel\.sampled",
+        ),
+        ("kernel.sampled", ("dtype=float64",), r"has 'dtype=float64', allowed is .*names from network, depth"),
+        ("kernel.sampled", ("depth=x",), r"has 'depth=x', allowed as depth is a valid integer"),
+    ],
+)
+def test_values_of_the_loop_must_go_together(name: str, value: object, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        check_values(changed(name, value))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_sampled_kernel_must_fit_the_image() -> None:
+    kernel = KernelConfig("fc", 1, sampled=("same", "network=conv_net,depth=4"))
+    with pytest.raises(UserError, match=r"kernel\.depth is 4.*8x8"):
+        check_image(kernel, (8, 8, 1))
+
+
+def test_sampled_kernels_change_the_main_one() -> None:
+    main = KernelConfig("conv_net", 3, activation="erf", sampled=("same", " network = conv_vec, depth=8,width=None "))
+    alone = replace(main, sampled=())
+    assert sampled_kernels(main) == (alone, replace(alone, network="conv_vec", depth=8))
+    assert sampled_kernels(alone) == (alone,)
+
+
+def test_noise_needs_no_real_images_and_a_set_to_start_from_must_be_there(tmp_path: Path) -> None:
+    check_support(SupportConfig(12, start="noise"), (1, 1))
+    with pytest.raises(UserError, match=r"support\.size is 1, .* 2 classes"):
+        check_support(SupportConfig(1, start="noise"), (1, 1))
+    with pytest.raises(UserError, match=r"support\.start is .*, allowed is real, noise, .*--support\.start"):
+        check_support(SupportConfig(12, start=str(tmp_path)), (1, 1))
 
 
 def test_images_are_dealt_evenly() -> None:
