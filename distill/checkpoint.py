@@ -100,7 +100,7 @@ class Checkpoints:
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
-                arrays = self._read(step)
+                arrays = _read(self.folder / str(step))
             except _DamagedError as error:
                 damaged[step] = str(error)
                 LOG.warning("checkpoint of step %d in %s is damaged: %s", step, self.folder, error)
@@ -116,22 +116,6 @@ class Checkpoints:
                 "remove it and run the same command again to start from step 0"
             )
         return None
-
-    def _read(self, step: int) -> dict[str, np.ndarray]:
-        """Every leaf of a step by name, its digest checked."""
-        path = self.folder / str(step)
-        try:
-            with _without_echoes():
-                digests = dict(ocp.metadata(path).custom_metadata["digests"])
-                arrays = dict(ocp.load(path))
-        except Exception as error:  # of any class: it depends on the byte that is damaged
-            raise _DamagedError(f"it cannot be read ({type(error).__name__}: {_first_line(error)})") from error
-        if digests.keys() != arrays.keys():
-            raise _DamagedError(f"leaf {min(digests.keys() ^ arrays.keys())} has no data or no digest")
-        for name, array in arrays.items():
-            if not isinstance(array, np.ndarray) or _digest(step, name, array) != digests[name]:
-                raise _DamagedError(f"leaf {name} is not what was saved: its sha256 differs")
-        return arrays
 
     def _fill(self, step: int, arrays: dict[str, np.ndarray], like: State) -> State:
         """The state of the structure of `like` with the values of `arrays`."""
@@ -163,6 +147,32 @@ class Checkpoints:
         for entry in self.folder.iterdir():
             if entry.name.startswith(".deleted-") or entry.name.endswith(".orbax-checkpoint-tmp"):
                 shutil.rmtree(entry)
+
+
+def damaged(folder: Path) -> Iterator[str]:
+    """Every damaged step in a folder of checkpoints, one complete line each; the folder is left as it is."""
+    for path in sorted((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
+        try:
+            _read(path)
+        except _DamagedError as error:
+            yield f"{path} is damaged: {error}; remove it, or copy it back from a backup"
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Every leaf of a step by name, its digest checked."""
+    path = path.absolute()
+    try:
+        with _without_echoes():
+            digests = dict(ocp.metadata(path).custom_metadata["digests"])
+            arrays = dict(ocp.load(path))
+    except Exception as error:  # of any class: it depends on the byte that is damaged
+        raise _DamagedError(f"it cannot be read ({type(error).__name__}: {_first_line(error)})") from error
+    if digests.keys() != arrays.keys():
+        raise _DamagedError(f"leaf {min(digests.keys() ^ arrays.keys())} has no data or no digest")
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or _digest(int(path.name), name, array) != digests[name]:
+            raise _DamagedError(f"leaf {name} is not what was saved: its sha256 differs")
+    return arrays
 
 
 @contextmanager

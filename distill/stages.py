@@ -44,6 +44,10 @@ class Stages:
         """Whether its inputs and outputs are those of the last time it was done."""
         return self._read().get(stage.name) == _digests(stage)
 
+    def knows(self, name: str) -> bool:
+        """Whether the stage was ever done."""
+        return name in self._read()
+
     def done(self, stage: Stage) -> None:
         """Remembers a stage that has just been done."""
         known = {**self._read(), stage.name: _digests(stage)}

@@ -1,6 +1,9 @@
 """verify: checks everything about something stored."""
 
 import sys
+from collections.abc import Iterator
+
+from etils import epath
 
 from distill.commands.call import Call
 from distill.commands.lines import data_line
@@ -8,22 +11,44 @@ from distill.errors import UserError
 from distill.job import parse_stored
 from pipeline.files import absolute
 from pipeline.manifest import Manifest
-from pipeline.verify import problems
 
 
 def act(call: Call) -> None:
-    """Check everything about something stored."""
+    """Check everything about something stored: a run directory, a bundle, or a prepared data set."""
     path = absolute(parse_stored(call.args, call.prog, call.description))
-    for name, what in {
-        "config.toml": "a run directory (its data set is in prepared/)",
-        "support.npz": "a bundle",
-    }.items():
-        if (path / name).exists():
-            raise UserError(f"DIR is {path}, {what}; allowed is a prepared data set")
     found = 0
-    for problem in problems(path):
+    for problem in _problems(path):
         found += 1
-        print(problem, file=sys.stderr)
+        print(" ".join(problem.split()), file=sys.stderr)
     if found:
         raise UserError(f"{path} has {found} problem{'s' * (found > 1)}, named above")
-    print(data_line(str(path), Manifest.load(path)) + ": all as it was written")
+    print(_summary(path) + ": all as it was written")
+
+
+def _problems(path: epath.Path) -> Iterator[str]:
+    if (path / "config.toml").exists():
+        from distill.verify_run import run_faults
+
+        return run_faults(path)
+    if _is_bundle(path):
+        from distill.bundle_read import faults
+
+        return faults(path)
+    from pipeline.verify import problems
+
+    return problems(path)
+
+
+def _summary(path: epath.Path) -> str:
+    if (path / "config.toml").exists():
+        return f"{path}, a run directory"
+    if _is_bundle(path):
+        from distill.bundle_manifest import BundleManifest
+
+        manifest = BundleManifest.from_file(path / "manifest.json")
+        return f"{path}, {manifest.support_size} images distilled from {manifest.dataset} {manifest.dataset_version}"
+    return data_line(str(path), Manifest.load(path))
+
+
+def _is_bundle(path: epath.Path) -> bool:
+    return (path / "support.npz").exists() or (path / "transform.npz").exists()
