@@ -25,10 +25,10 @@ class Asked:
     # A run directory or a bundle.
     what: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
     # Protocols, joined by commas. Without any a run is measured again by its own kernel.
-    protocol: Annotated[str, arg(metavar="NAMES")] = ""
+    protocol: Annotated[str, arg(metavar="NAMES", help_behavior_hint="")] = ""
     # Networks of the protocols, instead of their own: names as convnet-instance-w32-d2, and for krr kernels, each
     # written as what differs from the run's: network=fc,depth=1,get=nngp, or same.
-    networks: Annotated[tuple[str, ...], arg(metavar="NAME")] = ()
+    networks: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")] = ()
     # Networks trained for each figure, and draws of random real images beside them.
     seeds: int = 5
     # Bundles only: the prepared data set to judge on.
