@@ -1,0 +1,62 @@
+"""The planned peak beside the measured one, and what it is made of."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from distill.config import OptimConfig, SupportConfig
+from distill.planning.data import DataSize
+from distill.planning.memory import Memory, Part, memory_of
+from distill.planning.shape import shape_of
+from tests.helpers import peak_memory
+
+ROOT = Path(__file__).parents[3]
+FAST = "digits, 200 images"
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == FAST else pytest.param(name, marks=pytest.mark.slow) for name in peak_memory.CASES]
+)
+def test_the_peak_is_within_a_quarter_of_the_prediction(name: str) -> None:
+    command = [sys.executable, "-m", "tests.helpers.peak_memory", name]
+    # Optimised as a run is, which takes the compiler other memory than the suite's way.
+    environment = {**os.environ, "XLA_FLAGS": ""}
+    answer = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    measured, predicted = map(int, answer.stdout.split())
+    assert predicted == pytest.approx(measured, rel=0.25)
+
+
+def memory(name: str, devices: int = 2, support: int | None = None, targets: int | None = None) -> Memory:
+    case = peak_memory.CASES[name]
+    config = replace(
+        peak_memory.config_of(case),
+        support=SupportConfig(support or case.support),
+        optim=OptimConfig(target_batch=targets or case.targets),
+    )
+    return memory_of(shape_of(config, DataSize("random", case.shape, 10, case.train, 0, 0), devices))
+
+
+def test_more_targets_take_no_more_memory() -> None:
+    few, many = (memory("32x32", targets=targets) for targets in (2_000, 8_000))
+    assert few.host == many.host
+    assert few.host < 2e9
+
+
+def test_more_of_anything_else_takes_more() -> None:
+    for one, more in (
+        (memory("28x28"), memory("28x28", support=3_000)),
+        (memory("28x28"), memory("28x28", devices=64)),
+        (memory("28x28"), memory("32x32")),
+    ):
+        assert one.host < more.host
+
+
+def test_devices_that_share_the_hosts_memory_add_to_it() -> None:
+    parts = (Part("process", host=5), Part("tile", device=7))
+    shared, apart = (Memory(parts, shared, devices=3) for shared in (True, False))
+    assert (shared.host, shared.device, shared.limited) == (26, 7, 26)
+    assert (apart.host, apart.device, apart.limited) == (5, 7, 7)

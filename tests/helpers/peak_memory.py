@@ -1,0 +1,86 @@
+"""The peak memory of outer steps, measured and planned.
+
+`python -m tests.helpers.peak_memory NAME` takes one step, and an evaluation, of a case below on random images, with
+everything compiled anew; prints the largest resident memory of its process in bytes, and the plan's.
+"""
+
+import os
+import resource
+import sys
+from typing import NamedTuple
+
+from distill import devices
+from distill.config import Config, DataConfig, EvaluateConfig, KernelConfig, OptimConfig, SupportConfig
+
+
+class Case(NamedTuple):
+    """shape: (h, w, c). train: images. kernel: network and precision. support, targets: images of a step."""
+
+    shape: tuple[int, int, int]
+    train: int
+    kernel: KernelConfig
+    support: int
+    targets: int
+
+
+CASES = {
+    "digits": Case((8, 8, 1), 1437, KernelConfig("conv_net", 2), 10, 400),
+    "digits, 200 images": Case((8, 8, 1), 1437, KernelConfig("fc", 1), 200, 400),
+    "28x28": Case((28, 28, 1), 8_000, KernelConfig("conv_net", 3), 10, 64),
+    "32x32": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 10, 64),
+    "32x32, 20 images": Case((32, 32, 3), 2_000, KernelConfig("conv_net", 3), 20, 32),
+    "16x16, global mean": Case((16, 16, 3), 2_000, KernelConfig("conv_net", 2, global_pool=True), 10, 128),
+    "dense, 5,000 targets": Case((32, 32, 3), 45_000, KernelConfig("fc", 1), 100, 5_000),
+    "no pools": Case((16, 16, 3), 20_000, KernelConfig("conv_vec", 3), 50, 1_000),
+    "float64": Case((16, 16, 3), 10_000, KernelConfig("conv_net", 2, dtype="float64"), 20, 256),
+}
+
+
+def config_of(case: Case) -> Config:
+    """The configuration of a case."""
+    return Config(
+        DataConfig(),
+        case.kernel,
+        SupportConfig(case.support),
+        OptimConfig(steps=1, target_batch=case.targets),
+        evaluate=EvaluateConfig(baseline_draws=0),
+    )
+
+
+def main(name: str) -> None:
+    """Takes the step."""
+    os.environ["KERNELDISTILL_CACHE"] = ""
+    devices.setup()
+    import jax
+    import numpy as np
+
+    from distill import run  # noqa: F401  # what a run loads
+    from distill.draw import balanced
+    from distill.evaluate import evaluate
+    from distill.model import engine_of
+    from distill.planning.data import DataSize
+    from distill.planning.memory import memory_of
+    from distill.planning.shape import shape_of
+    from distill.problem import Problem
+    from distill.step import advance, begin
+    from distill.support import real_support
+    from distill.targets import Targets
+    from pipeline.split import Split
+
+    case = CASES[name]
+    config, engine = config_of(case), engine_of(case.kernel, case.shape)
+    rng = np.random.default_rng(0)
+    labels = np.arange(case.train, dtype=np.int32) % 10
+    train = Split(rng.standard_normal((case.train, *case.shape), dtype=np.float32), labels)
+    held_out = Split(train.images[:64], labels[:64])
+    start = real_support(train, balanced(labels, 10, case.support, rng), 10, engine.dtype)
+    problem = Problem(config, engine, start, Targets(engine, train, 10), Targets(engine, held_out, 10))
+    evaluate(engine, start, problem.validation, config.krr.ridge)
+    advance(problem, begin(problem), 0)
+    measured = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size = DataSize("random", case.shape, 10, case.train, 64, 0)
+    print(measured, memory_of(shape_of(config, size, len(jax.devices()))).host)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
