@@ -9,7 +9,7 @@ from distill.draw import Stream, balanced, generator
 from distill.gradient import columns_of_support, kernel_of, kernel_of_support
 from distill.krr import Regression
 from distill.losses import half_mse
-from distill.step import Watch
+from distill.preemption import Watch
 from distill.support import Support, real_support
 from distill.targets import Targets
 from kernels.engine import Engine
@@ -28,30 +28,37 @@ class Score(NamedTuple):
     mse: float
 
 
-def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: float) -> Regression:
+def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: float, watch: Watch = iter) -> Regression:
     """The regression from the images [s, h, w, c] of a support, `rows` being their features.
+
+    watch: sees every chunk of the kernel before it is worked on
 
     Raises:
       UserError: when solved with, if the kernel of the images cannot be inverted.
     """
-    return Regression(kernel_of_support(engine, rows, columns_of_support(engine, images)), ridge)
+    return Regression(kernel_of_support(engine, rows, columns_of_support(engine, images), watch), ridge)
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
     """Predicts every image of `targets` from `support` (2107.13034, eq. 1) and scores it.
 
-    watch: sees every chunk of targets before it is worked on
+    watch: sees every chunk, of targets and of the support itself, before it is worked on
 
     Raises:
       UserError: the kernel of the support cannot be inverted.
     """
+    return processes.together(_evaluate, engine, support, targets, ridge, watch=watch)
+
+
+def _evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch) -> Score:
     size = len(support.images)
-    processes.piece("evaluation", engine, size)
+    processes.piece("evaluation", size)
     rows = engine.rows(support.images)
-    alpha = regression_of(engine, support.images, rows, ridge).solve(support.labels)
+    regression = regression_of(engine, support.images, rows, ridge, watch)
+    alpha = processes.from_writer(lambda: regression.solve(support.labels))
     hits, loss = 0, 0.0
-    for chunk in watch(targets.chunks(size)):
-        processes.piece("evaluation of a chunk", engine, size, len(chunk.features))
+    for chunk in processes.in_step(watch(targets.chunks(size))):
+        processes.piece("evaluation of a chunk", size, len(chunk.features))
         predictions = kernel_of(engine, rows, chunk.features, len(chunk.labels)).T @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
         loss += half_mse(predictions, chunk.labels).total

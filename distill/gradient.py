@@ -14,11 +14,13 @@ processes work as one, each goes through its own part of the targets; what they 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from distill import processes
 from distill.krr import Regression
 from distill.losses import LossFunction
+from distill.preemption import Watch
 from distill.support import Support
 from distill.targets import Chunk
 from kernels.engine import Engine
@@ -29,7 +31,7 @@ from kernels.group import filled
 class Gradient(NamedTuple):
     """A loss and its gradient.
 
-    loss: mean over targets and classes
+    loss: mean over its terms
     images: [s, h, w, c] gradient by the support's pixels, in the dtype of the kernel
     labels: float64 [s, k] gradient by the support's labels
     log_temperature: gradient by the logarithm of the loss's temperature; 0 where it has none
@@ -44,35 +46,43 @@ class Gradient(NamedTuple):
 
 
 def loss_and_gradient(
-    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction
+    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch = iter
 ) -> Gradient:
-    """Differentiates the mean of `loss` over all targets of `chunks` by the support.
+    """Differentiates the mean of `loss` over all targets of `chunks` by the support and the loss's temperature.
+
+    watch: sees every chunk, of targets and of the support itself, before it is worked on
 
     Raises:
-      UserError: the kernel of the support cannot be inverted.
+      NumericalFault: the kernel of the support cannot be inverted.
     """
+    return processes.together(_loss_and_gradient, engine, support, chunks, ridge, loss, watch=watch)
+
+
+def _loss_and_gradient(
+    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch
+) -> Gradient:
     size = len(support.images)
-    processes.piece("gradient", engine, size)
+    processes.piece("gradient", size)
     rows, itself = engine.rows(support.images), columns_of_support(engine, support.images)
-    regression = Regression(kernel_of_support(engine, rows, itself), ridge)
-    alpha = regression.solve(support.labels)
+    regression = Regression(kernel_of_support(engine, rows, itself, watch), ridge)
+    alpha = processes.from_writer(lambda: regression.solve(support.labels))
 
     total, count, g_log_temperature = 0.0, 0, 0.0
     g_alpha = np.zeros_like(alpha)
     g_rows: Features | None = None
-    for chunk in chunks:
-        processes.piece("gradient of a chunk", engine, size, len(chunk.features))
+    for chunk in processes.in_step(watch(chunks)):
+        processes.piece("gradient of a chunk", size, len(chunk.features))
         k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
         found = loss(k_st.T @ alpha, chunk.labels)
         residual = found.by_predictions
-        total, count = total + found.total, count + residual.size
+        total, count = total + found.total, count + found.terms
         g_log_temperature += found.by_log_temperature
         g_alpha += k_st @ residual
         g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows)
 
     g_alpha, total, count, g_log_temperature = processes.total((g_alpha, total, count, g_log_temperature))
-    g_kernel, g_labels = regression.pull_back(alpha, g_alpha)
-    g_rows = _pull_back_support(engine, rows, itself, g_kernel, g_rows)
+    g_kernel, g_labels = processes.from_writer(lambda: regression.pull_back(alpha, g_alpha))
+    g_rows = _pull_back_support(engine, rows, itself, g_kernel, g_rows, watch)
     g_images = processes.total(np.asarray(engine.pull_back_rows(support.images, g_rows)))
     images = g_images / count
     return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
@@ -87,32 +97,42 @@ class OwnColumns(NamedTuple):
     """The columns of k_ss that are this process's; all of them if it is alone.
 
     share: which
-    features: of these images, padded to what every process has
+    size: columns of a chunk
+    chunks: features of their images, padded to what every process has and to whole chunks
     """
 
     share: processes.Share
-    features: Features
+    size: int
+    chunks: tuple[Features, ...]
 
 
 def columns_of_support(engine: Engine, images: np.ndarray) -> OwnColumns:
-    """A support's images [s, h, w, c] as the columns of its own kernel."""
+    """A support's images [s, h, w, c] as the columns of its own kernel, in chunks as those of targets."""
     share = processes.share(len(images))
     own = images[share.start : share.stop] if share.start < share.stop else images[-1:]
-    return OwnColumns(share, engine.columns(filled(own, share.each)))
+    size = min(share.each, engine.chunk(share.each, len(images)))
+    padded = filled(own, -(-share.each // size) * size)
+    chunks = tuple(engine.columns(padded[start : start + size]) for start in range(0, len(padded), size))
+    return OwnColumns(share, size, chunks)
 
 
-def kernel_of_support(engine: Engine, rows: Features, itself: OwnColumns) -> np.ndarray:
+def kernel_of_support(engine: Engine, rows: Features, itself: OwnColumns, watch: Watch = iter) -> np.ndarray:
     """k_ss [s, s] in float64 on the host; `rows` and `itself` are the same images as rows and as columns."""
-    own = np.ascontiguousarray(np.asarray(engine.block(rows, itself.features))[:, : itself.share.each])
+    chunks = processes.in_step(watch(itself.chunks))
+    blocks = [np.asarray(engine.block(rows, chunk))[:, : itself.size] for chunk in chunks]
+    own = np.ascontiguousarray(np.concatenate(blocks, axis=1)[:, : itself.share.each])
     return np.concatenate(processes.gather(own), axis=1)[:, : len(rows)].astype(np.float64)
 
 
 def _pull_back_support(
-    engine: Engine, rows: Features, itself: OwnColumns, g_kernel: np.ndarray, onto: Features | None
+    engine: Engine, rows: Features, itself: OwnColumns, g_kernel: np.ndarray, onto: Features | None, watch: Watch
 ) -> Features:
     """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
     k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
     """
-    own = slice(itself.share.start, itself.share.stop)
-    return engine.pullback(rows, itself.features, (g_kernel + g_kernel.T)[:, own], onto)
+    own = (g_kernel + g_kernel.T)[:, itself.share.start : itself.share.stop]
+    for number, chunk in enumerate(processes.in_step(watch(itself.chunks))):
+        cotangent = own[:, number * itself.size : (number + 1) * itself.size]
+        onto = jax.block_until_ready(engine.pullback(rows, chunk, cotangent, onto))
+    return onto

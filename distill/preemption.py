@@ -25,9 +25,15 @@ ECHO_SECONDS = 1.0
 # What goes on longer than this after a signal without a poll, such as the compiler, is not waited for, in seconds.
 PATIENCE_SECONDS = 8.0
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# By this signal `distill.watchdog` hands on one that another process has received. It is never a second one.
+HANDED_ON = signal.SIGUSR1
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, HANDED_ON)
 
 Item = TypeVar("Item")
+
+# Sees every piece of work before it is begun.
+Watch = Callable[[Iterable[Item]], Iterable[Item]]
 
 
 class Deferred:
@@ -109,9 +115,9 @@ def handled() -> Iterator[None]:
     def answer(number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not first:
-            first.append(now)
+            first.extend([] if number == HANDED_ON else [now])
             _modes[-1]()
-        elif now - first[0] > ECHO_SECONDS:
+        elif number != HANDED_ON and now - first[0] > ECHO_SECONDS:
             os._exit(INTERRUPTED)
 
     before = {number: signal.signal(number, answer) for number in _SIGNALS}

@@ -5,7 +5,6 @@ batch of targets, drawn anew, class-balanced and without replacement, for every 
 seed and the step.
 """
 
-from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -18,9 +17,9 @@ from distill.faults import NumericalFault
 from distill.gradient import Gradient, loss_and_gradient
 from distill.losses import loss_of
 from distill.optim import Parameters, optimiser, tempered
+from distill.preemption import Watch
 from distill.problem import Problem
 from distill.support import Support, regressed, unflipped
-from distill.targets import Chunk
 
 
 class Learner(NamedTuple):
@@ -55,10 +54,6 @@ class Taken(NamedTuple):
     ridge: float
 
 
-# Sees every chunk of targets before it is worked on.
-Watch = Callable[[Iterable[Chunk]], Iterable[Chunk]]
-
-
 def begin(problem: Problem) -> Learner:
     """The learner at step 0."""
     config = problem.config
@@ -70,6 +65,7 @@ def begin(problem: Problem) -> Learner:
 def advance(problem: Problem, learner: Learner, step: int, watch: Watch = iter, ridge_factor: float = 1.0) -> Taken:
     """Takes outer step number `step`, counted from 0. Equal arguments give equal results.
 
+    watch: sees every chunk of work before it is begun
     ridge_factor: the ridge is that of the configuration times this; see `raised`.
 
     Raises:
@@ -80,11 +76,11 @@ def advance(problem: Problem, learner: Learner, step: int, watch: Watch = iter, 
     num_classes, size = targets.labels.shape[1], len(source.images)
     rng = generator(config.seed, Stream.TARGETS, step)
     batch = balanced(targets.split.labels, num_classes, config.optim.target_batch, rng)
-    chunks = watch(targets.chunks(size, batch, problem.change(step)))
+    chunks = targets.chunks(size, batch, problem.change(step))
     ridge, loss = ridge_at(config, step, ridge_factor), loss_of(config.loss, float(learner.log_temperature))
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
-            gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss)
+            gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss, watch)
         _check_finite(gradient)
     except NumericalFault as fault:
         raise _of_images(fault, len(support.images)).at(step + 1) from fault

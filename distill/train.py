@@ -12,11 +12,11 @@ from distill.evaluate import Score, evaluate
 from distill.events import Events
 from distill.keeper import Keeper
 from distill.metrics import MetricsLog, Record
-from distill.preemption import Deferred, handled
+from distill.preemption import Deferred, Watch, handled
 from distill.problem import Problem
 from distill.rollback import GaveUpError, check_range, safely
 from distill.schedule import to_validate
-from distill.step import Learner, Taken, Watch, advance, begin, raised
+from distill.step import Learner, Taken, advance, begin, raised
 from distill.support import Support, regressed
 
 
@@ -56,7 +56,7 @@ class _Session(NamedTuple):
     """What the steps of one process share.
 
     problem: worked on
-    watch: sees every chunk of targets before it is worked on
+    watch: sees every chunk of work before it is begun
     note: tells the user one line
     clock: seconds the loop has taken in all sessions
     """

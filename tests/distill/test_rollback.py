@@ -12,9 +12,10 @@ import distill.train
 from distill.checkpoint import Checkpoints
 from distill.config import KrrConfig
 from distill.faults import Diagnosis, NumericalFault
+from distill.preemption import Watch
 from distill.problem import Problem
 from distill.rollback import GaveUpError
-from distill.step import Learner, Taken, Watch
+from distill.step import Learner, Taken
 from distill.support import Support
 from tests.helpers.tiny_run import (
     CONFIG,
