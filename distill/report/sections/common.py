@@ -15,7 +15,8 @@ LABELS = {"fixed": "one-hot", "learned": "learned", "label_solve": "solved for"}
 
 def kernel_name(kernel: KernelConfig) -> str:
     """A kernel in a few words."""
-    return f"{kernel.network} of depth {kernel.depth}, {kernel.get.upper()}, {kernel.dtype}"
+    activation = "" if kernel.activation == "relu" else f" with {kernel.activation}"
+    return f"{kernel.network} of depth {kernel.depth}{activation}, {kernel.get.upper()}, {kernel.dtype}"
 
 
 def named(subject: Subject, subjects: Sequence[Subject], what: str) -> str:

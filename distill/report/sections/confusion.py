@@ -40,7 +40,7 @@ def confusion_counts(fit: Fit) -> np.ndarray:
 
 def _pairs(caption: str, names: Sequence[str], counts: np.ndarray) -> Table:
     wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    order = np.argsort(-wrong, axis=None, kind="stable")[: min(PAIRS, np.count_nonzero(wrong))]
     rows = []
     for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
         part = percent(wrong[true, predicted] / max(1, counts[true].sum()))

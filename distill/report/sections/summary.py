@@ -15,7 +15,8 @@ def title_of(subjects: Sequence[Subject]) -> str:
     """The result in a sentence."""
     if len(subjects) > 1:
         names = sorted({subject.dataset for subject in subjects})
-        return f"{len(subjects)} runs on {' and '.join(names) if len(names) < 3 else f'{len(names)} data sets'}"
+        kind = "runs" if all(held(subject.config) for subject in subjects) else "sets"
+        return f"{len(subjects)} {kind} on {' and '.join(names) if len(names) < 3 else f'{len(names)} data sets'}"
     (subject,) = subjects
     learned, results = held(subject.learned), held(subject.results)
     if learned is None:
