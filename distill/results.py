@@ -67,6 +67,18 @@ class Results:
                 f"{path} is damaged ({first}): measure again with kdistill evaluate {path.parent}"
             ) from error
 
+    @classmethod
+    def protocols_of(cls, path: Path, support_sha256: str) -> tuple[ProtocolResult, ...]:
+        """The protocols that a support was judged by, of results that are about to be measured again.
+
+        Those of another support are left out; a file that is missing or damaged has none.
+        """
+        try:
+            found = cls.load(path).protocols
+        except UserError:
+            return ()
+        return tuple(result for result in found if result.support_sha256 == support_sha256)
+
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""
         learned = "labels solved" if self.label_mode == "label_solve" else f"learned, step {self.step}"

@@ -21,7 +21,9 @@ from distill.live import LivePicture
 from distill.metrics import MetricsLog
 from distill.model import engine_of
 from distill.outcome import Outcome
+from distill.planning.check import check_memory
 from distill.problem import problem_of
+from distill.protocol_result import set_sha256
 from distill.results import Measured, Results
 from distill.rundir import RunDir
 from distill.schedule import to_keep
@@ -46,6 +48,7 @@ def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
         tell(f"{rundir.path} is done, and all it made is as it was written: nothing to do")
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
+    check_memory(config, rundir)
     prepare(config, rundir, options)
     made_by = {"distill": lambda: distill(config, rundir), "evaluate": lambda: evaluate(rundir)}
     made_by["export"] = lambda: export(rundir)
@@ -91,6 +94,7 @@ def distill(config: Config, rundir: RunDir) -> None:
     """
     if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
+    check_memory(config, rundir)
     data, engine = _open(config, rundir)
     start = start_of(config, data, rundir.start_file)
     problem = problem_of(config, data, engine, start.support)
@@ -161,6 +165,7 @@ def evaluate(rundir: RunDir) -> None:
         start=Measured(*start),
         random_real=tuple(Measured(*score) for score in baselines),
         validation=None if held_out is None else Measured(*held_out),
+        protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
     )
     write_whole(rundir.results_file, results.to_json().encode())
     _done("evaluate", rundir)

@@ -1,8 +1,16 @@
 """What is told of a support under protocols: DD-Ranking's two figures, and the closing table."""
 
+import numpy as np
 import pytest
 
-from distill.protocol_result import WholeTrain, hard_label_recovery, improvement_over_random, protocol_table
+from distill.protocol_result import (
+    WholeTrain,
+    hard_label_recovery,
+    improvement_over_random,
+    merged,
+    protocol_table,
+    set_sha256,
+)
 from tests.helpers.protocol_results import protocol_result, trained
 
 
@@ -41,3 +49,16 @@ def test_the_table() -> None:
         "0.0005",
     )
     assert rows[1][:8] == ("krr, conv_net ntk", "1", "95.8 %", "45.0 ± 5.0 %", "-", "-1.2", "-", "-")
+
+
+def test_a_result_replaces_its_older_self_and_those_of_other_supports_go() -> None:
+    dc, kip = protocol_result(), protocol_result(protocol="kip")
+    anew, other = protocol_result(ior=0.25), protocol_result(protocol="dsa", support_sha256="6" * 64)
+    assert merged((dc, kip, other), (anew,)) == (kip, anew)
+    assert merged((), (dc,)) == (dc,)
+
+
+def test_the_digest_is_of_images_and_labels() -> None:
+    images, labels = np.zeros((2, 4, 4, 1)), np.eye(2)
+    assert set_sha256(images, labels) == set_sha256(images.astype(np.float32), labels)
+    assert len({set_sha256(images, labels), set_sha256(images + 1, labels), set_sha256(images, -labels)}) == 3

@@ -72,3 +72,13 @@ def test_results_from_before_there_were_protocols_are_read(tmp_path: Path) -> No
     path = tmp_path / "results.json"
     path.write_text(json.dumps(older))
     assert Results.load(path) == RESULTS
+
+
+def test_protocols_of_the_same_support_outlive_a_measurement(tmp_path: Path) -> None:
+    own, other = protocol_result(support_sha256="a" * 64), protocol_result(support_sha256="b" * 64)
+    path = tmp_path / "results.json"
+    assert Results.protocols_of(path, "a" * 64) == ()
+    path.write_text(replace(RESULTS, protocols=(own, other)).to_json())
+    assert Results.protocols_of(path, "a" * 64) == (own,)
+    path.write_text("{")
+    assert Results.protocols_of(path, "a" * 64) == ()

@@ -1,0 +1,54 @@
+"""The protocol krr: the scores of `distill.evaluate`, for the set, its hard labels, random images and all of train."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distill.evaluate import evaluate, random_support
+from distill.finite import krr as module
+from distill.finite.krr import judged_by_krr, kernel_name
+from distill.model import engine_of
+from distill.support import Support, regressed
+from distill.targets import Targets
+from tests.helpers.subjects import CLASSES, SHAPE, subject
+
+SOFT = subject()._replace(support=Support(subject().support.images, subject().support.labels * 0.7 + 0.02), ridge=1e-3)
+
+
+def test_scores_are_those_of_an_evaluation() -> None:
+    engine = engine_of(SOFT.kernel, SHAPE)
+    test = Targets(engine, SOFT.test, CLASSES)
+    result = judged_by_krr(SOFT, SOFT.kernel, range(2), measure_whole=True)
+
+    def directly(support: Support) -> float:
+        return evaluate(engine, support, test, 1e-3).accuracy
+
+    assert result.learned.accuracies == (directly(SOFT.support),)
+    assert result.learned.scores[0].mse == evaluate(engine, SOFT.support, test, 1e-3).mse
+    assert result.hard.accuracies == (directly(SOFT.hard()),)
+    draws = [random_support(engine, SOFT.train, CLASSES, 3, seed=7, draw=draw) for draw in range(2)]
+    assert result.random_real.accuracies == tuple(map(directly, draws))
+    assert result.whole_train.accuracy == directly(SOFT.whole_train())
+    assert result.hlr == result.whole_train.accuracy - result.hard.mean
+    assert (result.protocol, result.network) == ("krr", "fc d1 ntk")
+
+
+def test_a_flipped_run_is_judged_flipped() -> None:
+    engine = engine_of(SOFT.kernel, SHAPE)
+    truth = evaluate(engine, regressed(SOFT.support, True), Targets(engine, SOFT.test, CLASSES), 1e-3)
+    found = judged_by_krr(SOFT._replace(flip=True), SOFT.kernel, range(1), measure_whole=False)
+    assert found.learned.scores[0].mse == truth.mse
+    assert found.whole_train is None
+
+
+def test_large_train_splits_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WHOLE", 29)
+    hard = SOFT._replace(support=SOFT.hard())
+    found = judged_by_krr(hard, SOFT.kernel, range(1), measure_whole=True)
+    assert (found.whole_train, found.hlr, found.hard) == (None, None, None)
+    assert np.isfinite(found.ior)
+
+
+def test_kernels_are_named() -> None:
+    assert kernel_name(replace(SOFT.kernel, activation="erf", get="nngp")) == "fc d1 erf nngp"
