@@ -35,7 +35,7 @@ def calibrate(shape: Shape) -> Speed:
     """
     engine, size = shape.engine, shape.engine.image_shape
     unit = points(engine.network, *size) * len(engine.devices) * engine.group
-    rows_count = max(1, min(shape.config.support.size, CHUNK_POINTS // unit))
+    rows_count = max(1, min(shape.rows, CHUNK_POINTS // unit))
     rng = np.random.default_rng(0)
     support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, shape.chunk))
     rows, columns = engine.rows(support), engine.columns(targets)

@@ -21,6 +21,7 @@ class DataSize:
     image_shape: (h, w, c) in pixels
     num_classes: k
     train, validation, test: images; before the data are read, as if none were bad
+    prepared: whether they are prepared; if not, the process of the run does it
     """
 
     name: str
@@ -29,6 +30,7 @@ class DataSize:
     train: int
     validation: int
     test: int
+    prepared: bool = True
 
 
 def size_of(config: Config, prepared: Path) -> DataSize:
@@ -59,7 +61,8 @@ def _source(config: DataConfig) -> DataSize:
     name = f"{source.name} {source.version}"
     train, test = (_count(parse(part, source.splits, name)) for part in (config.train_split, config.test_split))
     validation = round(config.validation_fraction * train)
-    return DataSize(source.name, source.image_shape, len(source.class_names), train - validation, validation, test)
+    shape, classes = source.image_shape, len(source.class_names)
+    return DataSize(source.name, shape, classes, train - validation, validation, test, prepared=False)
 
 
 def _count(ranges: tuple[Range, ...]) -> int:

@@ -1,20 +1,23 @@
 """The memory of a run at its peak, part by part: integers and three measured constants.
 
-Two moments can be the peak: when the standard deviations of all images are computed, chunk by chunk, and in a step,
-after its last pullback was compiled. On CPU the devices share the host's memory, and all parts add up; elsewhere the
-host's part and each device's are apart. Not counted: `kdistill prepare`, which is Beam's, and images that are mapped
-from disk, which the system drops when it must.
+Three moments can be the peak: when the data are prepared, if they are not yet; when the standard deviations of all
+images are computed, chunk by chunk; and in a step, after its last pullback was compiled. On CPU the devices share the
+host's memory, and all parts add up; elsewhere the host's part and each device's are apart. Not counted: images that are
+mapped from disk, which the system drops when it must.
 """
 
 from dataclasses import dataclass
 from math import prod
 
 from distill.planning.shape import Shape
+from kernels.layers import activations
 from kernels.plan import Tiles, deviations, tiles
 from pipeline.load import MAX_BYTES_IN_MEMORY
 
 # Python with jax, scipy, orbax and this program, its backend started: resident bytes on Linux.
 PROCESS = 232_000_000
+# Beam and TFDS, which stay when the data are prepared.
+PREPARATION = 225_000_000
 # What compilers leave behind and hold while they work: XLA's for the first program, and for each of the others that
 # walk a band, per activation.
 COMPILER = 150_000_000
@@ -67,10 +70,11 @@ class Memory:
 def memory_of(shape: Shape) -> Memory:
     """The memory of a run at its peak."""
     shared = shape.engine.devices[0].platform == "cpu"
-    lasting = _lasting(shape)
-    moments = [
-        Memory((*lasting, *parts), shared, len(shape.engine.devices)) for parts in (_deviating(shape), _stepping(shape))
-    ]
+    process, later = _process(shape), _lasting(shape)
+    alternatives = [(*later, *_deviating(shape)), (*later, *_stepping(shape))]
+    if not shape.size.prepared:
+        alternatives.append(_preparing(shape))
+    moments = [Memory((*process, *parts), shared, len(shape.engine.devices)) for parts in alternatives]
     return max(moments, key=lambda memory: (memory.limited, memory.host))
 
 
@@ -83,6 +87,22 @@ def _bytes_of_features(shape: Shape) -> int:
     return _bytes_of_image(shape) + own * shape.engine.dtype.itemsize
 
 
+def _process(shape: Shape) -> tuple[Part, ...]:
+    """What is there from the start to the end."""
+    loaded = () if shape.size.prepared else (Part("libraries of the preparation", PREPARATION),)
+    return (Part("process", PROCESS), *loaded)
+
+
+def _preparing(shape: Shape) -> tuple[Part, ...]:
+    """While the data are prepared: batches, and of a ZCA the covariance with what is made of it."""
+    config, (height, width, channels) = shape.config.data, shape.size.image_shape
+    whole = height * width * channels
+    features = channels * config.zca_block**2 if config.zca_block else whole
+    covariances = 6 * 8 * features**2 if config.whiten.endswith("zca") else 0
+    # Raw, as floats, centred and whitened: in all about eight times the size of a batch in float32.
+    return (Part("preparation", 8 * 4 * whole * min(config.batch_size, shape.size.train) + covariances),)
+
+
 def _lasting(shape: Shape) -> tuple[Part, ...]:
     """What is there from the start of the loop to its end."""
     size, itemsize = shape.size, shape.engine.dtype.itemsize
@@ -93,7 +113,6 @@ def _lasting(shape: Shape) -> tuple[Part, ...]:
     kept = size.train + size.validation
     own = deviations(shape.engine.network, size.image_shape) * itemsize
     return (
-        Part("process", PROCESS),
         Part("compiler", COMPILER + COMPILER_PER_ACTIVATION * _activations(shape)),
         Part("images", inputs + copies),
         Part("deviations and labels", kept * (own + 8 * size.num_classes)),
@@ -115,7 +134,7 @@ def _deviating(shape: Shape) -> tuple[Part, ...]:
 
 def _stepping(shape: Shape) -> tuple[Part, ...]:
     """In a step."""
-    support, itemsize = shape.config.support.size, shape.engine.dtype.itemsize
+    support, itemsize = shape.rows, shape.engine.dtype.itemsize
     tile = _tiles(shape, shape.pairs, support * shape.per_device).reverse
     image, features = _bytes_of_image(shape), _bytes_of_features(shape)
     # One chunk is being worked on when the next is cut out and placed.
@@ -142,6 +161,4 @@ def _tiles(shape: Shape, pairs: int, entries: int) -> Tiles:
 
 
 def _activations(shape: Shape) -> int:
-    from kernels.layers import activations
-
     return 0 if shape.engine.network.fully_connected else len(activations(shape.engine.network.layers))

@@ -57,6 +57,7 @@ class Plan:
     entries: of a step
     validation_entries, test_entries: of all evaluations on validation, and of the closing one
     seconds: None where nothing was timed
+    notes: what the plan leaves out
     """
 
     machine: Machine
@@ -73,6 +74,7 @@ class Plan:
     validation_entries: int
     test_entries: int
     seconds: Seconds | None
+    notes: tuple[str, ...]
 
     def to_json(self) -> str:
         """The plan as a JSON object, with its totals."""
@@ -100,12 +102,13 @@ def plan_of(shape: Shape, machine: Machine, speed: Speed | None = None) -> Plan:
         validation_entries=shape.validation_entries,
         test_entries=shape.test_entries,
         seconds=None if speed is None else seconds_of(shape, speed),
+        notes=shape.notes,
     )
 
 
 def seconds_of(shape: Shape, speed: Speed) -> Seconds:
     """How long a run of `shape` takes at a speed."""
-    step = shape.step_entries * speed.gradient
+    step = shape.step_entries * speed.gradient + shape.step_images * speed.features
     return Seconds(
         compile=speed.compile,
         features=shape.images * speed.features,
@@ -118,9 +121,8 @@ def seconds_of(shape: Shape, speed: Speed) -> Seconds:
 
 def label_solve_seconds(shape: Shape, speed: Speed) -> Seconds:
     """How long `kdistill label-solve` takes: one pass over train, without gradient, in place of the steps."""
-    support, train = shape.config.support.size, shape.size.train
     run = seconds_of(shape, speed)
-    step = support * (train + support) * speed.forward
+    step = shape.rows * (shape.size.train + shape.rows) * speed.forward
     return replace(run, step=step, steps=step, validation=0.0)
 
 
@@ -151,6 +153,7 @@ _TILE = (
 )
 # What makes each part smaller.
 REMEDIES = {
+    "preparation": f"set a smaller {flag('data.batch-size')}, or {flag('data.zca-block')} 16 for large images",
     "images": f"take a part of the training images, such as {flag('data.train-split')} 'train[:50%]', or smaller ones",
     "deviations and labels": f"take a part of the training images, such as {flag('data.train-split')} 'train[:50%]'",
     "chunk of targets": f"set a smaller {flag('support.size')} or use fewer devices",

@@ -27,6 +27,11 @@ class Shape:
     size: DataSize
     engine: Engine
 
+    @property
+    def rows(self) -> int:
+        """Rows of the kernel: the learned images, and with `support.flip` their mirror images."""
+        return self.config.support.size * (1 + self.config.support.flip)
+
     @cached_property
     def targets(self) -> int:
         """Targets of a step."""
@@ -35,7 +40,7 @@ class Shape:
     @cached_property
     def chunk(self) -> int:
         """Targets of a chunk of a step, on all devices."""
-        return self.engine.chunk(self.targets, self.config.support.size)
+        return self.engine.chunk(self.targets, self.rows)
 
     @cached_property
     def per_device(self) -> int:
@@ -55,27 +60,41 @@ class Shape:
     @cached_property
     def step_entries(self) -> int:
         """Entries of an outer step, each with its gradient."""
-        support = self.config.support.size
-        return support * (self.targets + support)
+        return self.rows * (self.targets + self.rows)
 
     @cached_property
     def validation_entries(self) -> int:
         """Entries of all evaluations on the validation split, without gradient."""
-        steps, support = self.config.optim.steps, self.config.support.size
+        steps = self.config.optim.steps
         times = 1 + sum(to_validate(step, self.config) for step in range(1, steps + 1)) if self.size.validation else 0
-        return times * support * (self.size.validation + support)
+        return times * self.rows * (self.size.validation + self.rows)
 
     @cached_property
     def test_entries(self) -> int:
         """Entries of the closing evaluation: the learned set, its start and the random real sets, without gradient."""
-        support, sets = self.config.support.size, 2 + self.config.evaluate.baseline_draws
-        on_validation = support * (self.size.validation + support) if self.size.validation else 0
-        return sets * support * (self.size.test + support) + on_validation
+        sets = 2 + self.config.evaluate.baseline_draws
+        on_validation = self.rows * (self.size.validation + self.rows) if self.size.validation else 0
+        return sets * self.rows * (self.size.test + self.rows) + on_validation
 
     @cached_property
     def images(self) -> int:
-        """Images whose standard deviations are computed, about one entry each; train and validation twice."""
-        return 2 * self.size.train * bool(self.config.optim.steps) + 2 * self.size.validation + self.size.test
+        """Images whose standard deviations are computed once, about one entry each; those of validation twice."""
+        return self.size.train * bool(self.config.optim.steps) + 2 * self.size.validation + self.size.test
+
+    @cached_property
+    def step_images(self) -> int:
+        """Images whose standard deviations are computed in each step: augmented targets, and the support."""
+        return self.targets * bool(self.config.augment.names) + 2 * self.rows
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the plan leaves out."""
+        config, notes = self.config, []
+        if config.kernel.sampled:
+            notes.append("the steps draw from kernel.sampled; planned is the main kernel alone")
+        if config.random_features.networks:
+            notes.append("the steps estimate the kernel by random_features; planned are steps of the exact one")
+        return tuple(notes)
 
     @property
     def resolutions(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from distill.planning.plan import Plan, gigabytes
 
 def table(plan: Plan) -> str:
     """The plan, a line for each thing a user decides by."""
-    return "\n".join([_title(plan), *_sizes(plan), *_memory(plan), *_work(plan), *_time(plan)])
+    return "\n".join([_title(plan), *_sizes(plan), *_memory(plan), *_work(plan), *_time(plan), *_notes(plan)])
 
 
 def _title(plan: Plan) -> str:
@@ -69,6 +69,10 @@ def _time(plan: Plan) -> list[str]:
         "in total": f"{duration(seconds.total)}, and the preparation of the data",
     }
     return ["time, from a calibration on this machine", columns(rows)]
+
+
+def _notes(plan: Plan) -> list[str]:
+    return [f"note: {note}" for note in plan.notes]
 
 
 def _flop(count: int) -> str:

@@ -39,10 +39,10 @@ CASES = {
 def config_of(case: Case) -> Config:
     """The configuration of a case."""
     return Config(
-        DataConfig(),
-        case.kernel,
-        SupportConfig(case.support),
-        OptimConfig(steps=1, target_batch=case.targets),
+        data=DataConfig(),
+        kernel=case.kernel,
+        support=SupportConfig(case.support),
+        optim=OptimConfig(steps=1, target_batch=case.targets),
         evaluate=EvaluateConfig(baseline_draws=0),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from distill import cli, devices
-from distill.config import Config, KernelConfig, SupportConfig
+from distill.config import AugmentConfig, Config, KernelConfig, SupportConfig
 from distill.errors import UserError
 from distill.metrics import MetricsLog
 from distill.planning.calibrate import Speed, calibrate
@@ -56,11 +56,22 @@ def test_what_is_evaluated_is_counted(shape: Shape) -> None:
 
 def test_seconds_follow_the_entries(shape: Shape) -> None:
     seconds = seconds_of(shape, SPEED)
-    assert seconds.step == 10 * 110 * 5.0
+    assert seconds.step == 10 * 110 * 5.0 + 2 * 10 * 1.0
     assert seconds.steps == 12 * seconds.step
     assert seconds.validation == 2.0 * shape.validation_entries
     assert seconds.total == pytest.approx(7.0 + shape.images + seconds.steps + seconds.validation + seconds.evaluation)
     assert label_solve_seconds(shape, SPEED).steps == 2.0 * 10 * 1010
+
+
+def test_what_a_step_does_more_is_planned_or_told(small: Config, shape: Shape) -> None:
+    mirrored = replace(small, support=SupportConfig(size=10, flip=True))
+    assert shape_of(mirrored, shape.size, 2).step_entries == 20 * (100 + 20)
+    augmented = replace(small, augment=AugmentConfig(names=("flip",)))
+    assert shape_of(augmented, shape.size, 2).step_images == shape.step_images + 100
+    sampled = replace(small, kernel=replace(small.kernel, sampled=("same", "depth=2")))
+    (note,) = plan_of(shape_of(sampled, shape.size, 2), Machine("cpu", 2, None)).notes
+    assert "planned is the main kernel alone" in note
+    assert shape.notes == ()
 
 
 def test_a_calibration_times_real_tiles(shape: Shape) -> None:
@@ -105,7 +116,7 @@ def test_what_cannot_fit_is_refused_with_numbers_and_a_remedy(small: Config) -> 
 def test_every_part_that_may_be_largest_has_a_remedy(preset: str) -> None:
     size = DataSize("random", (32, 32, 3), 10, 50_000, 0, 0)
     parts = memory_of(shape_of(PRESETS[preset], size, 2)).parts
-    assert {part.name for part in parts} - {"process", "compiler"} <= set(REMEDIES)
+    assert {part.name for part in parts} - {"process", "libraries of the preparation", "compiler"} <= set(REMEDIES)
 
 
 def test_a_network_that_cannot_take_the_images_is_a_mistake(small: Config, tmp_path: Path) -> None:
