@@ -6,6 +6,7 @@ brightness and contrast, it would forget again.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -13,30 +14,45 @@ import numpy as np
 from distill.augment import augment
 from distill.config import AugmentConfig
 from distill.draw import Stream, seed_of
+from distill.targets import Change
+from pipeline.statistics import Statistics
 from pipeline.whiten import Whitener
+
+# Images whose pixels' mean and deviation stand for all.
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Augmented:
-    """The changes of one step, a function of seed, step, and an image's place in the batch.
+class Augmentation:
+    """How the targets of a run are changed.
 
     config: what is changed
     whitener: of the data
+    mean: float32 [c] mean of the pixels, 0..255
+    std: float32 [c] their deviation
     seed: of the run
-    step: outer step, counted from 0
     """
 
     config: AugmentConfig
     whitener: Whitener
+    mean: np.ndarray
+    std: np.ndarray
     seed: int
-    step: int
 
-    def __call__(self, images: np.ndarray, first: int) -> np.ndarray:
-        """Changes whitened images [n, h, w, c], of which the first is number `first` of the batch; same dtype."""
-        key = jax.random.key(seed_of(self.seed, Stream.AUGMENT, self.step))
-        whitener = self.whitener
-        standardised = whitener.standardise(whitener.invert(images))
-        names, strength, single = self.config.names, self.config.strength, self.config.single
-        changed = np.asarray(augment(key, standardised, names, strength, single=single, first=first))
-        pixels = (changed * whitener.channel_std + whitener.channel_mean) * whitener.input_scale
-        return whitener.apply(pixels.astype(np.float32)).astype(images.dtype)
+    @classmethod
+    def of(cls, config: AugmentConfig, whitener: Whitener, train: np.ndarray, seed: int) -> "Augmentation":
+        """The augmentation of a run on whitened images `train` [n, h, w, c]."""
+        found = Statistics.of(whitener.invert(train[:: -(-len(train) // _SAMPLE)]))
+        std = np.array(found.std, np.float32)
+        return cls(config, whitener, np.array(found.mean, np.float32), np.where(std > 0, std, 1), seed)
+
+    def at(self, step: int) -> Change:
+        """The changes of an outer step, counted from 0: functions of seed, step, and place in the batch."""
+        return partial(self._changed, jax.random.key(seed_of(self.seed, Stream.AUGMENT, step)))
+
+    def _changed(self, key: jax.Array, images: np.ndarray, first: int) -> np.ndarray:
+        """Whitened images [n, h, w, c], changed; of the same dtype."""
+        config, pixels = self.config, self.whitener.invert(images)
+        standardised = (pixels - self.mean) / self.std
+        changed = augment(key, standardised, config.names, config.strength, single=config.single, first=first)
+        return self.whitener.apply(np.asarray(changed) * self.std + self.mean).astype(images.dtype)

@@ -2,14 +2,13 @@
 
 from typing import NamedTuple
 
-from distill.augmented import Augmented
+from distill.augmented import Augmentation
 from distill.config import Config
 from distill.sampling import Kernels, judges, kernels_of
 from distill.support import Support
 from distill.targets import Change, Targets
 from kernels.engine import Engine
 from pipeline import Prepared
-from pipeline.whiten import Whitener
 
 
 class Problem(NamedTuple):
@@ -21,7 +20,7 @@ class Problem(NamedTuple):
     train: targets to learn from
     validation: targets to choose by, columns of `engine`
     kernels: by which each step learns; None: that of `train` in all
-    whitener: of the data, needed where targets are augmented
+    augmentation: of the targets of each step; None for none
     """
 
     config: Config
@@ -30,7 +29,7 @@ class Problem(NamedTuple):
     train: Targets
     validation: Targets
     kernels: Kernels | None = None
-    whitener: Whitener | None = None
+    augmentation: Augmentation | None = None
 
     def targets(self, step: int) -> Targets:
         """The targets as columns of the kernel that a step, counted from 0, learns by."""
@@ -38,11 +37,7 @@ class Problem(NamedTuple):
 
     def change(self, step: int) -> Change | None:
         """What a step does to its targets' images; None for nothing."""
-        if not self.config.augment.names:
-            return None
-        if self.whitener is None:
-            raise ValueError("targets can be augmented only where their whitening is known")
-        return Augmented(self.config.augment, self.whitener, self.config.seed, step)
+        return None if self.augmentation is None else self.augmentation.at(step)
 
 
 def problem_of(config: Config, data: Prepared, engine: Engine, start: Support) -> Problem:
@@ -55,4 +50,7 @@ def problem_of(config: Config, data: Prepared, engine: Engine, start: Support) -
     train = Targets(engine, data.train, num_classes)
     judge = judges(config, train).engine
     validation = Targets(judge, data.validation, num_classes)
-    return Problem(config, judge, start, train, validation, kernels_of(config, train), data.whitener)
+    augmentation = None
+    if config.augment.names:
+        augmentation = Augmentation.of(config.augment, data.whitener, data.train.images, config.seed)
+    return Problem(config, judge, start, train, validation, kernels_of(config, train), augmentation)
