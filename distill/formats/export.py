@@ -73,16 +73,16 @@ def export(exported: Exported, names: Sequence[str], out: Path, tests: int) -> L
 
 
 def show(losses: Losses, out: Path) -> None:
-    """Prints the table of what is lost."""
-    header = ("export", "as it is", "whitened again", "what is lost")
-    rows = [("the bundle", _percent(losses.before), _percent(losses.before), "")]
-    rows += [
-        (f"{row.format}: {row.what}", _percent(row.as_it_is), _percent(row.whitened_again), row.lost or "nothing")
-        for row in losses.rows
-    ]
+    """Prints the table of what is lost, and why."""
+    header = ("export", "as it is", "whitened again")
+    rows = [("the bundle", _percent(losses.before), _percent(losses.before))]
+    rows += [(f"{row.format}: {row.what}", _percent(row.as_it_is), _percent(row.whitened_again)) for row in losses.rows]
     how = f"test accuracy by kernel ridge regression, {losses.tests:,} test images"
     title = f"{losses.dataset}: {how if losses.tests else f'accuracy is not measured, {losses.why_not}'}"
     closing_table(title, header, rows)
+    for lost in dict.fromkeys(row.lost for row in losses.rows):
+        names = ", ".join(dict.fromkeys(row.format for row in losses.rows if row.lost == lost))
+        print(f"{names}: {f'lost: {lost}' if lost else 'nothing is lost'}")
     tell(f"exported to {out}; the same figures are in {out / REPORT}")
 
 

@@ -1,6 +1,6 @@
 """Checkpoints of FRePo and RCIG: msgpack as flax writes it, read within limits, without flax.
 
-An array is an extension of type 1 whose content is msgpack again: shape, name of the dtype, numbers. FRePo
+An array is an extension of type 1, a scalar one of type 3, whose content is msgpack again: shape, dtype, numbers. FRePo
 (yongchaoz/FRePo) and RCIG (yolky/RCIG) keep the learned set as x_proto [n, h, w, c] and y_proto [n, k], under `params`
 and, averaged over the steps, under `ema_average`, which both evaluate. msgpack has no checksum: a flipped bit of a
 pixel is another pixel, and nothing can tell.
@@ -45,8 +45,7 @@ def _unpacked(content: bytes, path: Path) -> Any:
     def array(code: int, data: bytes) -> np.ndarray:
         if code not in (_ARRAY, _SCALAR):
             raise UserError(f"{path} holds an extension of type {code}, which is no array: it is not read")
-        first, second, *numbers = msgpack.unpackb(data, raw=True, max_array_len=8)
-        shape, dtype, body = (first, second, numbers[0]) if code == _ARRAY else ((), first, second)
+        shape, dtype, body = msgpack.unpackb(data, raw=True, max_array_len=8)
         return _array(tuple(shape), dtype.decode(), body, path)
 
     return msgpack.unpackb(

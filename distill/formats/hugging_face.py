@@ -8,10 +8,11 @@
     transform.npz   the whitening that `whitened` lives in, and its inverse
     README.md       the card
 
-Types are said in the parquet's metadata as `datasets` does (key `huggingface`). A parquet page has no checksum as it is
-written by default; here it has.
+Types are said in the parquet's metadata as `datasets` does (key `huggingface`). Pages have a checksum, which is not
+parquet's default, and the metadata, which has none, hold a sha256 of all numbers (key `kerneldistill`).
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -75,13 +76,20 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
         raise UserError(f"{path} unpacks to {size:,} bytes, allowed are {MAX_BYTES:,}: a distilled set is smaller")
     names = {"whitened": "soft_label", "image": "label"}
     table = file.read([column, names[column]])
+    said = json.loads(file.schema_arrow.metadata[b"kerneldistill"])
     if column == "image":
         images = [pixels(cell["bytes"], f"{path}: image") for cell in table["image"].to_pylist()]
         return foreign_set("parquet, column image", np.stack(images), table["label"].to_numpy(), "NHWC")
-    shape = json.loads(file.schema_arrow.metadata[b"kerneldistill"])["image_shape"]
     images, labels = (table[name].combine_chunks().flatten().to_numpy() for name in ("whitened", "soft_label"))
+    if _digest(images, labels) != said["sha256"]:
+        raise UserError(f"{path} is damaged: the sha256 of its numbers is not the one it holds; copy it again")
     rows = file.metadata.num_rows
-    return foreign_set("parquet, column whitened", images.reshape(rows, *shape), labels.reshape(rows, -1), "NHWC")
+    images = images.reshape(rows, *said["image_shape"])
+    return foreign_set("parquet, column whitened", images, labels.reshape(rows, -1), "NHWC")
+
+
+def _digest(images: np.ndarray, labels: np.ndarray) -> str:
+    return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
 
 
 def _IMAGE(pa):  # noqa: N802
@@ -108,7 +116,7 @@ def _schema(pa, exported: Exported):
     }
     metadata = {
         "huggingface": json.dumps({"info": {"features": features}}),
-        "kerneldistill": json.dumps({"image_shape": list(images.shape[1:])}),
+        "kerneldistill": json.dumps({"image_shape": list(images.shape[1:]), "sha256": _digest(images, labels)}),
     }
     return pa.schema(
         [

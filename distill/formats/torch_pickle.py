@@ -119,19 +119,27 @@ class _Machine:
         else:
             raise UserError(f"{self.name} uses the opcode {opcode}, which data do not need: it is not read")
 
-    def pop(self) -> Any:
+    def top(self) -> Any:
         """The value on top."""
-        if self.stack[-1] is _MARK:
+        if not self.stack or self.stack[-1] is _MARK:
             raise UserError(f"{self.name} is damaged: a value is missing")
+        return self.stack[-1]
+
+    def pop(self) -> Any:
+        """The value on top, taken off."""
+        self.top()
         return self.stack.pop()
 
     def put(self, place: int) -> None:
         """Puts the value on top aside, too."""
-        self.aside[place] = self.stack[-1]
+        self.aside[place] = self.top()
 
     def to_mark(self) -> list[Any]:
         """All above the last mark, which goes too."""
-        place = max(index for index, value in enumerate(self.stack) if value is _MARK)
+        places = [index for index, value in enumerate(self.stack) if value is _MARK]
+        if not places:
+            raise UserError(f"{self.name} is damaged: a mark is missing")
+        place = places[-1]
         values = self.stack[place + 1 :]
         del self.stack[place:]
         return values
@@ -158,20 +166,20 @@ class _Machine:
 
     def fill(self, values: list[Any]) -> None:
         """APPENDS: values onto the list on top."""
-        if type(self.stack[-1]) is not list:
+        if type(self.top()) is not list:
             raise UserError(f"{self.name} is damaged: it appends to something that is no list")
         self.stack[-1].extend(values)
 
     def set_items(self, values: list[Any]) -> None:
         """SETITEMS: keys and values in turn into the dictionary on top."""
-        if type(self.stack[-1]) is not dict or not all(isinstance(key, str | int) for key in values[::2]):
+        if type(self.top()) is not dict or not all(isinstance(key, str | int) for key in values[::2]):
             raise UserError(f"{self.name} is damaged: a key or a dictionary is missing")
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
     def set_state(self, argument: Any) -> None:
         """BUILD: a state for something whose state is not read."""
         self.pop()
-        if not isinstance(self.stack[-1], Opaque | dict) or self.stack[-1] is _MARK:
+        if not isinstance(self.top(), Opaque | dict):
             raise UserError(f"{self.name} sets the state of something: it is not read, and nothing ran")
 
     def tuple_of(self, count: int) -> None:
