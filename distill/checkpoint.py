@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from distill import processes
 from distill.errors import UserError
 
 LOG = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Checkpoints:
         arrays = _host_leaves(state)
         digests = {name: _digest(step, name, array) for name, array in arrays.items()}
         try:
-            with _without_echoes():
+            with processes.alone(), _without_echoes():
                 ocp.save(self.folder / str(step), arrays, overwrite=True, custom_metadata={"digests": digests})
         except Exception as error:  # of any class: orbax and tensorstore each have their own for a full disk
             self._remove_half_done()
@@ -162,7 +163,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Every leaf of a step by name, its digest checked."""
     path = path.absolute()
     try:
-        with _without_echoes():
+        with processes.alone(), _without_echoes():
             digests = dict(ocp.metadata(path).custom_metadata["digests"])
             arrays = dict(ocp.load(path))
     except Exception as error:  # of any class: it depends on the byte that is damaged

@@ -5,9 +5,11 @@ Its help loads neither jax, TensorFlow nor Beam: a command's module is imported 
 
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
+from distill import processes
 from distill.columns import columns
 from distill.commands.call import Call
 from distill.commands.table import COMMANDS
@@ -57,7 +59,7 @@ def _dispatch(args: Sequence[str]) -> int:
         command = COMMANDS[name]
         description = f"{command.summary[0].upper()}{command.summary[1:]}.\n\n{command.details}"
         act = import_module(f"distill.commands.{command.module}").act
-        act(Call(name, rest, f"kdistill {name}", description))
+        return act(Call(name, rest, f"kdistill {name}", description)) or 0
     else:
         raise UserError(
             f"COMMAND is {name!r}, allowed are: {', '.join(COMMANDS)} (kdistill --help says what each does)"
@@ -78,10 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     _set_up_logging()
     try:
         with handled():
-            return _dispatch(sys.argv[1:] if argv is None else argv)
+            status, reason = _dispatch(sys.argv[1:] if argv is None else argv), ""
     except (UserError, DataError) as error:
+        status, reason = USER_MISTAKE, f"failed: {' '.join(str(error).split())}"
         print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return USER_MISTAKE
     except KeyboardInterrupt:
+        status, reason = INTERRUPTED, "was interrupted"
         print("kdistill: interrupted; run the same command again to resume", file=sys.stderr)
-        return INTERRUPTED
+    except BaseException as error:
+        if processes.count() == 1:
+            raise
+        traceback.print_exc()
+        status, reason = 1, f"failed: {type(error).__name__}: {error}"
+    return processes.end(status, reason)

@@ -1,28 +1,37 @@
 """The processes that work as one, seen from one of them."""
 
-import ctypes
-import logging
+import json
 import os
+import pickle
 import signal
-import socket
 import sys
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from distill.errors import UserError
-from distill.membership import Processes
-from distill.preemption import INTERRUPTED
-from distill.watchdog import PERIOD_SECONDS, SILENCE_SECONDS, Board, End, LostBoardError, Watchdog
+from distill.board import KeyValueBoard
+from distill.parcel import Receiver, Sender
+from distill.preemption import ECHO_SECONDS, INTERRUPTED
+from distill.watchdog import PERIOD_SECONDS, End, LostBoardError, Watchdog
 
 if TYPE_CHECKING:  # it loads jax
     from distill.exchange import Exchange
 
-# How long the first process to come waits for the last, in seconds.
-GATHERING_SECONDS = 300
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Buffer = bytes | memoryview
+Order = dict[str, int]
+
+# Bytes that are copied to all processes at a time.
+BLOCK = 1 << 26
+
+
+class AbandonedError(Exception):
+    """What the processes did together was left in process 0, by an exception."""
 
 
 class Group:
@@ -34,14 +43,58 @@ class Group:
       exchange: through which they exchange arrays
       board: which all see
       watchdog: of this process, started
+
+    Attributes:
+      inside: whether this process is in what they do together
     """
 
-    def __init__(self, index: int, count: int, exchange: "Exchange", board: Board, watchdog: Watchdog) -> None:
+    def __init__(self, index: int, count: int, exchange: "Exchange", board: KeyValueBoard, watchdog: Watchdog) -> None:
         self.index = index
         self.count = count
+        self.inside = False
         self._exchange, self._board, self._watchdog = exchange, board, watchdog
-        self._meetings = 0
-        self._agreed = False
+        self._calls = 0
+        self._sender, self._receiver = Sender(), Receiver()
+        self._conveyed: BaseException | None = None
+        self._out_of_step = False
+
+    def run(self, function: Callable[..., Result], args: tuple, watch: Callable[[Iterable], Iterable]) -> Result:
+        """Has all processes call `function(*args, ...)`, and calls it with `watch`."""
+        if self._out_of_step:
+            raise RuntimeError("the processes are out of step: what they did together was left by an exception")
+        parcel, arrays = self._sender.pack((function, args))
+        self._out_of_step = True
+        self._announce({"bytes": len(parcel)})
+        self._copied(parcel, len(parcel))
+        for array in arrays:
+            self._copied(np.ascontiguousarray(array).data.cast("B"), array.nbytes)
+        try:
+            with self._together():
+                result = function(*args, watch)
+        except BaseException as error:
+            self._out_of_step = error is not self._conveyed
+            raise
+        self._out_of_step = False
+        return result
+
+    def follow(self) -> int:
+        """Runs what process 0 calls, until it ends; its exit status. Signals are handed on to it."""
+        with self._signals_handed_on():
+            while True:
+                self.piece(None)
+                order = self._next_order()
+                if "status" in order:
+                    self._part()
+                    return order["status"]
+                parcel = self._copied(None, order["bytes"])
+                for array in self._receiver.expected(parcel):
+                    array.ravel()[:] = np.frombuffer(self._copied(None, array.nbytes), array.dtype)
+                function, args = self._receiver.unpack(parcel)
+                try:
+                    with self._together():
+                        function(*args, iter)
+                except AbandonedError:
+                    continue
 
     def total(self, vector: np.ndarray) -> np.ndarray:
         """The sum over processes of a vector [n]."""
@@ -53,42 +106,110 @@ class Group:
         with self._waiting():
             return self._exchange.gather(array)
 
-    def agree(self, flag: bool) -> bool:
-        """Whether any process says so. Once they have agreed, they wait for each other at the end."""
-        self._agreed |= bool(self.gather(np.array([flag], np.uint32)).any())
-        return self._agreed
+    def from_writer(self, make: Callable[[], Result]) -> Result:
+        """What `make` gives in process 0."""
+        if self.index:
+            size = int(self._first_of(0))
+            if size == 0:
+                raise AbandonedError
+            return pickle.loads(self._copied(None, size))
+        with self._conveying():
+            result = make()
+            sent = pickle.dumps(result)
+        self._first_of(len(sent))
+        self._copied(sent, len(sent))
+        return result
+
+    def in_step(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The same items, as many in each process."""
+        iterator, over = iter(items), object()
+        while True:
+            if self.index:
+                item = next(iterator, over)
+                if not self._first_of(0):
+                    raise AbandonedError
+            else:
+                with self._conveying():
+                    item = next(iterator, over)
+                self._first_of(1)
+            if item is over:
+                return
+            yield item
 
     def piece(self, kind: Hashable) -> None:
         """A piece of work of a kind begins; None: one that may take as long as it likes."""
         self._watchdog.piece(kind)
 
-    def meet(self) -> None:
-        """Waits until all processes are here, however long that takes. Signals are answered meanwhile."""
-        self.piece(None)
-        self._meetings += 1
-        folder = f"meeting-{self._meetings}"
-        try:
-            self._board.put(f"{folder}/{self.index}", "here")
-            while len(self._board.read(folder)) < self.count:
-                time.sleep(PERIOD_SECONDS / 5)
-        except LostBoardError:
-            self._watchdog.failing()
-            raise
-
     def end(self, end: End) -> None:
-        """Parts in peace, or, if something went wrong here alone, tells the others and ends the process."""
-        import jax
-
-        if end.status == 0 or self._agreed:
-            self.meet()
-            self._watchdog.stop()
-            jax.distributed.shutdown()
+        """Parts in peace, or, if this process leaves the others in the midst, tells them and ends it."""
+        if self.index == 0 and not self._out_of_step:
+            self._announce({"status": end.status})
+            self._part()
             return
         self._watchdog.tell(end)
         sys.stdout.flush()
         sys.stderr.flush()
         # The interpreter would wait for the others, whose collectives wait for this process.
         os._exit(end.status)
+
+    def _part(self) -> None:
+        import jax
+
+        self._watchdog.stop()
+        jax.distributed.shutdown()  # waits until all are here
+
+    def _announce(self, order: Order) -> None:
+        self._board.put(f"order/{self._calls}", json.dumps(order))
+        self._calls += 1
+        self._board.remove(f"order/{self._calls - 3}")  # all have read it: they took part in the one after it
+
+    def _next_order(self) -> Order:
+        try:
+            while (text := self._board.take(f"order/{self._calls}", PERIOD_SECONDS)) is None:
+                pass  # Python answers signals here
+        except LostBoardError:
+            self._watchdog.failing()
+            raise
+        self._calls += 1
+        return json.loads(text)
+
+    def _first_of(self, number: int) -> int:
+        """The number of process 0."""
+        return int(self.gather(np.array([number], np.uint32))[0, 0])
+
+    def _copied(self, given: Buffer | None, size: int) -> bytes:
+        """The `size` bytes of process 0, which gives them."""
+        source = memoryview(given or b"")
+        found = bytearray(size) if self.index else bytearray()
+        for start in range(0, size, BLOCK):
+            length = min(BLOCK, size - start)
+            # Few sizes: each is a program to compile.
+            block = np.zeros(max(1 << (length - 1).bit_length(), 1 << 10), np.uint8)
+            if self.index == 0:
+                block[:length] = np.frombuffer(source[start : start + length], np.uint8)
+            received = self.total(block.view(np.uint32))  # the others give zeros: the sum is the copy
+            if self.index:
+                found[start : start + length] = received.view(np.uint8)[:length].data
+        return bytes(found)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        self.inside = True
+        try:
+            yield
+        finally:
+            self.inside = False
+            self.piece(("between", self._calls))  # a kind of its own, so that the limit is that of a first
+
+    @contextmanager
+    def _conveying(self) -> Iterator[None]:
+        """In process 0: an exception is told to the others before it is raised."""
+        try:
+            yield
+        except BaseException as error:
+            self._first_of(0)
+            self._conveyed = error
+            raise
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -100,108 +221,21 @@ class Group:
             raise
         self._watchdog.go_on()
 
+    @contextmanager
+    def _signals_handed_on(self) -> Iterator[None]:
+        """Tells process 0 of a first signal, and ends this process at a second."""
+        first: list[float] = []
 
-def connect(asked: Processes) -> Group:
-    """Waits for the other processes, and starts jax's backend and the watch.
+        def answer(number: int, frame: FrameType | None) -> None:
+            if not first:
+                first.append(time.monotonic())
+                self._board.put(f"stop/{self.index}", signal.Signals(number).name)
+            elif time.monotonic() - first[0] > ECHO_SECONDS:
+                os._exit(INTERRUPTED)
 
-    `asked` is whole (see `distill.membership.resolved`), and `distill.devices.setup` was called.
-
-    Raises:
-      UserError: they do not come together, or `auto` finds no scheduler.
-    """
-    import jax
-    from jax._src import distributed  # neither the numbers that were found nor the store have public names
-
-    from distill.exchange import Exchange
-
-    # It would answer SIGTERM in place of `distill.preemption`.
-    jax.config.update("jax_enable_preemption_service", False)
-    address = None if asked.coordinator == "auto" else asked.coordinator
-    try:
-        jax.distributed.initialize(
-            address,
-            asked.count,
-            asked.index,
-            cluster_detection_method=None if address is None else "deactivate",
-            initialization_timeout=GATHERING_SECONDS,
-            # Should the watch itself hang: jax then ends the process, without a name.
-            heartbeat_timeout_seconds=int(SILENCE_SECONDS) + 10,
-        )
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise UserError(
-            f"--processes.coordinator is {asked.coordinator}, and the processes did not come together in "
-            f"{GATHERING_SECONDS} s: {' '.join(str(error).split())[:300]}. Start all of them, with the same address of "
-            "process 0 and the same count"
-        ) from error
-    state = distributed.global_state
-    exchange = Exchange()
-    board = KeyValueBoard()
-    board.put(f"name/{state.process_id}", f"process {state.process_id} ({socket.gethostname()}, pid {os.getpid()})")
-    names = _names(board, state.num_processes)
-    if state.process_id:
-        logging.getLogger().setLevel(logging.ERROR)  # process 0 warns for all
-        _name_the_lost_coordinator(state.coordinator_address, names[state.process_id], names[0])
-    watchdog = Watchdog(board, state.process_id, names)
-    watchdog.start()
-    return Group(state.process_id, state.num_processes, exchange, board, watchdog)
-
-
-class KeyValueBoard:
-    """A board in the store of jax's coordination service, which process 0 keeps."""
-
-    def __init__(self) -> None:
-        from jax._src import distributed
-
-        self._client = distributed.global_state.client
-
-    def put(self, name: str, text: str) -> None:
-        """Writes a text, over an earlier one."""
-        with _as_lost():
-            self._client.key_value_set(f"kerneldistill/{name}", text, allow_overwrite=True)
-
-    def read(self, folder: str) -> dict[int, str]:
-        """The texts FOLDER/0, FOLDER/1, ... that there are."""
-        with _as_lost():
-            found = self._client.key_value_dir_get(f"kerneldistill/{folder}/")
-        return {int(name.rpartition("/")[2]): text for name, text in found}
-
-
-@contextmanager
-def _as_lost() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        raise LostBoardError(str(error)) from error
-
-
-def _names(board: Board, count: int) -> list[str]:
-    """What the processes are called, when all have told it."""
-    while len(found := board.read("name")) < count:
-        time.sleep(PERIOD_SECONDS / 5)
-    return [found[index] for index in range(count)]
-
-
-_abort_handlers: list[object] = []  # C calls them: they must not be collected
-
-
-def _name_the_lost_coordinator(address: str, own: str, coordinator: str) -> None:
-    """Has this process say who is gone when jax aborts it, as it does at once when process 0 is killed.
-
-    jax offers no other place: its callback for this case takes a type that Python cannot be given. The abort comes from
-    a thread of jax's own, in which C may call Python.
-    """
-    host, _, port = address.rpartition(":")
-    libc = ctypes.CDLL(None)
-
-    @ctypes.CFUNCTYPE(None, ctypes.c_int)
-    def answer(number: int) -> None:
+        before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
-        except OSError:
-            text = f"{coordinator}, which the others meet at, is gone; run the same command again to resume"
-            os.write(2, f"kdistill: {own}: {text}\n".encode())
-            os._exit(INTERRUPTED)
-        libc.signal(signal.SIGABRT, None)  # something else: let it abort
-
-    _abort_handlers.append(answer)
-    libc.signal(signal.SIGABRT, answer)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

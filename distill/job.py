@@ -13,6 +13,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from distill.checks import check_values
 from distill.config import Config
+from distill.membership import ALONE, Processes
 from distill.presets import PRESETS
 from distill.settings import layered
 
@@ -27,6 +28,7 @@ class Job:
     dir: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")] = None
     # Settings in TOML, laid over the preset; flags are laid over both.
     config: Annotated[Path | None, arg(metavar="FILE.toml", help_behavior_hint="")] = None
+    processes: Processes = ALONE
     settings: Annotated[Config, arg(name="")] = PRESETS["digits"]
 
 

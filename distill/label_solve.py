@@ -12,6 +12,8 @@ from scipy import linalg
 from distill import processes
 from distill.evaluate import regression_of
 from distill.gradient import kernel_of
+from distill.krr import Regression
+from distill.preemption import Watch
 from distill.support import Support
 from distill.targets import Targets
 from kernels.engine import Engine
@@ -23,13 +25,18 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
     Raises:
       UserError: the kernel of the images cannot be inverted.
     """
+    return processes.together(_label_solve, engine, images, targets, ridge)
+
+
+def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, watch: Watch) -> Support:
     size, num_classes = len(images), targets.labels.shape[1]
-    processes.piece("labels", engine, size)
+    processes.piece("labels", size)
     rows = engine.rows(images)
-    regression = regression_of(engine, images, rows, ridge)
+    unsolved = regression_of(engine, images, rows, ridge, watch)
+    regression = processes.from_writer(lambda: _factored(unsolved))
     triangle = np.zeros((size + num_classes, size + num_classes))
-    for chunk in targets.chunks(size):
-        processes.piece("labels from a chunk", engine, size, len(chunk.features))
+    for chunk in processes.in_step(watch(targets.chunks(size))):
+        processes.piece("labels from a chunk", size, len(chunk.features))
         design = regression.solve(kernel_of(engine, rows, chunk.features, len(chunk.labels))).T
         triangle = _triangle(triangle, np.concatenate([design, chunk.labels], axis=1))
     triangle = _triangle(*processes.gather(triangle))
@@ -37,6 +44,12 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
     labels = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
     return Support(images, labels)
+
+
+def _factored(regression: Regression) -> Regression:
+    """The same, its kernel known to be invertible, and factored once for all processes."""
+    regression.solve(np.zeros(len(regression.k_ss)))
+    return regression
 
 
 def _triangle(*parts: np.ndarray) -> np.ndarray:

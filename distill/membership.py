@@ -22,6 +22,9 @@ class Processes:
     index: int | None = None
 
 
+ALONE = Processes()
+
+
 def resolved(given: Processes, environment: Mapping[str, str] = os.environ) -> Processes | None:
     """What `given` and the environment say; None: this process is alone.
 
@@ -58,3 +61,17 @@ def _number(given: int | None, name: str, environment: Mapping[str, str]) -> int
     if not text.isdecimal():
         raise UserError(f"{name} is {text!r}, allowed is a number from 0 up: set it, or unset it")
     return int(text)
+
+
+def join(asked: Processes) -> bool:
+    """Makes this process one of those that `asked` says, when all are there; whether it is process 0.
+
+    Raises:
+      UserError: they do not come together.
+    """
+    from distill import devices, processes
+    from distill.joining import connect
+
+    devices.setup()
+    processes.join(connect(asked))
+    return processes.is_writer()

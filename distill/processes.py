@@ -1,30 +1,38 @@
-"""Several processes as one: which part of the work is this one's, and what they tell each other.
+"""Several processes as one: process 0 runs the program, and the others compute their share of each pass with it.
 
-Every process runs the same program. It holds all data and the whole support, and works with its own devices on its own
-part of every pass over the targets. What a pass has summed up is summed over the processes, with equal bits in each
-(`distill.exchange`), so they go on with equal numbers and take equal steps. Only process 0 writes.
+All processes run the same command. Process 0, the writer, goes through it alone: it holds the run directory, decides,
+saves and tells. Where a pass over targets begins (a gradient, an evaluation, labels) it calls a function `together`:
+the others receive the function and its arguments, and all run it, each with its own devices on its own `share` of the
+targets and of the columns of k_ss. What they sum up has equal bits in each (`distill.exchange`).
 
-Between processes move, in each step of s images [h, w, c] and k classes, in bytes:
-    the columns of k_ss                                   s s itemsize, gathered
-    the gradient by alpha, the loss and two more sums     (s k + 3) 8, summed
-    the gradient by the support's pixels                  s h w c itemsize, summed
-A gathered byte leaves one process for the p - 1 others; a summed one leaves each process 2 (p - 1) / p times.
+Between processes move, in bytes, in each step of t targets, s images [h, w, c] and k classes:
+    to all        the support, the targets' numbers, alpha, dL/dk_ss      s h w c itemsize + 8 (t + 2 s k + s s)
+    from all      the columns of k_ss                                     s s itemsize
+    summed        the gradient by the pixels, and that by alpha with
+                  the loss and two more sums                              s h w c itemsize + 8 (s k + 3)
+A sum of n bytes over p processes sends 2 (p - 1) / p n out of each; so does a copy to all, rounded up to a power of 2.
+Arrays of a megabyte or more that last, such as the data set's, are copied to all once.
 
 A process alone, which is the rule, passes through all of this without loading jax.
 """
 
-import pickle
-from collections.abc import Callable, Hashable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from distill.group import Group
 from distill.watchdog import End
 
-Tree = TypeVar("Tree")
+if TYPE_CHECKING:
+    from distill.group import Group
 
-_group: Group | None = None
+Tree = TypeVar("Tree")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+_group: "Group | None" = None
 
 
 class Share(NamedTuple):
@@ -40,7 +48,7 @@ class Share(NamedTuple):
     each: int
 
 
-def join(group: Group | None) -> None:
+def join(group: "Group | None") -> None:
     """Makes this process one of a group; None: alone again."""
     global _group
     _group = group
@@ -51,29 +59,35 @@ def count() -> int:
     return 1 if _group is None else _group.count
 
 
-def index() -> int:
-    """Which of them this is, from 0."""
-    return 0 if _group is None else _group.index
-
-
 def is_writer() -> bool:
-    """Whether this is the process that writes: to disk and to the user."""
-    return index() == 0
+    """Whether this is process 0."""
+    return _group is None or _group.index == 0
+
+
+def together(
+    function: Callable[Arguments, Result], *args: Arguments.args, watch: Callable[[Iterable], Iterable] = iter
+) -> Result:
+    """Calls `function(*args, watch)` in all processes; process 0 calls this, and gets its own result.
+
+    function: of a module; inside it the functions below speak to the other processes. It does not change its arguments.
+    watch: sees the items of `in_step` in process 0; the others have `iter`
+    """
+    if _group is None or _group.inside:
+        return function(*args, watch)
+    return _group.run(function, args, watch)
 
 
 def share(size: int) -> Share:
     """This process's part of `size` items; empty in the last processes where there are too few."""
-    each = -(-size // count())
-    start = min(index() * each, size)
+    index, processes = (0, 1) if _group is None or not _group.inside else (_group.index, _group.count)
+    each = -(-size // processes)
+    start = min(index * each, size)
     return Share(start, min(start + each, size), each)
 
 
 def total(tree: Tree) -> Tree:
-    """The sum over processes of every leaf: numpy arrays and Python's numbers, which keep their types.
-
-    All processes call it at the same point, and get the same bits.
-    """
-    if _group is None:
+    """The sum over processes of every leaf: numpy arrays and Python's numbers, which keep their types."""
+    if _group is None or not _group.inside:
         return tree
     import jax
 
@@ -83,68 +97,68 @@ def total(tree: Tree) -> Tree:
     summed = _group.total(np.concatenate([array.ravel().astype(dtype) for array in arrays]))
     ends = np.cumsum([array.size for array in arrays])
     parts = np.split(summed, ends[:-1])
-    filled = [_like(leaf, part) for leaf, part in zip(leaves, parts, strict=True)]
-    return jax.tree.unflatten(structure, filled)
+    return jax.tree.unflatten(structure, [_like(leaf, part) for leaf, part in zip(leaves, parts, strict=True)])
 
 
 def gather(array: np.ndarray) -> np.ndarray:
     """The arrays [...] of all processes, of one shape, as [processes, ...]."""
-    return array[None] if _group is None else _group.gather(array)
+    return array[None] if _group is None or not _group.inside else _group.gather(array)
 
 
-def agree(flag: bool) -> bool:
-    """Whether any process says so; all call it at the same point, and get the same answer."""
-    return flag if _group is None else _group.agree(flag)
+def from_writer(make: Callable[[], Result]) -> Result:
+    """What `make` gives in process 0; the others receive a copy, or, where it raises, leave what they do together."""
+    return make() if _group is None or not _group.inside else _group.from_writer(make)
 
 
-def from_writer(make: Callable[[], Tree]) -> Tree:
-    """What `make` gives in the process that writes; the others receive a copy."""
-    if _group is None:
-        return make()
-    sent = np.frombuffer(pickle.dumps(make()), np.uint8) if is_writer() else np.zeros(0, np.uint8)
-    size = int(_group.gather(np.array([sent.size], np.uint32))[0, 0])
-    words = np.zeros(-(-size // 4) * 4, np.uint8)
-    words[: sent.size] = sent
-    # The others add zeros, so the sum is the copy.
-    received = _group.total(words.view(np.uint32)).view(np.uint8)[:size]
-    return pickle.loads(received.tobytes())
-
-
-def writer_first(do: Callable[[], None]) -> None:
-    """Lets the process that writes do something, however long it takes; the others wait."""
-    piece_without_limit()
-    if is_writer():
-        do()
-    if _group is not None:
-        _group.meet()
+def in_step(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, as many in each process; where process 0's raise, the others leave what they do together."""
+    return iter(items) if _group is None or not _group.inside else _group.in_step(items)
 
 
 def piece(*kind: Hashable) -> None:
     """A piece of work begins here, and the one before ends; `distill.watchdog` learns how long each kind takes."""
-    if _group is not None:
+    if _group is not None and _group.inside:
         _group.piece(kind)
 
 
-def piece_without_limit() -> None:
-    """What begins here may take as long as it likes."""
-    if _group is not None:
-        _group.piece(None)
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within it, libraries that would wait for the other processes take this one for the only one."""
+    if _group is None:
+        yield
+        return
+    import jax
+
+    counted = jax.process_count
+    jax.process_count = lambda backend=None: 1
+    try:
+        yield
+    finally:
+        jax.process_count = counted
+
+
+def follow() -> int:
+    """What all processes but 0 do: their share of what it calls, until it ends. Returns its exit status."""
+    if _group is None:
+        raise RuntimeError("a process that is alone has nobody to follow")
+    status = _group.follow()
+    join(None)
+    return status
 
 
 def end(status: int, reason: str = "") -> int:
-    """This process's end: all part when they are done or have agreed to stop, else the others are told why.
+    """The end of this process's part. All part in peace when process 0 ends by itself, whatever its status.
 
     Args:
       status: to exit with
       reason: what went wrong, where something did
 
     Returns:
-      `status`; in a group in which something went wrong it does not return, and the process has ended.
+      `status`; if something went wrong in the midst of common work, the others are told, and this process ends here.
     """
-    global _group
     if _group is not None:
         _group.end(End(status, reason))
-        _group = None
+        join(None)
     return status
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,33 @@ class Chunk(NamedTuple):
 Change = Callable[[np.ndarray, int], np.ndarray]
 
 
+@dataclass(frozen=True, eq=False)
+class Chunks:
+    """Targets chunk by chunk, to be gone through once.
+
+    Where several processes work as one, those of this process's share: as many chunks in each, some without labels.
+
+    targets: of which
+    support_size: rows that each chunk meets
+    rows: [t] which targets, in this order
+    change: of their images; None for none
+    """
+
+    targets: "Targets"
+    support_size: int
+    rows: np.ndarray
+    change: Change | None
+
+    def __iter__(self) -> Iterator[Chunk]:
+        share = processes.share(len(self.rows))
+        size = self.targets.engine.chunk(share.each, self.support_size)
+        for start in range(share.start, share.start + share.each, size):
+            own = self.rows[start : min(start + size, share.stop)]
+            # One shape, one compiled program.
+            whole = filled(own if len(own) else self.rows[-1:], size)
+            yield self.targets.chunk(own, whole, start, self.change)
+
+
 class Targets:
     """The images of a split as the columns of kernel blocks.
 
@@ -54,27 +82,22 @@ class Targets:
         other.engine, other._stds = engine, None
         return other
 
-    def chunks(
-        self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None
-    ) -> Iterator[Chunk]:
-        """All targets, or those of `rows` [t], chunk by chunk in order; with `change`, images so changed.
+    def chunks(self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None) -> Chunks:
+        """All targets, or those of `rows` [t], chunk by chunk in order; with `change`, images so changed."""
+        return Chunks(self, support_size, np.arange(len(self)) if rows is None else rows, change)
 
-        Where several processes work as one, those of this process's share: as many chunks in each, some without labels.
+    def chunk(self, own: np.ndarray, whole: np.ndarray, first: int, change: Change | None) -> Chunk:
+        """The labels of the targets `own`, and the features of `whole`, the same and padding.
+
+        first: number of the first in the batch, for `change`
         """
-        rows = np.arange(len(self)) if rows is None else rows
-        share = processes.share(len(rows))
-        size = self.engine.chunk(share.each, support_size)
-        for start in range(share.start, share.start + share.each, size):
-            own = rows[start : min(start + size, share.stop)]
-            # One shape, one compiled program.
-            whole = filled(own if len(own) else rows[-1:], size)
-            images = self.images[whole]
-            if change is None:
-                stds = tuple(std[whole] for std in self._all_stds())
-                placed = self.engine.place(Features(images, stds))
-            else:  # the deviations of these images are not those that were computed once
-                placed = self.engine.columns(change(images, start))
-            yield Chunk(placed, self.labels[own])
+        images = self.images[whole]
+        if change is None:
+            stds = tuple(std[whole] for std in self._all_stds())
+            placed = self.engine.place(Features(images, stds))
+        else:  # the deviations of these images are not those that were computed once
+            placed = self.engine.columns(change(images, first))
+        return Chunk(placed, self.labels[own])
 
     def _all_stds(self) -> tuple[np.ndarray, ...]:
         """Standard deviations of every image, computed once, in blocks that do not depend on what is asked for."""

@@ -9,7 +9,7 @@ process, once a second, puts a sign of life on a board that all see, and reads t
     hanging    all have come to the same exchange, and it does not end
 
 A process that learns of such an end has `GRACE_SECONDS` for what it is doing, such as saving; waiting for the others is
-not worth any. Steps are saved, so the same command resumes.
+not worth any. Steps are saved, so the same command resumes. A signal to any process is handed on to process 0.
 """
 
 import faulthandler
@@ -42,7 +42,7 @@ class Board(Protocol):
         """Writes a text, over an earlier one."""
 
     def read(self, folder: str) -> dict[int, str]:
-        """The texts FOLDER/0, FOLDER/1, ... that there are."""
+        """The texts FOLDER/0, FOLDER/1, ... that there are, by number."""
 
 
 class End(NamedTuple):
@@ -80,6 +80,7 @@ class Watchdog:
       board: which all processes see
       index: of this process
       names: of all processes, as the user knows them
+      stop: asks this process to stop; called in process 0 when another was asked
       clock: seconds
       leave: ends this process with a status; does not return, but in tests
     """
@@ -89,10 +90,13 @@ class Watchdog:
         board: Board,
         index: int,
         names: list[str],
+        stop: Callable[[], object],
         clock: Callable[[], float] = time.monotonic,
         leave: Callable[[int], object] = os._exit,
     ) -> None:
-        self._board, self._index, self._names, self._clock, self._leave = board, index, names, clock, leave
+        self._board, self._index, self._names = board, index, names
+        self._stop, self._clock, self._leave = stop, clock, leave
+        self._asked = False
         self._pace = Pace()
         self._work = _Work(None, 0, 0, False, clock())
         self._signs: dict[int, tuple[str, float]] = {}
@@ -166,6 +170,9 @@ class Watchdog:
                 self._give_up(self._end[1])
             return
         self._look_at_itself(work, now)
+        if self._index == 0 and not self._asked and self._board.read("stop"):
+            self._asked = True
+            self._stop()
         signs, ends = self._board.read("sign"), self._board.read("end")
         for other, name in enumerate(self._names):
             if other == self._index:

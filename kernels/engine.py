@@ -12,7 +12,7 @@ activations is 1.8 times as large; each device pulls its own part back to the pi
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import jax
 import jax.numpy as jnp
@@ -66,6 +66,10 @@ class Engine:
         if not self.devices:
             object.__setattr__(self, "devices", tuple(jax.local_devices()))
         object.__setattr__(self, "network", self.network.sized(self.image_shape))
+
+    def __reduce__(self) -> tuple:
+        """Pickled without its devices and programs: there, the engine of that process's devices, one for all copies."""
+        return _engine_here, (self.network, self.get, self.image_shape, self.dtype)
 
     def chunk(self, targets: int, rows: int) -> int:
         """The even size of chunks in which `targets` columns meet `rows` rows: what the host waits for at a time."""
@@ -186,3 +190,8 @@ class Engine:
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
         return self._jit(added, (P(), P("target"), P(None, "target"), P("target")), P("target"), donate_argnums=3)
+
+
+@cache
+def _engine_here(network: Network, get: Get, image_shape: tuple[int, int, int], dtype: np.dtype) -> Engine:
+    return Engine(network, get, image_shape, dtype)

@@ -4,27 +4,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pipeline
-from distill import devices
+from distill import devices, processes
 from distill.commands.call import Call
 from distill.commands.lines import data_line
 from distill.errors import UserError
 from distill.job import DataJob, LearningJob, PreparingJob, RunJob, parse_job
+from distill.membership import join, resolved
 from distill.rundir import RunDir
 
 # What their command lines say; that of any other is a PreparingJob.
 KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob}
 
 
-def act(call: Call) -> None:
-    """A command that starts from a preset."""
+def act(call: Call) -> int:
+    """A command that starts from a preset; its exit status."""
     kind = KINDS.get(call.name, PreparingJob)
     job = parse_job(kind, call.args, call.prog, call.description)
     default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
     options = [f"--{option.removeprefix('--')}" for option in getattr(job, "pipeline_options", ())]
     if getattr(job, "out", None):
         return _prepare_alone(job, options)
+    if (asked := resolved(job.processes)) is not None and not join(asked):
+        return processes.follow()
     with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
-        if call.name != "prepare":
+        if call.name != "prepare" and asked is None:
             devices.setup()
         from distill import run
 
@@ -41,10 +44,12 @@ def act(call: Call) -> None:
                 run.distill(job.settings, rundir)
             case "label-solve":
                 run.label_solve(job.settings, rundir, options)
+    return 0
 
 
-def _prepare_alone(job: DataJob, options: Sequence[str]) -> None:
+def _prepare_alone(job: DataJob, options: Sequence[str]) -> int:
     """Prepares a data set without a run directory."""
     if job.dir is not None:
         raise UserError(f"--dir is {job.dir} and --out is {job.out}; allowed is one of them: --out is without a run")
     print(data_line(job.out, pipeline.prepare(job.settings.data, job.out, options)))
+    return 0
