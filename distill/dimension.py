@@ -5,14 +5,14 @@ to a point's second and first neighbour follows P(mu > x) = x^-d (Facco et al. 2
 so log mu is exponential with rate d. Facco et al. leave out the tenth of largest ratios, which suffer most where the
 density changes, and fit a line; here the rate is that of the censored sample (Epstein and Sobel 1953), which uses the
 same ratios and has an exact interval: with the m smallest of n logarithms x,
-    total = x_1 + ... + x_m + (n - m) x_m,    d = (m - 1) / total,    2 d total ~ chi^2 with 2 m degrees of freedom.
+    total = x_1 + ... + x_m + (n - m) x_m,    d = (m - 1) / total,    d total ~ Gamma(m).
 KIP's learned images have a higher dimension than the images they began as (2107.13034, section 4).
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from scipy.spatial import distance
 
 KEPT = 0.9
@@ -56,5 +56,5 @@ def dimension_of_ratios(ratios: np.ndarray) -> Dimension | None:
     if total <= 0:
         return None
     tail = (1 - LEVEL) / 2
-    low, high = stats.chi2.ppf((tail, 1 - tail), 2 * used) / (2 * total)
+    low, high = special.gammaincinv(used, (tail, 1 - tail)) / total
     return Dimension(float((used - 1) / total), float(low), float(high), len(logs))

@@ -1,7 +1,7 @@
 """Kernel ridge regression of test images from kept kernels: what several sections look at."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class Fit:
         return half_mse(predictions, centred_one_hot(self.truth, predictions.shape[1])).total / predictions.size
 
 
+# Several sections ask for the same fit, whose eigenvectors are what a report spends its time on.
+@lru_cache(maxsize=64)
 def fit_of(subject: Subject) -> Fit | None:
     """The chosen support of a subject with kernels on test images; None without them."""
     on_test, learned, kernel = held(subject.on_test), held(subject.learned), held(subject.kernel)
@@ -57,6 +59,7 @@ def fit_of(subject: Subject) -> Fit | None:
     return Fit(name, blocks, learned.labels, held(subject.ridge), on_test.test_labels)
 
 
+@lru_cache(maxsize=64)
 def fit_of_start(subject: Subject) -> Fit | None:
     """The real images a support began as, likewise."""
     on_test, learned = held(subject.on_test), held(subject.learned)

@@ -72,7 +72,8 @@ def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
     """
     for path in paths:
         check_folder(path)
-    subjects = named_apart([subject_of(path.resolve(), test_images) for path in paths])
+    once = dict.fromkeys(path.resolve() for path in paths)
+    subjects = named_apart([subject_of(path, test_images) for path in once])
     document = compose(subjects)
     written = Written(out, out.with_suffix(".md"), out.with_name(f"{out.stem}_files"))
     text = Markdown(document, written.pictures.name)

@@ -194,7 +194,7 @@ def named_apart(subjects: Sequence[Subject]) -> list[Subject]:
     parts = 1
     longest = max(len(subject.path.parts) for subject in subjects)
     while True:
-        names = ["/".join(subject.path.parts[-parts:]) for subject in subjects]
+        names = [str(Path(*subject.path.parts[-parts:])) for subject in subjects]
         if len(set(names)) == len(names) or parts >= longest:
             break
         parts += 1

@@ -1,6 +1,8 @@
 """How an infinitely wide network's prediction of the test images grows while it trains on the set."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,20 +27,19 @@ def flow(subjects: Sequence[Subject]) -> Section:
     blocks: list[Block] = []
     if accuracy:
         time = "time \N{MULTIPLICATION SIGN} mean eigenvalue"
-        seen = test_note(subjects)
         blocks = [
-            Paragraph(_READING),
+            Paragraph(f"{_READING} Figures are of {test_note(subjects)}."),
             Beside(
                 [
                     line_chart(
                         "flow-accuracy",
-                        f"Accuracy while training; {seen}",
+                        "Accuracy while training",
                         accuracy,
                         Scales(time, "test accuracy", log_x=True, percent=True),
                     ),
                     line_chart(
                         "flow-mse",
-                        f"Error while training; {seen}",
+                        "Error while training",
                         both_lines(subjects, mse_in_time),
                         Scales(time, "test mse", log_x=True, log_y=True),
                     ),
@@ -54,17 +55,28 @@ def times(fit: Fit) -> np.ndarray:
     return np.geomspace(0.05 / rates[-1], 10 / rates[0], TIMES)
 
 
+class Course(NamedTuple):
+    """A training. times: in units of 1 / mean eigenvalue. accuracy, mse: of the mean output at each."""
+
+    times: np.ndarray
+    accuracy: np.ndarray
+    mse: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def course(fit: Fit) -> Course:
+    """The training on a support, from the untrained networks' mean of 0 to kernel ridge regression."""
+    when = times(fit)
+    outputs = [fit.flow.mean(fit.blocks.ts, fit.labels, float(time)) for time in when]
+    accuracy, mse = (np.array([score(output) for output in outputs]) for score in (fit.accuracy, fit.mse))
+    return Course(when * fit.flow.rates.mean(), accuracy, mse)
+
+
 def accuracy_in_time(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Times in units of the mean eigenvalue, and the mean output's accuracy."""
-    return _in_time(fit, fit.accuracy)
+    return course(fit).times, course(fit).accuracy
 
 
 def mse_in_time(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Times in units of the mean eigenvalue, and the mean output's error."""
-    return _in_time(fit, fit.mse)
-
-
-def _in_time(fit: Fit, score) -> tuple[np.ndarray, np.ndarray]:
-    found = times(fit)
-    scores = [score(fit.flow.mean(fit.blocks.ts, fit.labels, float(time))) for time in found]
-    return found * fit.flow.rates.mean(), np.array(scores)
+    return course(fit).times, course(fit).mse

@@ -30,7 +30,7 @@ def _caption(subject: Subject, learned: LearnedSet) -> str:
     else:
         what = f"the learned images after {plural(learned.step, 'step')}, below the real ones they began as"
     if learned.label_mode != "fixed":
-        what += ". Bars: the label of each class, its own class darker, the line is 0"
+        what += ". Bars: the label of each class, its own class marked, the line is 0"
     per_class = max(map(list(learned.class_ids).count, set(learned.class_ids)))
     if per_class > ROWS:
         what += f". The first {ROWS} of {per_class} images a class"

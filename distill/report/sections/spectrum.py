@@ -31,9 +31,9 @@ def spectrum(subjects: Sequence[Subject]) -> Section:
         banded = [s for s in subjects if (fit := fit_of(s)) is not None and len(fit.labels) >= BANDS]
         if banded:
             scales = Scales("fifth of the eigenvectors, largest first", "test accuracy", percent=True, whole=True)
-            caption = f"Accuracy from one fifth of them alone; {test_note(subjects)}"
+            caption = "Accuracy from one fifth of them alone"
             charts.append(line_chart("bands", caption, both_lines(subjects, band_accuracies, dots=True), scales))
-        blocks += [Paragraph(_READING), Beside(charts)]
+        blocks += [Paragraph(f"{_READING} Accuracies are of {test_note(subjects)}."), Beside(charts)]
         if not banded:
             blocks.append(Missing("Accuracy by fifths of the spectrum", f"a set of under {BANDS} images has no fifths"))
     blocks += missing(subjects, "on_test", "the spectrum")

@@ -1,0 +1,76 @@
+"""Kernels with test images: the library's own, of the images they are said to be of."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distill.config import Config, DataConfig, KernelConfig, SupportConfig
+from distill.outcome import Outcome
+from distill.report.measure import measure, own_variances, spread
+from distill.support import Support, centred_one_hot, real_support
+from kernels.gram import gram
+from kernels.networks import conv_net, fc_net
+from pipeline import Prepared
+from pipeline.split import Split
+from tests.helpers.bundles import NAMES, SHAPE, fitted, make_source
+from tests.helpers.splits import make_split
+
+CONFIG = Config(
+    data=DataConfig(),
+    kernel=KernelConfig(network="fc", depth=1, dtype="float64"),
+    support=SupportConfig(size=6),
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> Prepared:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, *SHAPE), dtype=np.uint8)
+    train, test = (make_split((n,) * 3, SHAPE, seed) for n, seed in ((10, 0), (9, 1)))
+    return Prepared(train, train, test, fitted("standard", pixels), make_source(), pixels[:8])
+
+
+@pytest.fixture(scope="module")
+def outcome(data: Prepared) -> Outcome:
+    start = real_support(data.train, np.arange(6), len(NAMES), np.dtype("float64"))
+    learned = Support(start.images + 0.3, start.labels)
+    return Outcome(learned, np.arange(6), data.train.labels[:6], 3, "fixed", 1e-6)
+
+
+def test_the_blocks_are_the_kernels_of_those_images(
+    data: Prepared, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = measure(CONFIG, outcome, data, test_images=9)
+    rows = np.arange(9) * 3
+    support, test = jnp.asarray(outcome.support.images), jnp.asarray(data.test.images[rows].astype(np.float64))
+    for get, blocks in (("ntk", found.ntk), ("nngp", found.nngp)):
+        np.testing.assert_allclose(blocks.ss, gram(fc_net(1), support, support, get), rtol=1e-10)
+        np.testing.assert_allclose(blocks.ts, gram(fc_net(1), test, support, get), rtol=1e-10)
+    start = jnp.asarray(data.train.images[:6].astype(np.float64))
+    np.testing.assert_allclose(found.start.ts, gram(fc_net(1), test, start, "ntk"), rtol=1e-10)
+    monkeypatch.setattr("distill.report.measure._ROWS", 4)
+    np.testing.assert_allclose(own_variances(fc_net(1), test), found.own, rtol=1e-12)
+    np.testing.assert_allclose(found.own, np.diag(gram(fc_net(1), test, test, "nngp")), rtol=1e-10)
+    np.testing.assert_array_equal(found.test_labels, data.test.labels[rows])
+    assert found.test_size == 27
+    np.testing.assert_array_equal(found.start_labels, centred_one_hot(data.train.labels[:6], 3))
+    np.testing.assert_array_equal(found.start_images, data.train.images[:6])
+    np.testing.assert_allclose(data.whitener.apply(found.start_pixels), data.train.images[:6], atol=1e-4)
+    wanted = np.clip(data.whitener.invert(data.test.images[rows]), 0, 255)
+    assert np.abs(found.test_pixels - wanted).max() <= 0.5
+
+
+@pytest.mark.slow
+def test_own_variances_of_a_convolution_in_several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distill.report.measure._ROWS", 3)
+    network, images = conv_net(1), np.random.default_rng(0).normal(size=(4, 4, 4, 1))
+    np.testing.assert_allclose(
+        own_variances(network, images), np.diag(gram(network, jnp.asarray(images), jnp.asarray(images), "nngp"))
+    )
+
+
+def test_some_of_a_sorted_split_are_of_all_classes() -> None:
+    labels = np.repeat(np.arange(10), 100).astype(np.int32)
+    split = Split(np.zeros((1000, 1, 1, 1), np.float32), labels)
+    np.testing.assert_array_equal(np.bincount(spread(split, 50).labels), np.full(10, 5))
+    assert len(spread(split, 5000)) == 1000
+    np.testing.assert_array_equal(spread(split, 1000).labels, labels)

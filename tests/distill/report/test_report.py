@@ -1,0 +1,163 @@
+"""The command, from a run directory, a bundle, and what is neither, to files."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import distill.report.measure
+from distill import cli
+from distill.bundle import write_bundle
+from distill.errors import UserError
+from distill.metrics import MetricsLog
+from distill.report.fit import fit_of, fit_of_start
+from distill.report.report import default_out, subject_of, write_report
+from distill.report.subject import Absent, check_folder, named_apart, subject_of_bundle, subject_of_run
+from distill.rundir import RunDir
+from distill.settings import config_to_toml
+from tests.helpers.bundles import make_contents
+from tests.helpers.pages import Page
+from tests.helpers.reports import make_results, make_subject
+
+NO_TEST = Absent("not asked for")
+
+
+@pytest.fixture
+def own(finished: RunDir, tmp_path: Path) -> RunDir:
+    """A copy of the finished run."""
+    return RunDir(Path(shutil.copytree(finished.path, tmp_path / "own")))
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "given away"
+    write_bundle(folder, make_contents(label_mode="learned"))
+    return folder
+
+
+def test_a_report_of_a_run_is_quick_the_second_time(
+    own: RunDir, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill.devices.setup", lambda: None)  # this process has set up jax
+    assert cli.main(["report", str(own.path)]) == 0
+    out = own.path / "report" / "report.html"
+    assert str(out) in capsys.readouterr().err
+    first = out.read_text(encoding="utf-8")
+    page = Page(first)
+    assert page.named("h1")
+    assert "all test images" in page.text
+    subject = subject_of(own.path, 2000)
+    fit, start = fit_of(subject), fit_of_start(subject)
+    assert fit.accuracy(fit.regressed) == subject.results.learned.accuracy
+    assert fit.mse(fit.regressed) == pytest.approx(subject.results.learned.mse, rel=1e-6)
+    assert start.accuracy(start.regressed) == subject.results.start.accuracy
+    assert "Not shown" in page.text  # no protocol was evaluated
+    assert f"<report_files/{next((out.parent / 'report_files').iterdir()).name}>" in out.with_suffix(".md").read_text()
+
+    def never(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(distill.report.measure, "measure", never)
+    shutil.rmtree(own.checkpoints)
+    assert cli.main(["report", str(own.path)]) == 0
+    assert out.read_text(encoding="utf-8") == first
+    with pytest.raises(AssertionError, match="computed again"):
+        cli.main(["report", str(own.path), "--test-images", "31"])
+
+
+def test_without_test_images_no_kernel_is_computed(
+    own: RunDir, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distill.report.measure, "measure", None)
+    out = tmp_path / "both.html"
+    assert cli.main(["report", str(own.path), str(bundle), "--out", str(out), "--test-images", "0"]) == 0
+    page = Page(out.read_text(encoding="utf-8"))
+    assert "--test-images is 0" in page.text
+    assert "a bundle is what a run gives away" in page.text
+    assert len(page.named("img")) == 10 + 7  # both supports; no starts, no test images
+    assert (tmp_path / "both.md").exists()
+    assert any((tmp_path / "both_files").iterdir())
+    assert not (bundle / "report").exists()
+
+
+def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
+    rundir = RunDir(tmp_path / "begun")
+    rundir.path.mkdir()
+    rundir.config_file.write_text(config_to_toml(make_subject().config))
+    log = MetricsLog(rundir.metrics_file)
+    for step in range(1, 4):
+        log.append({"step": step, "loss": 1 / step})
+    written = write_report([rundir.path], default_out([rundir.path]), test_images=10)
+    page = Page(written.html.read_text(encoding="utf-8"))
+    assert "has not ended" in page.text
+    assert page.text.count("outcome.npz is not there: the run has not ended") >= 5
+    (loss,) = [e for e in page.named("svg") if e.attributes["aria-label"].startswith("Loss")]
+    assert "from 1 at 1 to 0.333 at 3" in loss.attributes["aria-label"]
+
+
+def test_prepared_data_that_are_gone_cost_only_what_needs_them(own: RunDir) -> None:
+    shutil.rmtree(own.prepared)
+    written = write_report([own.path], default_out([own.path]), test_images=10)
+    page = Page(written.html.read_text(encoding="utf-8"))
+    assert "kdistill prepare makes it again" in page.text
+    assert "and with it the way back to pixels" in page.text
+    assert [e for e in page.named("svg") if e.attributes["aria-label"].startswith("Loss")]
+
+
+def test_what_a_bundle_holds(bundle: Path) -> None:
+    subject = subject_of_bundle(bundle)
+    assert subject.learned.images.shape == (7, 6, 5, 3)
+    assert list(subject.learned.class_ids) == sorted(subject.learned.class_ids)
+    assert isinstance(subject.results, Absent)  # made up ones, of another form
+    assert isinstance(subject.records, Absent)
+    write_bundle(bundle, make_contents(results=json.loads(make_results().to_json())))
+    assert subject_of_bundle(bundle).results == make_results()
+    assert subject_of_bundle(bundle).protocols == make_results().protocols
+
+
+def test_what_a_run_holds(finished: RunDir) -> None:
+    subject = subject_of_run(finished, NO_TEST)
+    assert subject.dataset == "digits 1.0.0"
+    assert subject.learned.pixels.shape == (10, 8, 8, 1)
+    assert len(subject.records) == 13
+    assert subject.sessions[0].backend == "cpu"
+    assert subject.origin is None
+
+
+def test_names_are_as_long_as_tells_them_apart() -> None:
+    paths = [Path("/a/x/run"), Path("/a/y/run"), Path("/a/y/other")]
+    subjects = [replace(make_subject(), path=path) for path in paths]
+    assert [subject.name for subject in named_apart(subjects)] == ["x/run", "y/run", "y/other"]
+    assert [subject.name for subject in named_apart(subjects[1:])] == ["run", "other"]
+    assert [subject.name for subject in named_apart(subjects[:1] * 2)] == ["/a/x/run"] * 2
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "RUN is missing"),
+        (["nowhere"], "is no folder"),
+        (["."], "has neither a config.toml nor a manifest.json"),
+        (["nowhere", "--out", "report.pdf"], "allowed is a name that ends with .html"),
+        (["nowhere", "--test-images", "-1"], "--test-images is -1, allowed is 0 or more"),
+    ],
+)
+def test_refusals_are_one_line(
+    args: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["report", *args]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_named(own: RunDir) -> None:
+    own.outcome_file.write_bytes(own.outcome_file.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"outcome\.npz is damaged"):
+        write_report([own.path], default_out([own.path]), test_images=0)
+    with pytest.raises(UserError, match="is no folder"):
+        check_folder(own.path / "config.toml")
