@@ -33,13 +33,11 @@ def run_case(place: Place) -> End:
     case, rundir = place
     with rundir.open(case.config):
         pass  # the configuration is there now, for the process to read
-    command = [sys.executable, "-m", "distill", case.command, case.preset]
-    command += ["--config", str(rundir.config_file), "--dir", str(rundir.path)]
     with (rundir.path / LOG).open("ab") as log:
         start = log.tell()
         # In a session of its own: of Ctrl-C it hears from here alone, once.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command_of(place), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             status = process.wait()
@@ -48,6 +46,13 @@ def run_case(place: Place) -> End:
             process.wait()
             raise
     return End(status, "" if status == 0 else _reason(place, status, start))
+
+
+def command_of(place: Place) -> list[str]:
+    """The command line of a case."""
+    case, rundir = place
+    command = [sys.executable, "-m", "distill", case.command, case.preset]
+    return [*command, "--config", str(rundir.config_file), "--dir", str(rundir.path)]
 
 
 def _reason(place: Place, status: int, start: int) -> str:

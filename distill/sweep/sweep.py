@@ -43,13 +43,14 @@ def _run_all(places: Sequence[Place], folder: Path) -> int:
             continue
         tell(f"{title}: {'goes on' if place.status == 'started' else 'starts'}; see {place.rundir.path / LOG}")
         began = time.monotonic()
-        end = _end_of(place)
-        if end.reason:
-            reasons[name] = end.reason
-            tell(f"{title}: failed: {end.reason}")
-        else:
-            tell(f"{title}: done, {_score(place)} ({duration(time.monotonic() - began)})")
-        write_index(places, reasons, folder)
+        try:
+            reason = _end_of(place).reason
+            if reason:
+                reasons[name] = reason
+            outcome = f"failed: {reason}" if reason else f"done, {_score(place)} ({duration(time.monotonic() - began)})"
+            tell(f"{title}: {outcome}")
+        finally:  # interrupted or not
+            write_index(places, reasons, folder)
     tell(f"{len(places) - len(reasons)} of {len(places)} runs are done: {folder / INDEX}")
     return len(reasons)
 
