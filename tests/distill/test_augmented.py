@@ -12,33 +12,18 @@ from distill.draw import Stream, seed_of
 from distill.targets import Targets
 from kernels.levels import points
 from kernels.networks import conv_net
-from pipeline.fit import centring, channel_whitener, identity_whitener, kornia_whitener, zca_whitener
-from pipeline.moments import ChannelMoments, Scatter, plain_images, unit_images
+from pipeline.moments import ChannelMoments
 from pipeline.split import Split
-from pipeline.whiten import Whitener
+from tests.helpers.bundles import SHAPE, fitted
 from tests.helpers.kernels import engine
 from tests.helpers.tolerance import FORWARD, assert_close
 
-SHAPE = (4, 6, 2)
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, *SHAPE)).astype(np.uint8)
 KINDS = ["none", "standard", "kip_zca", "kornia_zca"]
 
 
-def whitener_of(kind: str) -> Whitener:
-    if kind == "none":
-        return identity_whitener(SHAPE, "f")
-    standard = channel_whitener(ChannelMoments.of(PIXELS), SHAPE, len(PIXELS), "f")
-    if kind == "kip_zca":
-        rows = standard.standardise(PIXELS).reshape(len(PIXELS), -1)
-        return zca_whitener(standard, Scatter.of(unit_images(rows)), 0.1)
-    if kind == "kornia_zca":
-        rows = centring(standard).standardise(PIXELS).reshape(len(PIXELS), -1)
-        return kornia_whitener(standard, Scatter.of(plain_images(rows)), 0.1)
-    return standard
-
-
 def augmentation(kind: str, *names: AugmentationName, **strengths: float) -> Augmentation:
-    whitener = whitener_of(kind)
+    whitener = fitted(kind, PIXELS)
     config = AugmentConfig(names, strength=StrengthConfig(**strengths))
     return Augmentation.of(config, whitener, whitener.apply(PIXELS), seed=3)
 
@@ -68,12 +53,11 @@ def test_what_the_whitening_forgets_stays_forgotten() -> None:
     assert_close(found, again, 1e-4)
 
 
-@pytest.mark.parametrize("chunk", [4, 1000])
-def test_the_kernel_is_that_of_the_changed_images(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_is_that_of_the_changed_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the deviations that belong to them, also where those of the images themselves were computed before."""
     own = augmentation("standard", "crop", "color")
     network = conv_net(1, prepend=False)
-    monkeypatch.setattr(kernels.engine, "CHUNK_POINTS", chunk * points(network, *SHAPE))
+    monkeypatch.setattr(kernels.engine, "CHUNK_POINTS", 4 * points(network, *SHAPE))
     monkeypatch.setattr(kernels.engine.Engine, "group", 2)
     exact = engine(network, SHAPE)
     split = Split(own.whitener.apply(PIXELS[:12]), np.arange(12, dtype=np.int32) % 3)
@@ -82,7 +66,7 @@ def test_the_kernel_is_that_of_the_changed_images(chunk: int, monkeypatch: pytes
     rows, support = np.array([7, 1, 3, 0, 11, 2, 5, 9, 4, 8]), split.images[:2].astype(np.float64)
     placed = exact.rows(support)
     chunks = list(targets.chunks(1, rows, own.at(5)))
-    assert len(chunks) == (3 if chunk == 4 else 1)
+    assert len(chunks) == 3
     found = [np.asarray(exact.block(placed, one.features))[:, : len(one.labels)] for one in chunks]
     changed = own.at(5)(split.images[rows].astype(np.float64), 0)
     truth = exact.block(placed, exact.columns(changed))
