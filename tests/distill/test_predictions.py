@@ -102,12 +102,13 @@ def test_the_slope_at_time_0_is_the_kernel_times_the_labels() -> None:
     np.testing.assert_allclose(GradientFlow(NTK.ss, 0.1).mean(NTK.ts, LABELS, step) / step, NTK.ts @ LABELS, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_wide_networks_are_the_ensemble() -> None:
-    """150 networks of width 512, trained by plain gradient descent; 4 standard errors."""
-    network, time, steps, members = fc_net(1), 1.0, 40, 150
+    """400 networks of width 1024, trained by plain gradient descent; 4 standard errors."""
+    network, time, steps, members = fc_net(1), 1.0, 60, 400
     images = jnp.asarray(np.random.default_rng(5).normal(size=(5, 2, 2, 1)))
     labels = jnp.asarray([[1.0], [-1.0], [0.5]])
-    finite = FiniteNetwork(network, (2, 2, 1), width=512, dtype=jnp.float64)
+    finite = FiniteNetwork(network, (2, 2, 1), width=1024, dtype=jnp.float64)
 
     @jax.jit
     def trained(key: jax.Array) -> jax.Array:

@@ -41,15 +41,18 @@ def test_the_blocks_are_the_kernels_of_those_images(
 ) -> None:
     found = measure(CONFIG, outcome, data, test_images=9)
     rows = np.arange(9) * 3
-    support, test = jnp.asarray(outcome.support.images), jnp.asarray(data.test.images[rows].astype(np.float64))
-    for get, blocks in (("ntk", found.ntk), ("nngp", found.nngp)):
-        np.testing.assert_allclose(blocks.ss, gram(fc_net(1), support, support, get), rtol=1e-10)
-        np.testing.assert_allclose(blocks.ts, gram(fc_net(1), test, support, get), rtol=1e-10)
-    start = jnp.asarray(data.train.images[:6].astype(np.float64))
-    np.testing.assert_allclose(found.start.ts, gram(fc_net(1), test, start, "ntk"), rtol=1e-10)
+    test = data.test.images[rows].astype(np.float64)
+    start = data.train.images[:6].astype(np.float64)
+    every = jnp.asarray(np.concatenate([outcome.support.images, start, test]))
+    ntk, nngp = (np.asarray(gram(fc_net(1), every, every, get)) for get in ("ntk", "nngp"))
+    for whole, blocks in ((ntk, found.ntk), (nngp, found.nngp)):
+        np.testing.assert_allclose(blocks.ss, whole[:6, :6], rtol=1e-10)
+        np.testing.assert_allclose(blocks.ts, whole[12:, :6], rtol=1e-10)
+    np.testing.assert_allclose(found.start.ss, ntk[6:12, 6:12], rtol=1e-10)
+    np.testing.assert_allclose(found.start.ts, ntk[12:, 6:12], rtol=1e-10)
+    np.testing.assert_allclose(found.own, np.diag(nngp)[12:], rtol=1e-10)
     monkeypatch.setattr("distill.report.measure._ROWS", 4)
     np.testing.assert_allclose(own_variances(fc_net(1), test), found.own, rtol=1e-12)
-    np.testing.assert_allclose(found.own, np.diag(gram(fc_net(1), test, test, "nngp")), rtol=1e-10)
     np.testing.assert_array_equal(found.test_labels, data.test.labels[rows])
     assert found.test_size == 27
     np.testing.assert_array_equal(found.start_labels, centred_one_hot(data.train.labels[:6], 3))
