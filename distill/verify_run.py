@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from etils import epath
 
 from distill.bundle_read import faults, read_bundle
 from distill.config import Config
@@ -21,9 +20,9 @@ from pipeline.verify import problems
 _AGAIN = "the command that made it, given again, makes it anew"
 
 
-def run_faults(folder: epath.PathLike) -> Iterator[str]:
+def run_faults(folder: Path) -> Iterator[str]:
     """What is wrong with a run directory, one complete line each; what is not made yet is not wrong."""
-    rundir = RunDir(Path(folder))
+    rundir = RunDir(folder)
     try:
         config = rundir.config()
     except UserError as error:

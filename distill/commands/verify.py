@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from etils import epath
 
@@ -9,7 +10,7 @@ from distill.commands.call import Call
 from distill.commands.lines import data_line
 from distill.errors import UserError
 from distill.job import parse_stored
-from pipeline.files import absolute
+from pipeline.files import absolute, is_remote
 from pipeline.manifest import Manifest
 
 
@@ -29,11 +30,11 @@ def _problems(path: epath.Path) -> Iterator[str]:
     if (path / "config.toml").exists():
         from distill.verify_run import run_faults
 
-        return run_faults(path)
+        return run_faults(_local(path))
     if _is_bundle(path):
         from distill.bundle_read import faults
 
-        return faults(path)
+        return faults(_local(path))
     from pipeline.verify import problems
 
     return problems(path)
@@ -45,9 +46,15 @@ def _summary(path: epath.Path) -> str:
     if _is_bundle(path):
         from distill.bundle_manifest import BundleManifest
 
-        manifest = BundleManifest.from_file(path / "manifest.json")
+        manifest = BundleManifest.from_file(_local(path) / "manifest.json")
         return f"{path}, {manifest.support_size} images distilled from {manifest.dataset} {manifest.dataset_version}"
     return data_line(str(path), Manifest.load(path))
+
+
+def _local(path: epath.Path) -> Path:
+    if is_remote(path):
+        raise UserError(f"DIR is {path}, a run directory or a bundle at a URL; allowed is one on this machine: copy it")
+    return Path(path)
 
 
 def _is_bundle(path: epath.Path) -> bool:

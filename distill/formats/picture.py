@@ -7,6 +7,9 @@ from PIL import Image
 
 from distill.errors import UserError
 from distill.formats.limits import MAX_SIDE
+from pipeline.picture import decode
+
+_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
 def png(image: np.ndarray) -> bytes:
@@ -17,14 +20,17 @@ def png(image: np.ndarray) -> bytes:
 
 
 def pixels(content: bytes, name: str) -> np.ndarray:
-    """uint8 [h, w, c] of a PNG of a stranger; its size is looked at before its content.
+    """uint8 [h, w, c] of a PNG of a stranger; its size is looked at before its content, its checksums are compared.
 
     Raises:
-      UserError: it is no PNG of 8 bits in grey, RGB or RGBA, or too large.
+      UserError: it is no PNG of 8 bits in grey, RGB or RGBA, too large, or damaged.
     """
     with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-        if max(picture.size) > MAX_SIDE or picture.mode not in ("L", "RGB", "RGBA"):
-            shape = f"{picture.mode} of {picture.size[0]}x{picture.size[1]}"
-            raise UserError(f"{name} is {shape}, allowed are L, RGB and RGBA up to {MAX_SIDE} pixels a side")
-        array = np.asarray(picture)
-    return array[..., None] if array.ndim == 2 else array
+        size, mode = picture.size, picture.mode
+    if max(size) > MAX_SIDE or mode not in _CHANNELS:
+        shape = f"{mode} of {size[0]}x{size[1]}"
+        raise UserError(f"{name} is {shape}, allowed are L, RGB and RGBA up to {MAX_SIDE} pixels a side")
+    try:
+        return decode(content, (size[1], size[0], _CHANNELS[mode]))
+    except ValueError as error:
+        raise UserError(f"{name} is damaged: its picture {error}") from error
