@@ -4,8 +4,9 @@ Free is what changes no number of a step:
   checkpoint.*               when and how many states are saved
   data.dir                   where the source lies; what is read is checked by its fingerprint
   evaluate.baseline_draws    measured after the last step
-  optim.steps, to a larger   step n is the same in a longer run. (The last step of the shorter one was scored on
-                             validation, too; where `evaluate.every` divides it, so it is in the longer one.)
+  optim.steps, to a larger   where neither the step sizes nor the ridge are stretched over all steps: step n is then the
+                             same in a longer run. (The last step of the shorter one was scored on validation, too;
+                             where `evaluate.every` divides it, so it is in the longer one.)
 All else changes what the remaining steps do, so that no configuration would describe the run: that is a fork.
 """
 
@@ -21,7 +22,9 @@ from distill.settings import Difference
 def free(change: Difference, config: Config) -> bool:
     """Whether a run may go on with a change; `config` is the one it goes on with."""
     if change.name == "optim.steps":
-        return change.right > change.left
+        stretched = config.optim.schedule.name in ("cosine", "linear")
+        stretched |= config.krr.first_ridge is not None and config.krr.ridge_steps is None
+        return change.right > change.left and not stretched
     return change.name.startswith("checkpoint.") or change.name in ("data.dir", "evaluate.baseline_draws")
 
 

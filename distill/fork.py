@@ -73,6 +73,8 @@ def start_fork(rundir: RunDir, config: Config, run: Path, which: str) -> None:
     if rundir.fork.exists():  # of a process that was killed here
         shutil.rmtree(rundir.fork)
     shutil.copytree(saved, rundir.fork / saved.name)
+    if origin.start_file.exists():
+        shutil.copy(origin.start_file, rundir.start_file)
     fork = Fork(str(origin.path), which, int(saved.name), config_to_toml(origin.config()))
     write_whole(rundir.fork_file, (json.dumps({**fork._asdict(), **as_json(changes)}, indent=2) + "\n").encode())
     tell(f"forked from {origin.path}, step {fork.step}; changed: {in_words(changes) or 'nothing'}")
@@ -140,7 +142,7 @@ def _check_same_images(origin: RunDir, changes: list[Difference]) -> None:
         change
         for change in changes
         if (change.name.startswith("data.") and change.name != "data.dir")
-        or change.name in ("seed", "support.size", "kernel.dtype")
+        or change.name in ("seed", "support.size", "support.start", "kernel.dtype")
     ]
     if fixed:
         raise UserError(
