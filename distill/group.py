@@ -3,19 +3,16 @@
 import json
 import os
 import pickle
-import signal
 import sys
-import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from distill.board import KeyValueBoard
 from distill.parcel import Receiver, Sender
-from distill.preemption import ECHO_SECONDS, INTERRUPTED
+from distill.preemption import Deferred
 from distill.watchdog import PERIOD_SECONDS, End, LostBoardError, Watchdog
 
 if TYPE_CHECKING:  # it loads jax
@@ -79,7 +76,7 @@ class Group:
 
     def follow(self) -> int:
         """Runs what process 0 calls, until it ends; its exit status. Signals are handed on to it."""
-        with self._signals_handed_on():
+        with _HandingOn(self._board, self.index):
             while True:
                 self.piece(None)
                 order = self._next_order()
@@ -221,21 +218,17 @@ class Group:
             raise
         self._watchdog.go_on()
 
-    @contextmanager
-    def _signals_handed_on(self) -> Iterator[None]:
-        """Tells process 0 of a first signal, and ends this process at a second."""
-        first: list[float] = []
 
-        def answer(number: int, frame: FrameType | None) -> None:
-            if not first:
-                first.append(time.monotonic())
-                self._board.put(f"stop/{self.index}", signal.Signals(number).name)
-            elif time.monotonic() - first[0] > ECHO_SECONDS:
-                os._exit(INTERRUPTED)
+class _HandingOn(Deferred):
+    """Tells process 0 of a signal, and leaves the answer to it: this process ends with it, or at a second signal."""
 
-        before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def __init__(self, board: KeyValueBoard, index: int) -> None:
+        super().__init__(rescue=lambda: None)
+        self._board, self._index = board, index
+
+    def record(self) -> None:
+        """A signal has arrived."""
+        self._board.put(f"stop/{self._index}", "asked to stop")
+
+    def give_up_waiting(self) -> None:
+        """Process 0 is patient enough for all."""
