@@ -23,6 +23,8 @@ def setup() -> None:
     folder = cache_folder()
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
+        # By default a program is kept if it took a second: a step has nine, half of which are near that.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def cache_folder() -> Path | None:
