@@ -45,6 +45,10 @@ class Recipe:
     single: bool = False
     relative: bool = False
 
+    def names_for(self, channels: int) -> tuple[AugmentationName, ...]:
+        """The augmentations of images of so many channels."""
+        return tuple(name for name in self.augmentations if name != "flip" or channels > 1)
+
     def num_steps(self, size: int) -> int:
         """Steps on a set of `size` images."""
         if self.epochs:

@@ -179,9 +179,8 @@ def _step(
     """One step of one lane. Decay is added to the gradient, as torch's SGD and an L2 penalty do."""
     (params, stats), opt_state = state
     images, labels = fixed.images[rows], fixed.labels[rows]
-    names = tuple(name for name in recipe.augmentations if name != "flip" or channels > 1)
     key = jax.random.fold_in(jax.random.fold_in(fixed.keys, 1), number.astype(jnp.int32))
-    images = augment(key, images, names, single=recipe.single)
+    images = augment(key, images, recipe.names_for(channels), single=recipe.single)
 
     def cost(params: Any) -> tuple[Array, Any]:
         outputs, changed = model.train(Variables(params, stats), images)

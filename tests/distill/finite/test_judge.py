@@ -106,6 +106,7 @@ def test_without_a_validation_split_the_first_of_the_grid_is_taken(tmp_path: Pat
 
 def test_relative_rates_are_scaled_by_each_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "largest_stable_rate", lambda spec, variables, images, outputs: 0.25)
+    monkeypatch.setattr(module, "initial", lambda *given: None)
     protocol = replace(PROTOCOL, recipe=replace(RECIPE, relative=True), learning_rates=(0.5,))
     result = judged(judge_of(tmp_path, protocol=protocol), range(1), measure_whole=False)
     assert result.learned.learning_rate == 0.5

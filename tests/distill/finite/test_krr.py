@@ -34,6 +34,7 @@ def test_scores_are_those_of_an_evaluation() -> None:
     assert (result.protocol, result.network) == ("krr", "fc d1 ntk")
 
 
+@pytest.mark.slow
 def test_a_flipped_run_is_judged_flipped() -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     truth = evaluate(engine, regressed(SOFT.support, True), Targets(engine, SOFT.test, CLASSES), 1e-3)

@@ -68,7 +68,9 @@ def directly(params: dict, x: np.ndarray, kind: str) -> np.ndarray:
     return y.reshape(len(x), -1) @ np.asarray(dense["kernel"], np.float64) + np.asarray(dense["bias"], np.float64)
 
 
-@pytest.mark.parametrize("kind", ["none", "instance", "layer", "batch"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("none", "layer")), "instance", "batch"]
+)
 def test_a_convnet_equals_numpy(kind: str) -> None:
     made = model(f"convnet-{kind}-w4-d1", (5, 4, 2))
     variables = jax.jit(made.init)(jax.random.key(1))

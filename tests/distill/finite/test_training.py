@@ -36,7 +36,7 @@ def lane(variables: Variables, number: int) -> Variables:
     return jax.tree.map(lambda leaf: leaf[number], variables)
 
 
-@pytest.mark.parametrize("optimiser", ["momentum", "adam"])
+@pytest.mark.parametrize("optimiser", ["momentum", pytest.param("adam", marks=pytest.mark.slow)])
 def test_steps_are_those_of_a_plain_loop(optimiser: str) -> None:
     recipe = replace(PLAIN, optimiser=optimiser)
     given, model = lanes(), model_of(SPEC, SHAPE, CLASSES)
@@ -63,8 +63,8 @@ def test_lanes_do_not_meet() -> None:
 
 
 def test_many_steps_of_one_program_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Augmented and in small batches, so that a key or a row out of order would show.
-    recipe = replace(PLAIN, batch=4, steps=((1, 7),), augmentations=("crop", "cutout"), single=True)
+    # In small batches, so that a row out of order would show.
+    recipe = replace(PLAIN, batch=4, steps=((1, 7),))
     seen: list[int] = []
     one_by_one = train(SPEC, recipe, lanes(), seen.append)
     assert seen == [1, 2, 3, 4, 5, 6, 7]
@@ -72,7 +72,6 @@ def test_many_steps_of_one_program_are_the_same_steps(monkeypatch: pytest.Monkey
     seen.clear()
     close(train(SPEC, recipe, lanes(), seen.append), one_by_one)
     assert seen == [3, 6, 7]
-    close(train(SPEC, recipe, lanes()), one_by_one)
 
 
 def test_batches_take_every_image_once_a_pass() -> None:
@@ -116,5 +115,17 @@ def test_the_numbers_of_steps() -> None:
 
 
 def test_grey_images_are_not_mirrored() -> None:
-    recipe = replace(PLAIN, augmentations=("flip",))
-    close(train(SPEC, recipe, lanes()), train(SPEC, PLAIN, lanes()))
+    dsa = PROTOCOLS["dsa"].recipe
+    assert dsa.names_for(3) == dsa.augmentations
+    assert dsa.names_for(1) == ("color", "crop", "cutout", "scale", "rotate")
+
+
+@pytest.mark.slow
+def test_augmentations_are_drawn_by_seed_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(PLAIN, steps=((1, 4),), augmentations=("crop", "cutout"), single=True)
+    one_by_one = train(SPEC, recipe, lanes())
+    close(train(SPEC, recipe, lanes()), one_by_one)
+    other = train(SPEC, PLAIN, lanes())
+    assert np.abs(np.asarray(jax.tree.leaves(other)[0]) - np.asarray(jax.tree.leaves(one_by_one)[0])).max() > 1e-4
+    monkeypatch.setattr(training, "steps_at_once", lambda: 4)
+    close(train(SPEC, recipe, lanes()), one_by_one)
