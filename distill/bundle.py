@@ -112,6 +112,7 @@ def sheet_of(contents: BundleContents) -> SheetContents:
         class_names=contents.source.class_names,
         title=f"{contents.source.name}: {len(contents.images)} {made}",
         name=name,
+        labels=None if contents.label_mode == "fixed" else contents.labels,
     )
 
 

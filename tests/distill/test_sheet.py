@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distill.sheet import CLASSES_ABREAST, ROWS, SheetContents, displayed, draw_sheet
+from distill.sheet import BARS, CLASSES_ABREAST, FRAME, INK, ROWS, SheetContents, displayed, draw_sheet
 
 TITLE = "a title that is wider than an image"
 
@@ -84,3 +84,31 @@ def test_long_names_are_cut_to_their_column() -> None:
     tile, gap, margin = 96, 8, 32
     assert margin + tile <= difference.min()
     assert difference.max() < margin + 2 * (tile + gap)
+
+
+def test_labels_stand_below_their_images_and_point_up_or_down() -> None:
+    contents = make_contents(3, 2)
+    labels = np.array([[1, 0, 0], [0, 0.5, 0], [0, 0, -1], [0.25, 0, 0], [-0.5, 0, 0], [0, 0, 0]], float)
+    plain, drawn = (np.asarray(draw_sheet(replace(contents, starts=None, labels=y))) for y in (None, labels))
+    assert drawn.shape[0] == plain.shape[0] + 2 * BARS
+    left, top, step = 32, 32 + 46 + 46 + 30 + 96, 96 + 8
+
+    def bar(row: int, column: int, number: int, colour: tuple[int, int, int]) -> np.ndarray:
+        """Rows below an image that bar `number` of its label fills, relative to the line of 0."""
+        x, y = left + column * step + number * 32 + 15, top + row * (step + BARS)
+        return np.flatnonzero((drawn[y : y + BARS, x] == colour).all(axis=-1)) - BARS // 2
+
+    assert bar(0, 0, 0, INK).min() < -10  # the whole half, upwards
+    assert -8 < bar(0, 1, 1, INK).min() <= -5  # half of it
+    assert bar(0, 2, 2, INK).max() > 10  # downwards
+    assert len(bar(1, 0, 0, INK)) < len(bar(0, 1, 1, INK))
+    assert bar(1, 1, 0, FRAME).max() >= 5  # another class than its own, lighter
+    assert not len(bar(0, 0, 1, INK))
+
+
+def test_many_classes_and_labels_of_0_are_drawn() -> None:
+    contents = make_contents(13, 1)
+    same = draw_sheet(replace(contents, labels=np.zeros((13, 13)))).tobytes()
+    assert same == draw_sheet(replace(contents, labels=np.zeros((13, 13)))).tobytes()
+    wide = replace(contents, labels=np.random.default_rng(0).normal(size=(13, 300)))
+    assert draw_sheet(wide).size == draw_sheet(replace(contents, labels=np.zeros((13, 13)))).size

@@ -23,6 +23,8 @@ def images(subjects: Sequence[Subject]) -> Section:
 def _caption(subject: Subject, learned: LearnedSet) -> str:
     if learned.label_mode == "label_solve":
         what = "the real images, with the labels that were solved for"
+    elif subject.origin is not None:
+        what = f"the images of {subject.origin.file}; where they began is not known"
     elif held(subject.on_test) is None:
         what = (
             f"the learned images after {plural(learned.step, 'step')}; where they began is with the run's prepared data"
@@ -47,5 +49,5 @@ def _contents(subject: Subject, learned: LearnedSet) -> SheetContents:
         class_names=learned.class_names,
         title=f"{subject.dataset}: {len(learned.images)} images",
         labels=None if learned.label_mode == "fixed" else learned.labels,
-        name="real" if learned.label_mode == "label_solve" else "learned",
+        name="real" if learned.label_mode == "label_solve" else "learned" if subject.origin is None else "imported",
     )

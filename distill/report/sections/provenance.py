@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from distill.bundle_manifest import Origin
 from distill.config import Config
 from distill.environment import Environment
-from distill.report.document import Block, Listing, Section, Table
+from distill.report.document import Block, Listing, Paragraph, Section, Table
 from distill.report.numbers import NONE, percent
 from distill.report.sections.common import missing, named
 from distill.report.subject import Subject, held
@@ -48,7 +48,7 @@ def _origin(caption: str, origin: Origin) -> Table:
     return Table(caption, ("what", "as found"), rows, row_headers=2)
 
 
-def _differences(configured: Sequence[tuple[Subject, Config]]) -> Table:
+def _differences(configured: Sequence[tuple[Subject, Config]]) -> Block:
     first = configured[0][1]
     found = [{d.name: d for d in difference(first, config)} for _, config in configured]
     differing = {name: d.left for changes in found for name, d in changes.items()}
@@ -56,9 +56,10 @@ def _differences(configured: Sequence[tuple[Subject, Config]]) -> Table:
         (name, *(_written(changes[name].right if name in changes else common) for changes in found))
         for name, common in differing.items()
     ]
+    if not rows:
+        return Paragraph("All runs have the same settings.")
     header = ("setting", *(subject.name for subject, _ in configured))
-    caption = "Settings in which the runs differ" if rows else "The runs have the same settings"
-    return Table(caption, header, rows)
+    return Table("Settings in which the runs differ", header, rows)
 
 
 def _written(value: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from distill.krr import Regression
 from distill.predictions import Prediction
-from distill.report.document import Beside, Chart, Confusion, Missing, Section, Sheet, Stats, Strip, Table
+from distill.report.document import Beside, Chart, Confusion, Missing, Paragraph, Section, Sheet, Stats, Strip, Table
 from distill.report.fit import fit_of, fit_of_start
 from distill.report.sections.certainty import (
     Predictor,
@@ -189,6 +189,8 @@ def test_settings_that_differ_are_listed() -> None:
     table = blocks(provenance([SUBJECT, make_subject("other", seed=3)]), Table)[0]
     assert table.header == ("setting", "run", "other")
     assert table.rows == [("seed", "0", "3")]
+    (same,) = blocks(provenance([SUBJECT, make_subject("same")]), Paragraph)
+    assert same.text == "All runs have the same settings."
 
 
 @pytest.mark.parametrize(
