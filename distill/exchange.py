@@ -10,6 +10,7 @@ taken on the host, so that float64 stays float64 on every backend. A sum of n by
 Every element is summed at one place in one order, and the sum is copied: the processes hold equal bits by construction.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import jax
@@ -26,12 +27,15 @@ class ExchangeError(Exception):
 
 
 class Exchange:
-    """The devices through which processes exchange arrays: the first of each."""
+    """The devices through which processes exchange arrays.
 
-    def __init__(self) -> None:
-        first = {device.process_index: device for device in reversed(jax.devices())}
-        self._mesh = Mesh([first[index] for index in sorted(first)], ("process",))
-        self.count = len(first)
+    Args:
+      devices: one of each process, in their order
+    """
+
+    def __init__(self, devices: Sequence[jax.Device]) -> None:
+        self._mesh = Mesh(np.array(devices), ("process",))
+        self.count = len(devices)
 
     def total(self, vector: np.ndarray) -> np.ndarray:
         """The sum over processes of a vector [n] of 4- or 8-byte numbers.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from distill.board import KeyValueBoard
+from distill.pace import ANYTHING
 from distill.parcel import Receiver, Sender
 from distill.preemption import Deferred
 from distill.watchdog import PERIOD_SECONDS, End, LostBoardError, Watchdog
@@ -196,7 +197,7 @@ class Group:
             yield
         finally:
             self.inside = False
-            self.piece(("between", self._calls))  # a kind of its own, so that the limit is that of a first
+            self.piece(ANYTHING)
 
     @contextmanager
     def _conveying(self) -> Iterator[None]:

@@ -51,7 +51,8 @@ def connect(asked: Processes) -> Group:
             "process 0 and the same count"
         ) from error
     state = distributed.global_state
-    exchange = Exchange()
+    first = {device.process_index: device for device in reversed(jax.devices())}
+    exchange = Exchange([first[index] for index in sorted(first)])
     board = KeyValueBoard()
     board.put(f"name/{state.process_id}", f"process {state.process_id} ({socket.gethostname()}, pid {os.getpid()})")
     names = _names(board, state.num_processes)

@@ -10,31 +10,37 @@ LEAST_SECONDS = 40.0
 # How many times as long as the longest of the last few a piece may take.
 FACTOR = 10.0
 
+# A kind of which nothing is learned: each is a first.
+ANYTHING = "anything"
+
 _REMEMBERED = 8
 
 
 class Pace:
-    """The limits of pieces of work, by kind.
+    """The limits of pieces of work, by kind and part.
 
     Example:
       pace = Pace()
-      pace.took("chunk", 2.5)
-      pace.limit("chunk")
+      pace.took("chunk", 0, seconds=2.5)
+      pace.limit("chunk", 0)
     """
 
     def __init__(self) -> None:
-        self._seconds: dict[Hashable, deque[float]] = {}
-        self._compiled: set[Hashable] = set()
+        self._seconds: dict[tuple[Hashable, int], deque[float]] = {}
+        self._compiled: set[tuple[Hashable, int]] = set()
 
-    def took(self, kind: Hashable, seconds: float) -> None:
+    def took(self, kind: Hashable, part: int, seconds: float) -> None:
         """Learns that a piece took so long. The first of a kind counts only until the second is known."""
-        known = self._seconds.setdefault(kind, deque(maxlen=_REMEMBERED))
-        if len(known) == 1 and kind not in self._compiled:
-            self._compiled.add(kind)
+        if kind == ANYTHING:
+            return
+        key = (kind, part)
+        known = self._seconds.setdefault(key, deque(maxlen=_REMEMBERED))
+        if len(known) == 1 and key not in self._compiled:
+            self._compiled.add(key)
             known.clear()
         known.append(seconds)
 
-    def limit(self, kind: Hashable) -> float:
+    def limit(self, kind: Hashable, part: int) -> float:
         """What a piece of a kind may take, in seconds."""
-        known = self._seconds.get(kind)
+        known = self._seconds.get((kind, part))
         return FIRST_SECONDS if known is None else max(LEAST_SECONDS, FACTOR * max(known))

@@ -132,10 +132,10 @@ class Watchdog:
         self._work = work._replace(after=work.after + 1, waiting=False, since=self._clock())
 
     def failing(self) -> None:
-        """An exchange has failed: waits until it is known why, and leaves; returns if it does not come out."""
+        """An exchange has failed: waits until it is known why, and this process ends; returns if that is not found."""
         self._alarmed = True
         self._work = self._work._replace(waiting=True, since=self._clock())
-        self._stopped.wait(ALARM_SECONDS + 5 * PERIOD_SECONDS)
+        time.sleep(SILENCE_SECONDS)
 
     def tell(self, end: End) -> None:
         """Puts this process's own end on the board, and waits until the others have seen it."""
@@ -199,7 +199,7 @@ class Watchdog:
     def _look_at_itself(self, work: _Work, now: float) -> None:
         if work.waiting or work.kind is None:
             return
-        took, limit = now - work.since, self._pace.limit((work.kind, work.after))
+        took, limit = now - work.since, self._pace.limit(work.kind, work.after)
         if took > limit:
             faulthandler.dump_traceback(all_threads=True)
             reason = f"is stuck: a piece of its work has taken {took:.0f} s, {limit:.0f} s are allowed"
@@ -228,7 +228,7 @@ class Watchdog:
         """What the main thread has done until now, after its pace is learned."""
         work = self._work
         if work.kind is not None and not work.waiting:
-            self._pace.took((work.kind, work.after), self._clock() - work.since)
+            self._pace.took(work.kind, work.after, self._clock() - work.since)
         return work
 
     def _say(self, text: str) -> None:

@@ -1,6 +1,5 @@
 """The engine: its blocks do not depend on devices, tiles or the order of images, and its pullback is the gradient."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from kernels.features import Features
 from kernels.gram import gram
 from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kernels.networks import Network
+from tests.helpers.exchanges import exchanges
 from tests.helpers.kernels import engine, gradient, images, kernel
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
@@ -21,9 +21,6 @@ NETWORK = Network((Conv(), Activation(), AvgPool(), Flatten(), Dense()))
 SHAPE = (4, 5, 1)
 ROWS, COLS = images(7, SHAPE, seed=1), images(13, SHAPE, seed=2)
 COTANGENT = np.random.default_rng(3).standard_normal((7, 13))
-
-# An instruction of a compiled program by which devices exchange data: its result's dtype and shape, and its name.
-EXCHANGE = re.compile(r"= (\w+)\[([\d,]*)\][^ ]* (all-[a-z]+|collective-[a-z]+|reduce-scatter|send|recv)(?:-start)?\(")
 
 ON_THREE_DEVICES = """
 import os
@@ -33,6 +30,7 @@ jax.config.update("jax_num_cpu_devices", 3)
 jax.config.update("jax_enable_x64", True)
 import sys
 import numpy as np
+from tests.helpers.exchanges import exchanges
 from tests.helpers.kernels import engine
 from tests.kernels.test_engine import NETWORK, SHAPE, found_by
 kernel, gradient = found_by(engine(NETWORK, SHAPE, devices=3))
@@ -69,15 +67,6 @@ def test_ragged_blocks_on_three_devices(truth: tuple[np.ndarray, np.ndarray], tm
     found = np.load(file)
     assert_close(found["kernel"], truth[0], FORWARD["float64"])
     assert_close(found["gradient"], truth[1], GRADIENT["float64"])
-
-
-def exchanges(compiled: jax.stages.Compiled) -> list[tuple[str, int]]:
-    """What devices exchange in a program: the instruction's name and the bytes of its result."""
-    sizes = {"f32": 4, "f64": 8, "s32": 4, "pred": 1}
-    return [
-        (name, sizes[dtype] * int(np.prod([int(n) for n in shape.split(",") if n])))
-        for dtype, shape, name in EXCHANGE.findall(compiled.as_text())
-    ]
 
 
 def test_devices_exchange_the_gradient_by_the_pixels_and_nothing_else() -> None:
