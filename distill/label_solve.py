@@ -14,36 +14,48 @@ from distill.evaluate import regression_of
 from distill.gradient import kernel_of
 from distill.krr import Regression
 from distill.preemption import Watch
-from distill.support import Support
+from distill.support import Support, regressed
 from distill.targets import Targets
 from kernels.engine import Engine
 
+# Targets whose rows of A are held at a time, several times over: with 500 images, 16 MB.
+_PIECE = 4096
 
-def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float) -> Support:
+
+def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, flip: bool = False) -> Support:
     """Solves for the labels of `images` [s, h, w, c] that predict `targets` best.
+
+    flip: the regression is from the mirror images, too, which have the same labels
 
     Raises:
       UserError: the kernel of the images cannot be inverted.
     """
-    return processes.together(_label_solve, engine, images, targets, ridge)
+    source = regressed(Support(images, np.zeros((len(images), 0))), flip).images
+    return Support(images, processes.together(_label_solve, engine, source, targets, ridge, len(images)))
 
 
-def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, watch: Watch) -> Support:
-    size, num_classes = len(images), targets.labels.shape[1]
-    processes.piece("labels", size)
+def _label_solve(
+    engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int, watch: Watch
+) -> np.ndarray:
+    """The labels [size, k] that image i shares with image size + i, if there is one."""
+    num_classes = targets.labels.shape[1]
+    processes.piece("labels", len(images))
     rows = engine.rows(images)
     unsolved = regression_of(engine, images, rows, ridge, watch)
     regression = processes.from_writer(lambda: _factored(unsolved))
     triangle = np.zeros((size + num_classes, size + num_classes))
-    for chunk in processes.in_step(watch(targets.chunks(size))):
-        processes.piece("labels from a chunk", size, len(chunk.features))
-        design = regression.solve(kernel_of(engine, rows, chunk.features, len(chunk.labels))).T
-        triangle = _triangle(triangle, np.concatenate([design, chunk.labels], axis=1))
+    for chunk in processes.in_step(watch(targets.chunks(len(images)))):
+        processes.piece("labels from a chunk", len(images), len(chunk.features))
+        k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
+        for start in range(0, len(chunk.labels), _PIECE):
+            piece = slice(start, start + _PIECE)
+            design = regression.solve(k_st[:, piece]).T
+            shared = design.reshape(len(design), -1, size).sum(1)
+            triangle = _triangle(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
     triangle = _triangle(*processes.gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
-    labels = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
-    return Support(images, labels)
+    return linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
 
 
 def _factored(regression: Regression) -> Regression:

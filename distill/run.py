@@ -125,7 +125,7 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
     start = start_of(config, data, rundir.start_file)
     train = Targets(engine, data.train, len(data.manifest.class_names))
     began = time.perf_counter()
-    solved = solve(engine, start.support.images, train, config.krr.ridge)
+    solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
     entries = len(train) * len(start.rows)
     seconds = time.perf_counter() - began
     tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")

@@ -77,6 +77,7 @@ class Engine:
         wanted = min(
             CHUNK_POINTS // (points(self.network, *self.image_shape) * rows),
             CHUNK_BYTES // (math.prod(self.image_shape) * self.dtype.itemsize),
+            CHUNK_BYTES // (rows * 8),  # the block as the host holds it, in float64
         )
         each = -(-targets // -(-targets // max(wanted, unit)))
         step = unit if each > unit else len(self.devices)

@@ -1,5 +1,7 @@
 """Label Solve finds the least-norm labels of the whole problem, though it never holds its matrix."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,51 @@ def test_no_other_labels_predict_the_targets_better(own: Engine, images: np.ndar
     for _ in range(5):
         moved = solved.labels + 1e-2 * rng.standard_normal(solved.labels.shape)
         assert evaluate(own, Support(images, moved), targets, RIDGE).mse > least
+
+
+def test_mirror_images_share_their_labels(own: Engine, images: np.ndarray, split: Split) -> None:
+    doubled = np.concatenate([images, images[:, :, ::-1]])
+    k_ss, k_ts = kernel(own, doubled, doubled), kernel(own, split.images.astype(np.float64), doubled)
+    regularised = k_ss + RIDGE * np.trace(k_ss) / len(doubled) * np.eye(len(doubled))
+    design = np.linalg.solve(regularised, k_ts.T).T
+    truth = np.linalg.lstsq(design[:, :6] + design[:, 6:], centred_one_hot(split.labels, 3), rcond=NO_DIRECTION)[0]
+    solved = label_solve(own, images, Targets(own, split, 3), RIDGE, flip=True)
+    assert solved.images is images
+    assert_close(solved.labels, truth, GRADIENT["float64"])
+
+
+def test_an_ill_conditioned_problem_is_solved_as_lstsq_solves_it_and_not_as_normal_equations_do(
+    own: Engine, split: Split
+) -> None:
+    """Images in pairs that are nearly equal: under a large ridge the labels' differences hardly show in predictions."""
+    rng = np.random.default_rng(3)
+    half = rng.standard_normal((4, *SHAPE))
+    images = np.concatenate([half, half + 1e-5 * rng.standard_normal(half.shape)])
+    k_ss, k_ts = kernel(own, images, images), kernel(own, split.images.astype(np.float64), images)
+    ridge, labels = 1.0, centred_one_hot(split.labels, 3)
+    regularised = k_ss + ridge * np.trace(k_ss) / 8 * np.eye(8)
+    design = np.linalg.solve(regularised, k_ts.T).T
+    assert 1e4 < np.linalg.cond(design) < 1e7
+    truth = np.linalg.lstsq(design, labels, rcond=None)[0]
+    solved = label_solve(own, images, Targets(own, split, 3), ridge).labels
+    normal = np.linalg.solve(design.T @ design, design.T @ labels)
+
+    def error(found: np.ndarray) -> float:
+        return float(np.abs(found - truth).max() / np.abs(truth).max())
+
+    assert error(solved) < 1e-7
+    assert error(normal) > 100 * error(solved)
+
+
+@pytest.mark.slow
+def test_500_images_and_60000_targets_stay_within_memory() -> None:
+    """The matrix is 240 MB and never whole: held are a block of 64 MB, as float32 too, and pieces of 16 MB."""
+    rng = np.random.default_rng(0)
+    train = Split(rng.standard_normal((60_000, 4, 4, 1)).astype(np.float32), (np.arange(60_000) % 10).astype(np.int32))
+    own = engine(NETWORK, (4, 4, 1), dtype=np.float32)
+    targets = Targets(own, train, 10)
+    tracemalloc.start()
+    label_solve(own, train.images[:500], targets, RIDGE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 240e6
