@@ -14,7 +14,7 @@ from distill.errors import UserError
 from distill.finite.asked import Asked
 from distill.finite.journal import Journal
 from distill.finite.judge import Judge, judged
-from distill.finite.krr import judged_by_krr
+from distill.finite.krr import judged_by_krr, kernel_judge
 from distill.finite.protocols import KRR, PROTOCOLS
 from distill.finite.subject import Subject, of_bundle, of_run
 from distill.protocol_result import ProtocolResult, merged, protocol_table
@@ -96,7 +96,7 @@ def _results(subject: Subject, asked: Asked, folder: Path) -> Iterator[ProtocolR
     for name in asked.protocols:
         if name == KRR:
             for kernel in asked.kernels(subject.kernel):
-                yield judged_by_krr(subject, kernel, seeds, asked.whole_train)
+                yield judged_by_krr(kernel_judge(subject, kernel, Journal(folder / KRR)), seeds, asked.whole_train)
             continue
         for spec in asked.specs_of(name):
             judge = Judge(subject, PROTOCOLS[name], spec, Journal(folder / name))

@@ -1,4 +1,4 @@
-"""What long evaluations have finished: one file for each trained network, named by what it depends on.
+"""What long evaluations have finished: one file for each score, named by what it depends on.
 
 A file is whole or absent, and its name is the digest of everything that its content follows from: an evaluation that
 was killed takes it up, another one of the same set and numbers too, and one of other numbers does not see it.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import pydantic
 from etils import epath
@@ -24,8 +24,24 @@ from pipeline.files import write_whole
 _VERSION = 1
 
 
+class Unit(Protocol):
+    """A piece of work that is kept.
+
+    name: of its file, which holds a digest of everything that its score follows from
+    """
+
+    @property
+    def name(self) -> str: ...
+
+
+def unit_name(words: str, unit: object) -> str:
+    """The name of the file of a unit, a frozen dataclass: some words for people, and the digest of its fields."""
+    text = pydantic.TypeAdapter(type(unit)).dump_json(unit) + str(_VERSION).encode()
+    return f"{words}-{hashlib.sha256(text).hexdigest()[:32]}.json"
+
+
 @dataclass(frozen=True)
-class Unit:
+class TrainingUnit:
     """One network, trained and scored.
 
     recipe: how it is trained
@@ -50,8 +66,10 @@ class Unit:
     @cached_property
     def name(self) -> str:
         """Name of its file."""
-        text = pydantic.TypeAdapter(Unit).dump_json(self) + str(_VERSION).encode()
-        return f"{self.spec.name}-{self.split}-{self.seed}-{hashlib.sha256(text).hexdigest()[:32]}.json"
+        return unit_name(f"{self.spec.name}-{self.split}-{self.seed}", self)
+
+
+AnyUnit = TypeVar("AnyUnit", bound=Unit)
 
 
 class Journal:
@@ -83,6 +101,6 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(epath.Path(self.folder / unit.name), pydantic.TypeAdapter(SeedScore).dump_json(score))
 
-    def missing(self, units: Sequence[Unit]) -> list[Unit]:
+    def missing(self, units: Sequence[AnyUnit]) -> list[AnyUnit]:
         """Those that are not finished, in order."""
         return [unit for unit in units if self.find(unit) is None]

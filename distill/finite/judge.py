@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from distill.console import LINE_SECONDS, duration, tell
-from distill.finite.journal import Journal, Unit
+from distill.finite.journal import Journal, TrainingUnit
 from distill.finite.protocols import LossName, Protocol
 from distill.finite.score import score
 from distill.finite.spec import NetworkSpec
@@ -138,12 +138,12 @@ def _whole_train(judge: Judge, seed: int) -> WholeTrain:
     return WholeTrain(judge.journal.find(unit).accuracy, source)
 
 
-def _unit(judge: Judge, support: Support, split: str, rate: float, decay: float, seed: int) -> Unit:
+def _unit(judge: Judge, support: Support, split: str, rate: float, decay: float, seed: int) -> TrainingUnit:
     digest = set_sha256(*support)
-    return Unit(judge.protocol.recipe, judge.spec, digest, judge.subject.space, split, rate, decay, seed)
+    return TrainingUnit(judge.protocol.recipe, judge.spec, digest, judge.subject.space, split, rate, decay, seed)
 
 
-def _finish(judge: Judge, what: str, work: Sequence[tuple[Unit, Support]]) -> None:
+def _finish(judge: Judge, what: str, work: Sequence[tuple[TrainingUnit, Support]]) -> None:
     """Trains and scores what is not finished, as many networks at once as the device takes, and keeps each."""
     sets = dict(work)
     missing = judge.journal.missing(list(sets))
@@ -154,7 +154,7 @@ def _finish(judge: Judge, what: str, work: Sequence[tuple[Unit, Support]]) -> No
             tell(_line(judge, what, unit, kept))
 
 
-def _scores(judge: Judge, what: str, units: Sequence[Unit], supports: Sequence[Support]) -> list[SeedScore]:
+def _scores(judge: Judge, what: str, units: Sequence[TrainingUnit], supports: Sequence[Support]) -> list[SeedScore]:
     subject, recipe, spec = judge.subject, judge.protocol.recipe, judge.spec
     began = time.perf_counter()
     rates = [_rate(judge, unit) for unit in units]
@@ -179,7 +179,7 @@ def _scores(judge: Judge, what: str, units: Sequence[Unit], supports: Sequence[S
     return [SeedScore(*fields, seconds) for fields in found]
 
 
-def _rate(judge: Judge, unit: Unit) -> float:
+def _rate(judge: Judge, unit: TrainingUnit) -> float:
     """The absolute learning rate."""
     if not judge.protocol.recipe.relative:
         return unit.learning_rate
@@ -201,7 +201,7 @@ class _Pulse:
             tell(f"{self.what}: step {step}/{self.total}")
 
 
-def _line(judge: Judge, what: str, unit: Unit, kept: SeedScore) -> str:
+def _line(judge: Judge, what: str, unit: TrainingUnit, kept: SeedScore) -> str:
     tried = f"lr {unit.learning_rate:g}, decay {unit.weight_decay:g}"
     which = f"seed {unit.seed}" if unit.split == "test" else "to choose"
     found = f"{unit.split} {kept.accuracy:.1%} ({duration(kept.seconds)})"

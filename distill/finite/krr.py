@@ -5,11 +5,16 @@ Nothing is trained: the support has one score, and random real images have one f
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from distill.config import KernelConfig
+from distill.console import duration, tell
 from distill.evaluate import evaluate
+from distill.finite.journal import Journal, unit_name
 from distill.finite.protocols import KRR
 from distill.finite.subject import Subject
 from distill.model import engine_of
@@ -20,6 +25,7 @@ from distill.protocol_result import (
     WholeTrain,
     hard_label_recovery,
     improvement_over_random,
+    set_sha256,
 )
 from distill.support import Support, regressed
 from distill.targets import Targets
@@ -28,41 +34,94 @@ from kernels.engine import Engine
 # The kernel of 20,000 images takes 3 GB in float64; larger train splits are left out.
 MOST_WHOLE = 20_000
 
+# Told in a kernel's name by their values alone, or not at all.
+_PLAIN = ("network", "depth", "get", "dtype", "sampled")
+
+
+@dataclass(frozen=True)
+class Regressed:
+    """One regression, scored on test.
+
+    kernel: which
+    ridge: relative to the mean diagonal
+    flip: whether from the images and their mirror images
+    set_sha256: digest of the images and labels
+    space: as in `TrainingUnit`
+    seed: of the draw where the set is random
+    """
+
+    kernel: KernelConfig
+    ridge: float
+    flip: bool
+    set_sha256: str
+    space: str
+    seed: int
+
+    @cached_property
+    def name(self) -> str:
+        """Name of its file."""
+        return unit_name(f"{self.kernel.network}-{self.kernel.get}-{self.seed}", self)
+
+
+class KernelJudge(NamedTuple):
+    """Who judges, and what.
+
+    subject: the support and its data
+    kernel: which
+    journal: what is finished
+    engine: of the kernel
+    test: the test split as targets
+    """
+
+    subject: Subject
+    kernel: KernelConfig
+    journal: Journal
+    engine: Engine
+    test: Targets
+
+
+def kernel_judge(subject: Subject, kernel: KernelConfig, journal: Journal) -> KernelJudge:
+    """A judge by a kernel.
+
+    Raises:
+      UserError: the images are too small for the network.
+    """
+    engine = engine_of(kernel, subject.image_shape)
+    return KernelJudge(subject, kernel, journal, engine, Targets(engine, subject.test, subject.num_classes))
+
 
 def kernel_name(kernel: KernelConfig) -> str:
-    """A kernel in a few words."""
-    more = "" if kernel.activation == "relu" else f" {kernel.activation}"
-    return f"{kernel.network} d{kernel.depth}{more} {kernel.get}"
+    """A kernel in a few words: what differs from the usual is written out."""
+    usual = KernelConfig(kernel.network, kernel.depth)
+    rest = [field.name for field in fields(kernel) if field.name not in _PLAIN]
+    more = [f"{name}={getattr(kernel, name)}" for name in rest if getattr(kernel, name) != getattr(usual, name)]
+    return " ".join([kernel.network, f"d{kernel.depth}", *more, kernel.get])
 
 
-def judged_by_krr(subject: Subject, kernel: KernelConfig, seeds: Sequence[int], measure_whole: bool) -> ProtocolResult:
+def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool) -> ProtocolResult:
     """The result of kernel ridge regression on the whole test split.
 
     Args:
-      subject: the support and its data
-      kernel: which
+      judge: who judges, and what
       seeds: draws of random real images
       measure_whole: regress from the whole train split too, where it has at most `MOST_WHOLE` images
 
     Raises:
-      UserError: a kernel cannot be inverted, or the images are too small for the network.
+      UserError: a kernel cannot be inverted, or what is kept of earlier evaluations is damaged.
     """
-    began = time.perf_counter()
-    engine = engine_of(kernel, subject.image_shape)
-    test = Targets(engine, subject.test, subject.num_classes)
-
-    def trained(supports: Sequence[Support]) -> Trained:
-        return Trained(tuple(_score(engine, s, test, subject, seed) for s, seed in zip(supports, seeds, strict=False)))
-
-    learned = trained([subject.support])
-    hard = None if subject.is_hard() else trained([subject.hard()])
-    random_real = trained([subject.random_real(seed) for seed in seeds])
-    whole = None
+    subject, began = judge.subject, time.perf_counter()
+    learned = Trained((_score(judge, "the set", subject.support, seeds[0]),))
+    hard = None
+    if not subject.is_hard():
+        hard = Trained((_score(judge, "the set with one-hot labels", subject.hard(), seeds[0]),))
+    scores = [_score(judge, "random real images", subject.random_real(seed), seed) for seed in seeds]
+    random_real, whole = Trained(tuple(scores)), None
     if measure_whole and len(subject.train) <= MOST_WHOLE:
-        whole = WholeTrain(trained([subject.whole_train()]).mean, "measured by krr")
+        found = _score(judge, f"all {len(subject.train):,} images of train", subject.whole_train(), seeds[0])
+        whole = WholeTrain(found.accuracy, f"measured by {KRR}")
     return ProtocolResult(
         protocol=KRR,
-        network=kernel_name(kernel),
+        network=kernel_name(judge.kernel),
         support_sha256=subject.digest,
         support_size=len(subject.support.images),
         num_test=len(subject.test),
@@ -76,8 +135,15 @@ def judged_by_krr(subject: Subject, kernel: KernelConfig, seeds: Sequence[int], 
     )
 
 
-def _score(engine: Engine, support: Support, test: Targets, subject: Subject, seed: int) -> SeedScore:
+def _score(judge: KernelJudge, what: str, support: Support, seed: int) -> SeedScore:
+    subject, engine = judge.subject, judge.engine
+    unit = Regressed(judge.kernel, subject.ridge, subject.flip, set_sha256(*support), subject.space, seed)
+    if (kept := judge.journal.find(unit)) is not None:
+        return kept
     began = time.perf_counter()
     given = Support(support.images.astype(engine.dtype, copy=False), support.labels.astype(np.float64, copy=False))
-    found = evaluate(engine, regressed(given, subject.flip), test, subject.ridge)
-    return SeedScore(seed, found.accuracy, found.mse, None, time.perf_counter() - began)
+    found = evaluate(engine, regressed(given, subject.flip), judge.test, subject.ridge)
+    score = SeedScore(seed, found.accuracy, found.mse, None, time.perf_counter() - began)
+    judge.journal.keep(unit, score)
+    tell(f"{KRR}, {kernel_name(judge.kernel)}, {what}: test {score.accuracy:.1%} ({duration(score.seconds)})")
+    return score

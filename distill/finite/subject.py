@@ -32,7 +32,7 @@ class Subject(NamedTuple):
     test: images to report on
     dataset: name of the data set
     num_classes: k
-    space: what the images of the splits are, as in `Unit`
+    space: what the images of the splits are, as in `TrainingUnit`
     kernel: of the run that made it
     ridge: of the run that made it
     flip: whether regressions of that run are from the images and their mirror images

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from distill.errors import UserError
-from distill.finite.journal import Journal, Unit
+from distill.finite.journal import Journal, TrainingUnit
 from distill.finite.protocols import PROTOCOLS
 from distill.finite.spec import network_spec
 from distill.protocol_result import SeedScore
 
-UNIT = Unit(PROTOCOLS["dc"].recipe, network_spec("mlp"), "5" * 64, "f" * 64, "test", 0.01, 5e-4, 3)
+UNIT = TrainingUnit(PROTOCOLS["dc"].recipe, network_spec("mlp"), "5" * 64, "f" * 64, "test", 0.01, 5e-4, 3)
 SCORE = SeedScore(3, 0.1 + 0.2, None, 0.01, 1.5)
 OTHERS = {
     "recipe": replace(UNIT.recipe, epochs=299),
@@ -35,7 +35,7 @@ def test_a_score_comes_back_exactly(tmp_path: Path) -> None:
     assert UNIT.name.startswith("mlp-test-3-")
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Unit)])
+@pytest.mark.parametrize("field", [field.name for field in fields(TrainingUnit)])
 def test_everything_it_depends_on_counts(field: str, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.keep(UNIT, SCORE)

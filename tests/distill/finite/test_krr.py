@@ -1,13 +1,15 @@
 """The protocol krr: the scores of `distill.evaluate`, for the set, its hard labels, random images and all of train."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from distill.evaluate import evaluate, random_support
 from distill.finite import krr as module
-from distill.finite.krr import judged_by_krr, kernel_name
+from distill.finite.journal import Journal
+from distill.finite.krr import judged_by_krr, kernel_judge, kernel_name
 from distill.model import engine_of
 from distill.support import Support, regressed
 from distill.targets import Targets
@@ -16,10 +18,10 @@ from tests.helpers.subjects import CLASSES, SHAPE, subject
 SOFT = subject()._replace(support=Support(subject().support.images, subject().support.labels * 0.7 + 0.02), ridge=1e-3)
 
 
-def test_scores_are_those_of_an_evaluation() -> None:
+def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     test = Targets(engine, SOFT.test, CLASSES)
-    result = judged_by_krr(SOFT, SOFT.kernel, range(2), measure_whole=True)
+    result = judged_by_krr(kernel_judge(SOFT, SOFT.kernel, Journal(tmp_path)), range(2), measure_whole=True)
 
     def directly(support: Support) -> float:
         return evaluate(engine, support, test, 1e-3).accuracy
@@ -32,24 +34,30 @@ def test_scores_are_those_of_an_evaluation() -> None:
     assert result.whole_train.accuracy == directly(SOFT.whole_train())
     assert result.hlr == result.whole_train.accuracy - result.hard.mean
     assert (result.protocol, result.network) == ("krr", "fc d1 ntk")
+    # What is finished is not computed again.
+    monkeypatch.setattr(module, "evaluate", lambda *given: pytest.fail("computed again"))
+    again = judged_by_krr(kernel_judge(SOFT, SOFT.kernel, Journal(tmp_path)), range(2), measure_whole=True)
+    assert replace(again, seconds=result.seconds) == result
 
 
 @pytest.mark.slow
-def test_a_flipped_run_is_judged_flipped() -> None:
+def test_a_flipped_run_is_judged_flipped(tmp_path: Path) -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     truth = evaluate(engine, regressed(SOFT.support, True), Targets(engine, SOFT.test, CLASSES), 1e-3)
-    found = judged_by_krr(SOFT._replace(flip=True), SOFT.kernel, range(1), measure_whole=False)
+    flipped = kernel_judge(SOFT._replace(flip=True), SOFT.kernel, Journal(tmp_path))
+    found = judged_by_krr(flipped, range(1), measure_whole=False)
     assert found.learned.scores[0].mse == truth.mse
     assert found.whole_train is None
 
 
-def test_large_train_splits_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_train_splits_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WHOLE", 29)
     hard = SOFT._replace(support=SOFT.hard())
-    found = judged_by_krr(hard, SOFT.kernel, range(1), measure_whole=True)
+    found = judged_by_krr(kernel_judge(hard, SOFT.kernel, Journal(tmp_path)), range(1), measure_whole=True)
     assert (found.whole_train, found.hlr, found.hard) == (None, None, None)
     assert np.isfinite(found.ior)
 
 
 def test_kernels_are_named() -> None:
-    assert kernel_name(replace(SOFT.kernel, activation="erf", get="nngp")) == "fc d1 erf nngp"
+    assert kernel_name(SOFT.kernel) == "fc d1 ntk"
+    assert kernel_name(replace(SOFT.kernel, activation="erf", get="nngp")) == "fc d1 activation=erf nngp"
