@@ -6,10 +6,16 @@ import numpy as np
 
 from distill.protocol_result import protocol_table
 from distill.report.document import Block, Missing, Section, Table
-from distill.report.numbers import percent, spread
+from distill.report.numbers import NONE, percent, spread
 from distill.report.sections.common import missing, named
 from distill.report.subject import Subject, held
 from distill.results import Results
+
+_PROTOCOLS = (
+    "test accuracy of networks fitted to the set by named protocols, mean and deviation of the seeds. IOR: points over "
+    "random real images; HLR: points that one-hot labels lack to the whole train split (DD-Ranking, 2505.13300); lr, "
+    "decay: chosen on validation"
+)
 
 
 def scores(subjects: Sequence[Subject]) -> Section:
@@ -20,8 +26,9 @@ def scores(subjects: Sequence[Subject]) -> Section:
         if results is not None:
             blocks.append(_regression(subject, subjects, results))
         if subject.protocols:
-            title, header, rows = protocol_table(subject.protocols, subject.dataset)
-            blocks.append(Table(named(subject, subjects, title), header, rows))
+            _, header, rows = protocol_table(subject.protocols, subject.dataset)
+            known = [[NONE if cell == "-" else cell for cell in row] for row in rows]
+            blocks.append(Table(named(subject, subjects, _PROTOCOLS), header, known))
         else:
             reason = f"no protocol was evaluated; kdistill evaluate {subject.path} --protocol dc,kip does it"
             blocks.append(Missing(named(subject, subjects, "finite networks trained on the set"), reason))
