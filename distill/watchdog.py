@@ -50,10 +50,12 @@ class End(NamedTuple):
 
     status: its exit status; 0 is well
     reason: what it says, or is said of it
+    origin: the process with which it began; None: this one itself
     """
 
     status: int
     reason: str
+    origin: int | None = None
 
 
 class _Work(NamedTuple):
@@ -155,7 +157,7 @@ class Watchdog:
         try:
             self._look()
         except LostBoardError:
-            self._give_up(End(INTERRUPTED, f"{self._names[0]} is gone, which the others meet at"))
+            self._give_up(End(INTERRUPTED, "is gone, which the others meet at", origin=0))
 
     def _run(self) -> None:
         while not self._stopped.wait(PERIOD_SECONDS):
@@ -174,12 +176,12 @@ class Watchdog:
             self._asked = True
             self._stop()
         signs, ends = self._board.read("sign"), self._board.read("end")
-        for other, name in enumerate(self._names):
+        for other in range(len(self._names)):
             if other == self._index:
                 continue
             end = End(*json.loads(ends[other])) if other in ends else self._silence(other, signs.get(other, ""), now)
             if end is not None and end.status:
-                self._end = (now + GRACE_SECONDS, end._replace(reason=f"{name} {end.reason}"))
+                self._end = (now + GRACE_SECONDS, end._replace(origin=other if end.origin is None else end.origin))
                 if work.waiting:
                     self._give_up(self._end[1])
                 return
@@ -216,8 +218,10 @@ class Watchdog:
             self._give_up(End(INTERRUPTED, f"exchange {work.waits} hangs, to which all processes have come"))
 
     def _give_up(self, end: End) -> None:
-        self._say(f"{end.reason}; run the same command again to resume")
-        self._leave_after(End(end.status, f"has followed: {end.reason}"))
+        subject = "" if end.origin is None else f"{self._names[end.origin]} "
+        remedy = "; run the same command again to resume" if end.status == INTERRUPTED else ""
+        self._say(f"{subject}{end.reason}{remedy}")
+        self._leave_after(end)
 
     def _leave_after(self, end: End) -> None:
         self.tell(end)

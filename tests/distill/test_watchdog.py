@@ -82,8 +82,7 @@ def test_who_gives_no_sign_is_named_by_all(room: Room, capfd: pytest.CaptureFixt
     room.run(4, without=(1,))
     assert room.left[0] == 75
     told = capfd.readouterr().err
-    assert f"kdistill: {NAMES[0]}: {NAMES[1]} is gone: it has given no sign of life" in told
-    assert "run the same command again to resume" in told
+    assert f"kdistill: {NAMES[0]}: {NAMES[1]} is gone: it has given no sign of life for 41 s; run the same command again" in told
 
 
 def test_a_failed_exchange_makes_them_look_closer(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +105,8 @@ def test_who_is_at_work_has_a_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Room()
     own.run(2)
     own.dogs[2].piece("saving")
-    own.table.put("end/1", '[1, "failed"]')
-    own.table.put("end/0", '[0, ""]')
+    own.table.put("end/1", '[1, "failed", null]')
+    own.table.put("end/0", '[0, "", null]')
     own.run(GRACE_SECONDS, without=(0, 1))
     assert own.left == {}
     own.run(3, without=(0, 1))
@@ -176,3 +175,16 @@ def test_limits_follow_what_was_measured() -> None:
     assert pace.limit("chunk", 1) == FIRST_SECONDS
     pace.took(ANYTHING, 0, 1.0)
     assert pace.limit(ANYTHING, 0) == FIRST_SECONDS
+
+
+def test_who_began_it_is_named_by_those_who_only_see_the_others_follow(
+    room: Room, capfd: pytest.CaptureFixture[str]
+) -> None:
+    room.table.put("end/2", '[1, "failed: no memory", null]')
+    for waiting in (0, 1):
+        room.dogs[waiting].wait()
+    room.run(1, without=(1, 2))
+    del room.table.texts["end/2"]
+    room.run(1, without=(2,))
+    assert room.left == {0: 1, 1: 1}
+    assert f"{NAMES[1]}: {NAMES[2]} failed: no memory" in capfd.readouterr().err
