@@ -61,6 +61,7 @@ class BundleContents:
     source: manifest of the prepared data set
     whitener: pixels to the space of `images`
     probe: uint8 [p, h, w, c] the first raw test images
+    ridge: of the regression, relative; None for that of `config`
     origin: where an imported set comes from; None for one that was distilled here
     """
 
@@ -76,6 +77,7 @@ class BundleContents:
     source: Manifest
     whitener: Whitener
     probe: np.ndarray
+    ridge: float | None = None
     origin: Origin | None = None
 
 
@@ -148,7 +150,12 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
         "support.png": picture.getvalue(),
         "results.json": (json.dumps(contents.results, indent=2, allow_nan=False) + "\n").encode(),
         "README.md": readme(
-            contents.source, len(contents.images), contents.label_mode, contents.whitener.kind, contents.origin
+            contents.source,
+            len(contents.images),
+            contents.label_mode,
+            contents.whitener.kind,
+            contents.origin,
+            contents.config.support.flip,
         ).encode(),
     }
 
@@ -171,7 +178,7 @@ def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleMan
         licence=LICENCES.get(source.name, UNKNOWN_LICENCE),
         class_names=tuple(source.class_names),
         kernel=config.kernel,
-        ridge=config.krr.ridge,
+        ridge=config.krr.ridge if contents.ridge is None else contents.ridge,
         support_size=len(contents.images),
         images_per_class=tuple(counts.tolist()),
         label_mode=contents.label_mode,
@@ -184,5 +191,6 @@ def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleMan
         jax_version=metadata.version("jax"),
         files=digests,
         augmented=bool(config.augment.names),
+        flip=config.support.flip,
         origin=contents.origin,
     )

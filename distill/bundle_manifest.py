@@ -10,7 +10,7 @@ from typing import Any, Literal
 from distill.config import KernelConfig
 from distill.errors import UserError
 
-# 1 had no `origin` and no `augmented`.
+# 1 had no `origin`, `augmented` and `flip`.
 SCHEMA = 2
 
 LabelMode = Literal["fixed", "learned", "label_solve"]
@@ -76,6 +76,7 @@ class BundleManifest:
     jax_version: of jax
     files: sha256 of every other file, by name
     augmented: whether target images were augmented
+    flip: whether the regression is from the images and their mirror images too
     origin: where an imported set comes from; None for one that was distilled here
     schema: version of this format
     """
@@ -100,6 +101,7 @@ class BundleManifest:
     jax_version: str
     files: Mapping[str, str]
     augmented: bool = False
+    flip: bool = False
     origin: Origin | None = None
     schema: int = SCHEMA
 

@@ -68,19 +68,21 @@ SPACES = {
 }
 
 
-def readme(source: Manifest, size: int, label_mode: str, kind: str, origin: Origin | None = None) -> str:
+def readme(
+    source: Manifest, size: int, label_mode: str, kind: str, origin: Origin | None = None, flip: bool = False
+) -> str:
     """The text, for a set of `size` images distilled from `source` and whitened by `kind`, or imported."""
     height, width, channels = source.image_shape
     began = "`class_ids` (the class each began in)\nand `init_indices` (the row of the training split it began as)"
-    imported = ""
+    notes = "Regress from the images and their mirror images, with the same labels.\n" if flip else ""
     if origin is not None:
         began = "`class_ids` (the class of its largest label)\nand `init_indices` (-1: what it began as is not known)"
-        imported = f"The set was not distilled here: it is that of `{origin.file}` ({origin.kind}), imported.\n"
+        notes = f"The set was not distilled here: it is that of `{origin.file}` ({origin.kind}), imported.\n"
     return f"""# {size} images distilled from {source.name} {source.version}
 
 `support.npz` holds `images` float32 [{size}, {height}, {width}, {channels}], `labels` float32 \
 [{size}, {len(source.class_names)}] ({LABELS[label_mode]}), {began}. Rows are class-major.
-{imported}`manifest.json` says where all of it comes from, `results.json` what it reaches, `support.png` how it looks.
+{notes}`manifest.json` says where all of it comes from, `results.json` what it reaches, `support.png` how it looks.
 
 The images live in a whitened space, `{kind}`: {SPACES[kind]}.
 **Whiten your own images with `transform.npz` before you use them with these**; images whitened in another way are

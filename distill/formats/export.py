@@ -10,7 +10,7 @@ from pathlib import Path
 from distill.console import closing_table, tell
 from distill.errors import UserError
 from distill.evaluate import Score
-from distill.formats.exported import Copy, Exported
+from distill.formats.exported import Copy, Exported, together
 from distill.formats.table import FORMATS
 from pipeline.files import write_whole
 
@@ -111,7 +111,8 @@ def _write(exported: Exported, name: str, out: Path) -> tuple[Copy, ...]:
 
 
 def _losses(exported: Exported, copies: dict[str, tuple[Copy, ...]], tests: int) -> Losses:
-    rows = [Loss(name, copy.what, copy.lost) for name, made in copies.items() for copy in made]
+    mirrored = "mirror images, which the regression adds, are not in the files" if exported.bundle.manifest.flip else ""
+    rows = [Loss(name, copy.what, together(copy.lost, mirrored)) for name, made in copies.items() for copy in made]
     name = exported.bundle.manifest.dataset
     if exported.prepared is None or not tests:
         why = "--tests is 0" if exported.prepared else "the data are not at hand: give them with --prepared DIR"

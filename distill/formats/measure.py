@@ -2,7 +2,7 @@
 
 Two figures for each way of reading a file. *As it is*: images and test images both in the space that the other program
 trains in; that is what its user gets. *Whitened again*: the images taken back to pixels and through the bundle's own
-whitening; that is what bits, labels and rounding cost, the whitening aside.
+whitening, mirror images added where the bundle says so; that is what bits, labels and rounding cost alone.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from distill.formats.exported import Copy
 from distill.formats.foreign import labels_of
 from distill.formats.raw import test_pixels
 from distill.model import engine_of
-from distill.support import Support
+from distill.support import Support, regressed
 from distill.targets import Targets
 from kernels.engine import Engine
 from pipeline.load import Prepared
@@ -63,7 +63,8 @@ class Judge:
 
     def before(self) -> Score:
         """The bundle itself."""
-        return self._score(self.bundle.images, self.bundle.labels.astype(np.float64), self.bundle.whitener)
+        whitener, flip = self.bundle.whitener, self.bundle.manifest.flip
+        return self._score(self.bundle.images, self.bundle.labels.astype(np.float64), whitener, flip)
 
     def scores(self, copy: Copy) -> Scores:
         """One way of reading a format.
@@ -75,16 +76,16 @@ class Judge:
         images, own = copy.read.images, self.bundle.whitener
         pixels = images if images.dtype == np.uint8 else None
         as_it_is = self._score(images if pixels is None else copy.space.apply(images), labels, copy.space)
-        if copy.space is own:
-            return Scores(as_it_is, as_it_is)
-        again = own.apply(copy.space.invert(images) if pixels is None else pixels)
-        return Scores(as_it_is, self._score(again, labels, own))
+        again = images
+        if copy.space is not own:
+            again = own.apply(copy.space.invert(images) if pixels is None else pixels)
+        return Scores(as_it_is, self._score(again, labels, own, self.bundle.manifest.flip))
 
-    def _score(self, images: np.ndarray, labels: np.ndarray, space: Whitener) -> Score:
+    def _score(self, images: np.ndarray, labels: np.ndarray, space: Whitener, flip: bool = False) -> Score:
         # Many formats hold the same numbers.
-        key = _digest(images, labels, np.frombuffer(_name(space).encode(), np.uint8))
+        key = _digest(images, labels, np.frombuffer(f"{_name(space)} {flip}".encode(), np.uint8))
         if key not in self._scores:
-            support = Support(images.astype(self._engine.dtype), labels)
+            support = regressed(Support(images.astype(self._engine.dtype), labels), flip)
             self._scores[key] = evaluate(self._engine, support, self._test(space), self.bundle.manifest.ridge)
         return self._scores[key]
 

@@ -3,8 +3,11 @@
 KIP (google-research/kip)   images [n, h, w, c], labels [n, k] centred one-hot or learned
 RFAD (yolky/RFAD)           images [n, c, h, w], labels [n, k] centred, k, jit, valid_loss
 FRePo (yongchaoz/FRePo)     image [n, h, w, c], label [n, k] learned
+
+The names of KIP and FRePo tell the step: ..._ckpt1000.npz, step000100.npz.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +16,8 @@ import numpy as np
 from distill.errors import UserError
 from distill.formats.arrays import read_npz
 from distill.formats.foreign import ForeignSet, Layout, foreign_set
+
+_STEP = re.compile(r"(?:_ckpt|^step)(\d{1,9})\.npz$")
 
 
 def read(path: Path, layout: Layout | None = None) -> ForeignSet:
@@ -23,7 +28,8 @@ def read(path: Path, layout: Layout | None = None) -> ForeignSet:
     """
     arrays = read_npz(path)
     images, labels = _named(arrays, path, "images", "image"), _named(arrays, path, "labels", "label")
-    return foreign_set(f"npz of {_program(arrays)}", images, labels, layout)
+    named = _STEP.search(path.name)
+    return foreign_set(f"npz of {_program(arrays)}", images, labels, layout, int(named[1]) if named else None)
 
 
 def _named(arrays: Mapping[str, np.ndarray], path: Path, *names: str) -> np.ndarray:

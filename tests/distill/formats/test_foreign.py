@@ -71,7 +71,13 @@ def test_each_program_is_known_by_its_content(tmp_path: Path, kind: str) -> None
     assert labels_of(found, NUM_CLASSES).class_ids.tolist() == IDS.tolist()
 
 
-def test_a_name_says_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "step"), [("ConvNet_ssize6_zca_nol_noaug_ckpt1000", 1000), ("step000100", 100)])
+def test_the_step_is_in_the_name(tmp_path: Path, name: str, step: int) -> None:
+    shutil.copy(write(tmp_path, "kip.npz"), tmp_path / f"{name}.npz")
+    assert read_foreign(tmp_path / f"{name}.npz").step == step
+
+
+def test_a_suffix_says_nothing(tmp_path: Path) -> None:
     for kind in ("kip.npz", "rcig.msgpack", "res_DC.pt"):
         shutil.copy(write(tmp_path, kind), tmp_path / "data.bin")
         assert read_foreign(tmp_path / "data.bin").kind == KINDS[kind][0]

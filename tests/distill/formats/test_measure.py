@@ -83,6 +83,16 @@ def test_what_was_exported_is_replaced_and_what_was_not_is_left(tmp_path: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dc", "export.json", "kip"]
 
 
+def test_mirror_images_that_a_file_cannot_ask_for_are_told_as_lost(tmp_path: Path, exported: Exported) -> None:
+    manifest = replace(exported.bundle.manifest, flip=True)
+    flipped = replace(exported, bundle=replace(exported.bundle, manifest=manifest))
+    losses = export(flipped, ["kip"], tmp_path, tests=100)
+    (row,) = losses.rows
+    assert "mirror images" in row.lost
+    assert row.whitened_again == losses.before != row.as_it_is
+    assert row.as_it_is == export(exported, ["kip"], tmp_path, tests=100).before
+
+
 def test_data_of_another_fingerprint_are_refused(exported: Exported, prepared: Prepared) -> None:
     other = replace(prepared, manifest=replace(prepared.manifest, fingerprint="0" * 64))
     with pytest.raises(UserError, match="give the folder that it was distilled from with --prepared"):
