@@ -124,18 +124,14 @@ def _deviating(shape: Shape) -> tuple[Part, ...]:
     chunk, devices = shape.engine.chunk(shape.size.train, 1), len(shape.engine.devices)
     each = -(-chunk // devices)
     tile = _tiles(shape, min(shape.engine.group, each), each).forward
-    images, features = _bytes_of_image(shape), _bytes_of_features(shape)
-    # Cut out and filled on the host; given to the device, and given back with the deviations.
-    return (
-        Part("chunk of targets", chunk * images, each * (images + features)),
-        Part("tile", 0, tile.total),
-    )
+    # The images themselves are a part of the whole, and come back from the device with their deviations.
+    return (Part("chunk of targets", 0, each * _bytes_of_features(shape)), Part("tile", 0, tile.total))
 
 
 def _stepping(shape: Shape) -> tuple[Part, ...]:
     """In a step."""
     support, itemsize = shape.rows, shape.engine.dtype.itemsize
-    tile = _tiles(shape, shape.pairs, support * shape.per_device).reverse
+    forward, reverse = _tiles(shape, shape.pairs, support * shape.per_device)
     image, features = _bytes_of_image(shape), _bytes_of_features(shape)
     # One chunk is being worked on when the next is cut out and placed.
     chunk = Part("chunk of targets", 2 * shape.chunk * features, 2 * shape.per_device * features)
@@ -148,9 +144,9 @@ def _stepping(shape: Shape) -> tuple[Part, ...]:
         chunk,
         blocks,
         Part("support", own, 4 * support * features),
-        Part("columns of a tile", 0, tile.columns),
-        Part("bands of a tile", 0, tile.bands),
-        Part("planes of a tile", 0, tile.planes),
+        # Of a block, of a pullback, and of that of the support's features: an allocator keeps what each had.
+        Part("tiles forward", 0, forward.total),
+        Part("tiles backward", 0, 2 * reverse.total),
     )
 
 

@@ -160,9 +160,8 @@ REMEDIES = {
     "kernel blocks": f"set a smaller {flag('support.size')}",
     "support": f"set a smaller {flag('support.size')}",
     "tile": _TILE,
-    "columns of a tile": _TILE,
-    "bands of a tile": _TILE,
-    "planes of a tile": _TILE,
+    "tiles forward": _TILE,
+    "tiles backward": _TILE,
 }
 
 

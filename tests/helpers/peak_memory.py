@@ -32,6 +32,9 @@ CASES = {
     "16x16, global mean": Case((16, 16, 3), 2_000, KernelConfig("conv_net", 2, global_pool=True), 10, 128),
     "dense, 5,000 targets": Case((32, 32, 3), 45_000, KernelConfig("fc", 1), 100, 5_000),
     "no pools": Case((16, 16, 3), 20_000, KernelConfig("conv_vec", 3), 50, 1_000),
+    "10 x 2,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 10, 2_000),
+    "1 x 2,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 1, 2_000),
+    "1 x 8,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 1, 8_000),
     "float64": Case((16, 16, 3), 10_000, KernelConfig("conv_net", 2, dtype="float64"), 20, 256),
 }
 

@@ -1,0 +1,33 @@
+"""Seconds of processor time from the start of a process to the first blocks of KIP's ConvNet at 32 x 32 x 3.
+
+`python -m tests.helpers.first_step` prints them when jax's backend has started, when a block is there, and when its
+pullback is. Programs are kept where KERNELDISTILL_CACHE says.
+"""
+
+import time
+
+from distill import devices
+
+
+def main() -> None:
+    """Computes both."""
+    devices.setup()
+    import jax
+    import numpy as np
+
+    from kernels.engine import Engine
+    from kernels.networks import conv_net
+
+    jax.devices()
+    print(time.process_time())
+    engine = Engine(conv_net(3), "ntk", (32, 32, 3), np.dtype("float32"))
+    images = np.random.default_rng(0).standard_normal((34, 32, 32, 3), dtype=np.float32)
+    rows, columns = engine.rows(images[:2]), engine.columns(images[2:])
+    jax.block_until_ready(engine.block(rows, columns))
+    print(time.process_time())
+    jax.block_until_ready(engine.pullback(rows, columns, np.ones((2, 32))))
+    print(time.process_time())
+
+
+if __name__ == "__main__":
+    main()
