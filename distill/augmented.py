@@ -48,11 +48,11 @@ class Augmentation:
 
     def at(self, step: int) -> Change:
         """The changes of an outer step, counted from 0: functions of seed, step, and place in the batch."""
-        return partial(self._changed, jax.random.key(seed_of(self.seed, Stream.AUGMENT, step)))
+        return partial(self._changed, seed_of(self.seed, Stream.AUGMENT, step))
 
-    def _changed(self, key: jax.Array, images: np.ndarray, first: int) -> np.ndarray:
+    def _changed(self, seed: int, images: np.ndarray, first: int) -> np.ndarray:
         """Whitened images [n, h, w, c], changed; of the same dtype."""
-        config, pixels = self.config, self.whitener.invert(images)
-        standardised = (pixels - self.mean) / self.std
+        config, key = self.config, jax.random.key(seed)
+        standardised = (self.whitener.invert(images) - self.mean) / self.std
         changed = augment(key, standardised, config.names, config.strength, single=config.single, first=first)
         return self.whitener.apply(np.asarray(changed) * self.std + self.mean).astype(images.dtype)

@@ -8,7 +8,7 @@ than the exact kernel's entry.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from math import prod
 from typing import NamedTuple
 
@@ -67,7 +67,11 @@ class FeatureMap:
 
     def drawn(self, seed: int) -> "RandomFeatures":
         """The features of networks drawn by `seed`, a whole number below 2^63."""
-        return RandomFeatures(self, self._init(jax.random.key(seed)))
+        return RandomFeatures(self, seed, self._init(jax.random.key(seed)))
+
+    def __reduce__(self) -> tuple:
+        """Pickled without its devices and programs: there, those of that process, one for all copies."""
+        return _map_here, (self.network, self.image_shape, self.dtype, self.networks, self.width)
 
     @cached_property
     def finite(self) -> FiniteNetwork:
@@ -157,11 +161,17 @@ class RandomFeatures:
     """An estimate of a kernel, with the interface of `kernels.engine.Engine`.
 
     map: the programs
+    seed: by which they were drawn
     params: of the N networks, stacked
     """
 
     map: FeatureMap
+    seed: int
     params: Params
+
+    def __reduce__(self) -> tuple:
+        """Pickled as its seed: there, the same networks are drawn again."""
+        return FeatureMap.drawn, (self.map, self.seed)
 
     @property
     def dtype(self) -> np.dtype:
@@ -252,3 +262,10 @@ class RandomFeatures:
 
     def _part(self, count: int) -> int:
         return self.chunk(count, 1)
+
+
+@cache
+def _map_here(
+    network: Network, image_shape: tuple[int, int, int], dtype: np.dtype, networks: int, width: int
+) -> FeatureMap:
+    return FeatureMap(network, image_shape, dtype, networks, width)

@@ -1,5 +1,7 @@
 """Targets are changed as pictures are, whatever their whitening; the kernel sees the deviations of what they became."""
 
+import pickle
+
 import jax
 import numpy as np
 import pytest
@@ -32,6 +34,8 @@ def augmentation(kind: str, *names: AugmentationName, **strengths: float) -> Aug
 def test_a_mirror_image_is_that_of_the_picture(kind: str) -> None:
     own = augmentation(kind, "flip", flip=1.0)
     whitened = own.whitener.apply(PIXELS[:5])
+    elsewhere = pickle.loads(pickle.dumps(own.at(0)))
+    assert np.array_equal(elsewhere(whitened, 0), own.at(0)(whitened, 0))
     assert_close(own.at(0)(whitened, 0), own.whitener.apply(PIXELS[:5, :, ::-1]), 1e-4)
 
 

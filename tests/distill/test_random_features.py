@@ -1,5 +1,7 @@
 """Random features estimate the NNGP, better with every network, and their gradient is the derivative."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,10 +44,13 @@ def test_the_estimate_tends_to_the_exact_kernel(network: Network) -> None:
         assert 0.15 * few < error(2, 256) < 0.4 * few
 
 
-def test_draws_differ_and_come_back() -> None:
+def test_draws_differ_and_come_back_from_another_process_too() -> None:
     own, x = feature_map(), images(3, SHAPE)
     first, second, again = (kernel(own.drawn(seed), x, x) for seed in (0, 1, 0))
     assert np.array_equal(first, again)
+    here, there = (pickle.loads(pickle.dumps(own.drawn(seed))) for seed in (0, 1))
+    assert here.map is there.map  # compiled once
+    assert np.array_equal(kernel(here, x, x), first)
     assert not np.allclose(first, second)
 
 
