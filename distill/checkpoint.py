@@ -104,10 +104,10 @@ class Checkpoints:
                 arrays = _read(self.folder / str(step))
             except _DamagedError as error:
                 damaged[step] = str(error)
-                LOG.warning("checkpoint of step %d in %s is damaged: %s", step, self.folder, error)
                 continue
             state = self._fill(step, arrays, like)
-            for bad in damaged:
+            for bad, fault in damaged.items():
+                LOG.warning("step %d in %s is damaged: %s; going on from step %d", bad, self.folder, fault, step)
                 self._set_aside(bad, "damaged")
             return step, state
         if damaged:

@@ -1,6 +1,7 @@
 """The picture of a run while it goes on."""
 
 import io
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.files import write_whole
+
+LOG = logging.getLogger(__name__)
 
 # Of the time of a run, for its pictures.
 PART = 0.05
@@ -33,6 +36,9 @@ class LivePicture:
             return
         buffer = io.BytesIO()
         draw().save(buffer, format="PNG")
-        write_whole(self._file, buffer.getvalue())
+        try:
+            write_whole(self._file, buffer.getvalue())
+        except OSError as error:  # no reason to end a run
+            LOG.warning("%s could not be written: %s", self._file, error.strerror)
         ended = self._clock()
         self._next = ended + (ended - began) / PART

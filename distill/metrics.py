@@ -35,11 +35,19 @@ class MetricsLog:
         Raises:
           ValueError: `step` is missing, or a value is not finite, which JSON cannot say.
           TypeError: a value is not a plain number.
+          UserError: it cannot be written.
         """
         if "step" not in record:
             raise ValueError(f"a record needs a step, this one has {', '.join(record) or 'nothing'}")
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(record), allow_nan=False) + "\n")
+        line = json.dumps(dict(record), allow_nan=False) + "\n"
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise UserError(
+                f"step {record['step']} could not be recorded in {self.path}: {error.strerror}. What is saved is "
+                "whole: make room there, then run the same command again to resume"
+            ) from error
 
     def read(self) -> list[dict[str, int | float]]:
         """Every record, oldest first. A last line that a killed process left torn is not one.

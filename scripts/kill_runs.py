@@ -1,11 +1,11 @@
-"""Kills `kdistill run` at random moments and starts it again until it is done, and again, and compares what is left.
+"""Kills `kdistill distill` at random moments, starts it again until it is done, and again, and compares what is left.
 
     python -m scripts.kill_runs FOLDER [--kills 50] [--signal KILL] [-- PRESET FLAGS]
 
-First a run is left alone. Then runs of the same configuration are killed, each at moments drawn from the length of the
-first, and started again until they are done: their results, bundle, metrics (without times), newest checkpoint and best
-must be those of the first, bit for bit. With --signal TERM every stopped run must exit with status 75, and the longest
-time from the signal to the exit is told.
+First a run is left alone. Then runs of the same configuration are killed, each at moments drawn from the time that the
+first took to distil, and started again until they are done: their results, bundle, metrics (without times), newest
+checkpoint and best must be those of the first, bit for bit. With --signal TERM every stopped run must exit with status
+75, and the longest time from the signal to the exit is told.
 
     python -m scripts.kill_runs FOLDER --signal TERM --kills 20 --alone False --between 30 90 -- cifar10-convnet-1 ...
 
@@ -34,8 +34,9 @@ from distill.rundir import RunDir
 from pipeline.files import names_below, sha256
 
 # A small run whose steps are most of its time.
-SMALL = ["digits", "--kernel.depth", "1", "--support.learn-labels", "True", "--optim.steps", "30"]
-SMALL += ["--optim.target-batch", "100", "--evaluate.every", "5", "--evaluate.baseline-draws", "1"]
+SMALL = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels", "True"]
+SMALL += ["--optim.steps", "150", "--optim.target-batch", "200"]
+SMALL += ["--evaluate.every", "5", "--evaluate.baseline-draws", "1"]
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,12 @@ def main(args: list[str]) -> int:
     os.environ.setdefault("KERNELDISTILL_CACHE", str(plan.folder / "cache"))
     whole, moments = RunDir(plan.folder / "alone"), plan.between
     if plan.alone:
-        for _ in range(2):  # timed with its programs compiled
-            _remove_but_data(whole)
-            began = time.monotonic()
-            if status := status_of(start(whole.path, flags)):
-                raise SystemExit(f"the run that was left alone ended with status {status}")
-            moments = plan.between or (0.0, time.monotonic() - began)
-        print(f"left alone: {moments[1]:.1f} s", flush=True)
+        _finish(whole, flags)
+        timed = _fresh(plan.folder / "timed", whole)  # with its programs compiled
+        began = time.monotonic()
+        _finish(timed, flags, "distill")
+        moments = plan.between or (0.0, time.monotonic() - began)
+        print(f"left alone: {time.monotonic() - began:.1f} s to distil", flush=True)
     return 0 if _kill(plan, whole, flags, moments or (0.0, 60.0)) else 1
 
 
@@ -82,7 +82,7 @@ def _kill(plan: Plan, whole: RunDir, flags: list[str], moments: tuple[float, flo
     expected = {"KILL": -signal.SIGKILL, "TERM": cli.INTERRUPTED}[plan.signal]
     broken = _fresh(plan.folder / "run-0", whole)
     while kills < plan.kills:
-        child = start(broken.path, flags)
+        child = start(broken.path, flags, "distill")
         time.sleep(rng.uniform(*moments))
         sent = time.monotonic()
         os.kill(child, signal.Signals[f"SIG{plan.signal}"])
@@ -92,6 +92,7 @@ def _kill(plan: Plan, whole: RunDir, flags: list[str], moments: tuple[float, flo
             kills, slowest = kills + 1, max(slowest, took)
             print(f"kill {kills}: run {runs}, {_last_step(broken)} steps recorded, gone in {took:.2f} s", flush=True)
         elif status == 0 and plan.alone:  # it came through: the next one
+            _finish(broken, flags)
             good &= _same(broken, whole)
             runs += 1
             broken = _fresh(plan.folder / f"run-{runs}", whole)
@@ -99,15 +100,14 @@ def _kill(plan: Plan, whole: RunDir, flags: list[str], moments: tuple[float, flo
             print(f"WRONG: ended with status {status}, not {expected}; see {broken.path}.log", flush=True)
             return False
     if plan.alone:
-        if status := status_of(start(broken.path, flags)):
-            raise SystemExit(f"a run that was restarted ended with status {status}")
+        _finish(broken, flags)
         good &= _same(broken, whole)
     told = f"{kills} x SIG{plan.signal} in {runs + 1} runs: " + ("all as it should be" if good else "WRONG, see above")
     print(f"{told}; from signal to exit {slowest:.2f} s at most", flush=True)
     return good
 
 
-def start(folder: Path, flags: list[str], command: str = "run") -> int:
+def start(folder: Path, flags: list[str], command: str) -> int:
     """The process of a command in a run directory; jax's backend starts in each."""
     child = os.fork()
     if child == 0:
@@ -130,7 +130,7 @@ def facts(rundir: RunDir) -> dict[str, object]:
     found: dict[str, object] = {
         "metrics": [{name: record[name] for name in record.keys() - TIMING} for record in records],
         "outcome": sha256(rundir.outcome_file),
-        "results": json.loads(rundir.results_file.read_bytes()),
+        "results": json.loads(rundir.results_file.read_bytes()) if rundir.results_file.exists() else None,
         "bundle": {name: sha256(rundir.bundle / name) for name in sorted(names_below(rundir.bundle))},
     }
     for name, folder in {"checkpoint": rundir.checkpoints, "best": rundir.best}.items():
@@ -148,6 +148,11 @@ def _same(broken: RunDir, whole: RunDir) -> bool:
     return not differ
 
 
+def _finish(rundir: RunDir, flags: list[str], command: str = "run") -> None:
+    if status := status_of(start(rundir.path, flags, command)):
+        raise SystemExit(f"{command}, left alone, ended with status {status}; see {rundir.path}.log")
+
+
 def _fresh(folder: Path, whole: RunDir) -> RunDir:
     """A run directory with nothing but the prepared data, which are as they are after any kill (tests/pipeline)."""
     if whole.prepared.exists() and not folder.exists():
@@ -155,13 +160,6 @@ def _fresh(folder: Path, whole: RunDir) -> RunDir:
         shutil.copy(whole.config_file, folder)
         shutil.copytree(whole.prepared, folder / "prepared")
     return RunDir(folder)
-
-
-def _remove_but_data(rundir: RunDir) -> None:
-    if rundir.config_file.exists():
-        for entry in rundir.path.iterdir():
-            if entry.name not in ("config.toml", "prepared"):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _last_step(rundir: RunDir) -> int:

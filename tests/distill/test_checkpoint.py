@@ -121,6 +121,7 @@ def test_a_flipped_bit_is_found_named_and_stepped_over(three: Checkpoints, caplo
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"step 30 in {three.folder} is damaged: leaf [0].images is not what was saved" in record.getMessage()
+    assert record.getMessage().endswith("; going on from step 20")
     assert three.steps() == [10, 20]
     assert (three.folder / "damaged-30").is_dir()
     three.save(30, make_state(3))

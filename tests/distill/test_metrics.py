@@ -70,3 +70,13 @@ def test_what_is_no_record_is_refused(log: MetricsLog) -> None:
     with pytest.raises(TypeError):
         log.append({"step": 5, "loss": np.float32(1)})
     assert log.path.read_bytes() == before
+
+
+def test_a_full_disk_is_told_with_what_to_do() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(
+        UserError, match=r"step 3 could not be recorded in /dev/full: No space left.* again"
+    ):
+        MetricsLog(full).append({"step": 3})

@@ -14,9 +14,12 @@ from distill.config import CheckpointConfig, EvaluateConfig, KernelConfig, Suppo
 from distill.evaluate import Score
 from distill.metrics import TIMING, MetricsLog
 from distill.targets import Change, Targets
+from kernels.networks import fc_net
+from tests.helpers.kernels import engine
 from tests.helpers.tiny_run import (
     CONFIG,
     NO_VALIDATION,
+    SHAPE,
     TRAIN,
     Stopper,
     assert_same,
@@ -141,6 +144,20 @@ def test_a_run_stopped_at_any_moment_ends_as_an_undisturbed_one(
     bests = sum(score > max(scores[:number]) for number, score in enumerate(scores) if number)
     # Three gradients, three evaluations, four records, two checkpoints and the best apart; before and after each.
     assert at == 2 * (3 + 3 + 4 + 2 + bests) + 1
+
+
+def test_another_number_of_devices_goes_on_to_rounding(tmp_path: Path) -> None:
+    problem = problem_of(with_steps(4))
+    truth = trained(tmp_path / "two", problem)
+    trained(tmp_path / "one", problem_of(with_steps(2)))
+    alone = engine(fc_net(1), SHAPE, dtype=np.float32, devices=1)
+    problem = problem._replace(
+        engine=alone, train=problem.train.under(alone), validation=problem.validation.under(alone)
+    )
+    found = trained(tmp_path / "one", problem)
+    assert [record["step"] for record in records(tmp_path / "one")] == [0, 1, 2, 3, 4]
+    images, wanted = found.learner.support.images, truth.learner.support.images
+    np.testing.assert_allclose(images, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_an_interrupted_run_saves_the_last_finished_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
