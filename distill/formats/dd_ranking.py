@@ -17,27 +17,13 @@ from distill.formats import mtt
 from distill.formats.exported import Copy, Exported
 from pipeline.files import write_whole
 
-
-def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
-    """Writes the four files."""
-    config = _config(exported, exported.per_class("dd-ranking"))
-    rate = np.array(mtt.LEARNING_RATE, np.float32)
-    images = mtt.write_tensors(exported, folder, {"labels": exported.soft_labels, "lr": rate}, images="images")
-    write_whole(folder / "config.yaml", config.encode())
-    lost = exported.lost_space(exported.torch_space)
-    return (Copy("images.pt, labels.pt", mtt.read(images), exported.torch_space, lost),)
-
-
-def _config(exported: Exported, per_class: int) -> str:
-    """Of DD-Ranking's soft-label metric, with the values of its own example for ConvNet-3 and CIFAR-10."""
-    height, width, _ = exported.bundle.whitener.image_shape
-    zca = exported.torch_space.kind == "kornia_zca"
-    return f"""\
+# Of DD-Ranking's soft-label metric, with the values of its own example for ConvNet-3 and CIFAR-10.
+_CONFIG = """\
 # LabelRobustScoreSoft(Config.from_file("config.yaml")).compute_metrics(
 #     image_tensor=torch.load("images.pt"), soft_labels=torch.load("labels.pt"), syn_lr=torch.load("lr.pt"))
 
 # real data
-dataset: {exported.foreign_name}
+dataset: {dataset}
 real_data_path: ./dataset/
 
 # synthetic data
@@ -62,7 +48,7 @@ aug_params:
   scale: 1.2
   crop: 0.125
   cutout: 0.5
-use_zca: {str(zca).lower()}
+use_zca: {zca}
 use_aug_for_hard: true
 custom_train_trans: null
 custom_val_trans: null
@@ -82,7 +68,7 @@ weight_decay: 0.0005
 momentum: 0.9
 num_eval: 5
 num_epochs: 1000
-default_lr: {mtt.LEARNING_RATE}
+default_lr: {rate}
 num_workers: 4
 device: cuda
 dist: false
@@ -93,3 +79,26 @@ random_data_path: ./random_data
 random_data_format: tensor
 save_path: ./results/scores.csv
 """
+
+
+def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
+    """Writes the four files."""
+    config = _config(exported, exported.per_class("dd-ranking"))
+    rate = np.array(mtt.LEARNING_RATE, np.float32)
+    images = mtt.write_tensors(exported, folder, {"labels": exported.soft_labels, "lr": rate}, images="images")
+    write_whole(folder / "config.yaml", config.encode())
+    lost = exported.lost_space(exported.torch_space)
+    return (Copy("images.pt, labels.pt", mtt.read(images), exported.torch_space, lost),)
+
+
+def _config(exported: Exported, per_class: int) -> str:
+    height, width, _ = exported.bundle.whitener.image_shape
+    zca = exported.torch_space.kind == "kornia_zca"
+    return _CONFIG.format(
+        dataset=exported.foreign_name,
+        per_class=per_class,
+        height=height,
+        width=width,
+        zca=str(zca).lower(),
+        rate=mtt.LEARNING_RATE,
+    )
