@@ -1,9 +1,9 @@
 """What a report is about: a run directory or a bundle, with the reason for whatever it does not hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -152,17 +152,17 @@ def subject_of_bundle(path: Path) -> Subject:
     Raises:
       UserError: it is damaged.
     """
-    import pydantic
-
     from distill.bundle import read_bundle
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
-    try:
-        results = pydantic.TypeAdapter(Results).validate_python(bundle.results)
-    except pydantic.ValidationError:
-        results = Absent("its results.json is not of a run's evaluation")
-    without = "a bundle is what a run gives away, without its {}: report on the run directory to see them"
+    results = _results_of_bundle(bundle.results)
+    if manifest.origin is None:
+        without = "a bundle is what a run gives away, without its {}: report on the run directory to see them"
+        untested = without.format("prepared data, hence without test images")
+    else:
+        without = "an imported set comes without its {}"
+        untested = f"{without.format('test images')}; kdistill evaluate {path} --prepared DIR --protocol krr tests it"
     return Subject(
         name=path.name,
         path=path,
@@ -182,7 +182,7 @@ def subject_of_bundle(path: Path) -> Subject:
         records=Absent(without.format("steps")),
         results=results,
         protocols=_protocols(results) or _stored_protocols(path),
-        on_test=Absent(without.format("prepared data, hence without test images")),
+        on_test=Absent(untested),
         config=Absent(without.format("settings")),
         sessions=Absent(f"{without.format('sessions')}; made by {manifest.code_version} on jax {manifest.jax_version}"),
         origin=manifest.origin,
@@ -207,6 +207,17 @@ _NOT_EVALUATED = "results.json is not there: kdistill evaluate measures what was
 
 def _protocols(results: Results | Absent) -> Sequence[ProtocolResult]:
     return () if isinstance(results, Absent) else results.protocols
+
+
+def _results_of_bundle(stored: Mapping[str, Any]) -> Results | Absent:
+    import pydantic
+
+    if not stored:
+        return Absent("nothing was measured when it was imported")
+    try:
+        return pydantic.TypeAdapter(Results).validate_python(stored)
+    except pydantic.ValidationError:
+        return Absent("its results.json is not of a run's evaluation")
 
 
 def _stored_protocols(bundle: Path) -> Sequence[ProtocolResult]:

@@ -23,6 +23,8 @@ def title_of(subjects: Sequence[Subject]) -> str:
         return f"A run on {subject.dataset} that has not ended"
     kind = "real image" if learned.label_mode == "label_solve" else "learned image"
     made = f"{plural(len(learned.images), kind)} of {subject.dataset}"
+    if subject.origin is not None:
+        made += f" from {subject.origin.file}"
     if learned.label_mode == "label_solve":
         made += " with solved labels"
     return made if results is None else f"{made} predict {percent(results.learned.accuracy)} of the test images"
@@ -35,7 +37,8 @@ def lead_of(subjects: Sequence[Subject]) -> str:
     (subject,) = subjects
     kernel, ridge = held(subject.kernel), held(subject.ridge)
     by = "" if kernel is None else f" by kernel ridge regression with {kernel_name(kernel)}, ridge {ridge:g}"
-    return f"Distilled{by}; images whitened by {subject.whiten}. From {subject.path}."
+    made = "Distilled" if subject.origin is None else "Imported, to be judged"
+    return f"{made}{by}; images whitened by {subject.whiten}. From {subject.path}."
 
 
 def summary(subjects: Sequence[Subject]) -> Section:
@@ -91,7 +94,7 @@ def _made_of(subjects: Sequence[Subject]) -> Table:
         learned, kernel = held(subject.learned), held(subject.kernel)
         size = NONE if learned is None else f"{len(learned.images):,}"
         labels = NONE if learned is None else LABELS[learned.label_mode]
-        step = NONE if learned is None or learned.label_mode == "label_solve" else f"{learned.step:,}"
+        step = NONE if learned is None or learned.label_mode == "label_solve" or subject.origin else f"{learned.step:,}"
         what = subject.kernel.reason if isinstance(subject.kernel, Absent) else kernel_name(kernel)
         rows.append((subject.name, subject.dataset, what, subject.whiten, labels, size, step))
     header = ("run", "data set", "kernel", "whitening", "labels", "images", "chosen at step")

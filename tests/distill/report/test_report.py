@@ -5,15 +5,19 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import distill.report.measure
 from distill import cli
 from distill.bundle import write_bundle
+from distill.bundle_manifest import Evidence, Origin
+from distill.bundle_read import NO_START
 from distill.errors import UserError
 from distill.metrics import MetricsLog
 from distill.report.fit import fit_of, fit_of_start
-from distill.report.report import default_out, subject_of, write_report
+from distill.report.html import html
+from distill.report.report import compose, default_out, subject_of, write_report
 from distill.report.subject import Absent, check_folder, named_apart, subject_of_bundle, subject_of_run
 from distill.rundir import RunDir
 from distill.settings import config_to_toml
@@ -115,6 +119,27 @@ def test_what_a_bundle_holds(bundle: Path) -> None:
     write_bundle(bundle, make_contents(results=json.loads(make_results().to_json())))
     assert subject_of_bundle(bundle).results == make_results()
     assert subject_of_bundle(bundle).protocols == make_results().protocols
+
+
+def test_an_imported_set_is_called_one(tmp_path: Path) -> None:
+    origin = Origin("best.npz", "5" * 64, "npz of RFAD", "NCHW", "one-hot", "whitened", (Evidence("none", 0.5, 40),))
+    size = len(make_contents().images)
+    unknown = {
+        "origin": origin,
+        "starts": None,
+        "init_indices": np.full(size, NO_START),
+        "results": {},
+        "step": 0,
+        "label_mode": "fixed",
+    }
+    write_bundle(tmp_path / "imported", make_contents(**unknown))
+    page = Page(html(compose([subject_of(tmp_path / "imported", 10)])))
+    assert "7 learned images of tiny 1.0.0 from best.npz" in page.text
+    assert "where they began is not known" in page.text
+    assert "nothing was measured when it was imported" in page.text
+    assert "npz of RFAD" in page.text
+    assert "50.0\N{NO-BREAK SPACE}% of 40 images" in page.text
+    assert "report on the run directory" not in page.text
 
 
 def test_what_a_run_holds(finished: RunDir) -> None:
