@@ -170,5 +170,7 @@ with handled(), Deferred(rescue) as signals:
     ids=["second", "echo", "deaf", "deaf elsewhere", "deaf to the second", "forked", "deaf and full", "in time"],
 )
 def test_the_end_of_a_process(program: str, status: int, out: str, err: str) -> None:
-    answer = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM + program], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM + program], capture_output=True, text=True, timeout=60
+    )
     assert (answer.returncode, answer.stdout, answer.stderr) == (status, out, err)
