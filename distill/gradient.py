@@ -72,13 +72,15 @@ def _loss_and_gradient(
     g_rows: Features | None = None
     for chunk in processes.in_step(watch(chunks)):
         processes.piece("gradient of a chunk", size, len(chunk.features))
-        k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
+        kernel, saved = engine.block_saving(rows, chunk.features)
+        k_st = _on_host(kernel, len(chunk.labels))
         found = loss(k_st.T @ alpha, chunk.labels)
         residual = found.by_predictions
         total, count = total + found.total, count + found.terms
         g_log_temperature += found.by_log_temperature
         g_alpha += k_st @ residual
-        g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows)
+        g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows, saved)
+        del kernel, saved  # before those of the next chunk are made
 
     g_alpha, total, count, g_log_temperature = processes.total((g_alpha, total, count, g_log_temperature))
     g_kernel, g_labels = processes.from_writer(lambda: regression.pull_back(alpha, g_alpha))
@@ -90,7 +92,11 @@ def _loss_and_gradient(
 
 def kernel_of(engine: Engine, rows: Features, cols: Features, count: int) -> np.ndarray:
     """The kernel [s, count] in float64 on the host, without the columns that are padding."""
-    return np.asarray(engine.block(rows, cols))[:, :count].astype(np.float64)
+    return _on_host(engine.block(rows, cols), count)
+
+
+def _on_host(kernel: jax.Array, count: int) -> np.ndarray:
+    return np.asarray(kernel)[:, :count].astype(np.float64)
 
 
 class OwnColumns(NamedTuple):

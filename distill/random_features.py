@@ -228,7 +228,18 @@ class RandomFeatures:
         """The estimate of the kernel [s, t], sharded by its columns."""
         return self.map.block(rows.values, cols.values)
 
-    def pullback(self, rows: Embedded, cols: Embedded, cotangent: np.ndarray, onto: Embedded | None = None) -> Embedded:
+    def block_saving(self, rows: Embedded, cols: Embedded) -> tuple[Array, tuple[()]]:
+        """The same: a product of values leaves nothing to keep."""
+        return self.block(rows, cols), ()
+
+    def pullback(
+        self,
+        rows: Embedded,
+        cols: Embedded,
+        cotangent: np.ndarray,
+        onto: Embedded | None = None,
+        saved: tuple[()] | None = None,
+    ) -> Embedded:
         """Adds the gradient of sum(cotangent [s, t] * block) by the rows' values to the devices' parts `onto`."""
         if onto is None:
             shape = (len(self.devices), *rows.values.shape)

@@ -23,10 +23,11 @@ from jax.sharding import PartitionSpec as P
 
 from kernels.checks import check_get, check_images
 from kernels.features import Features, features
-from kernels.gram import Get, block, pullback
+from kernels.gram import Get, block, block_saving, pullback
 from kernels.group import filled, group_size
 from kernels.levels import points
 from kernels.networks import Network
+from kernels.tile import Saved
 
 # What XLA's CPU compiler does by default with walks of bands, and what a 32 x 32 entry gains without it:
 #   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1 ms a core;
@@ -127,19 +128,32 @@ class Engine:
         """The kernel [s, t] of support and targets, sharded by `target`."""
         return self._block(rows, cols)
 
-    def pullback(self, rows: Features, cols: Features, cotangent: np.ndarray, onto: Features | None = None) -> Features:
+    def block_saving(self, rows: Features, cols: Features) -> tuple[Array, Saved]:
+        """The same, and what spares `pullback` a second forward pass: about 0.1 MB an entry at 32 x 32 in float32."""
+        return self._block_saving(rows, cols)
+
+    def pullback(
+        self,
+        rows: Features,
+        cols: Features,
+        cotangent: np.ndarray,
+        onto: Features | None = None,
+        saved: Saved | None = None,
+    ) -> Features:
         """The gradient of sum(cotangent [s, t] * block) by the support's features, in parts: one of each device.
 
         Columns beyond t are padding and get no cotangent.
 
         onto: parts to add to, from pullbacks of the same rows; they are used up. None: nothing yet.
+        saved: what `block_saving` gave for the same rows and columns; None: it is computed again.
 
         Returns arrays [devices, s, ...] sharded by `target`, for `pull_back_rows`.
         """
         padding = len(cols) - cotangent.shape[1]
         given = np.pad(cotangent, ((0, 0), (0, padding))).astype(self.dtype)
         onto = self._nothing(rows) if onto is None else onto
-        return self._pullback(rows, cols, jax.device_put(given, NamedSharding(self._mesh, P(None, "target"))), onto)
+        placed = jax.device_put(given, NamedSharding(self._mesh, P(None, "target")))
+        return self._pullback(rows, cols, placed, onto, saved)
 
     @cached_property
     def _mesh(self) -> Mesh:
@@ -185,12 +199,18 @@ class Engine:
         return self._jit(partial(block, self.network, self.get), (P(), P("target")), P(None, "target"))
 
     @cached_property
+    def _block_saving(self):
+        both = partial(block_saving, self.network, self.get)
+        return self._jit(both, (P(), P("target")), (P(None, "target"), P("target")))
+
+    @cached_property
     def _pullback(self):
-        def added(rows, cols, cotangent, onto):
-            found = pullback(self.network, self.get, rows, cols, cotangent)
+        def added(rows, cols, cotangent, onto, saved):
+            found = pullback(self.network, self.get, rows, cols, cotangent, saved)
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
-        return self._jit(added, (P(), P("target"), P(None, "target"), P("target")), P("target"), donate_argnums=3)
+        given = (P(), P("target"), P(None, "target"), P("target"), P("target"))
+        return self._jit(added, given, P("target"), donate_argnums=3)
 
 
 @cache

@@ -8,7 +8,7 @@ Per pixel pair of a band, for the NNGP and, where it is there, the NTK (the form
     AvgPool     4 per value and axis that is left
     head        1
 In reverse a box sum is its own adjoint, and an activation costs what tracing its pullback says. A plane's forward pass
-is repeated there (`kernels.walk`), so a pullback runs the forward pass twice.
+is repeated there (`kernels.walk`).
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Flops(NamedTuple):
     """Operations of one kernel entry.
 
     forward: of its value, `kernels.engine.Engine.block`
-    pullback: of the gradient of a weighted entry by its row image, `Engine.pullback`
+    pullback: of the gradient of a weighted entry by its row image, `Engine.pullback` with what `block_saving` kept
     """
 
     forward: int
@@ -80,14 +80,13 @@ def entry_flops(network: Network, image_shape: tuple[int, int, int], get: Litera
     if network.fully_connected:
         # A product of whole images, and for the gradient one more.
         products = 2 * image_shape[0] * image_shape[1] * channels
-        found, repeated = _Passes(products, products, False), 0
+        found = _Passes(products, products, False)
     else:
         found = _Passes(0, 0, False)
         for i, level in enumerate(levels(network, *image_shape[:2])):
             found = _level(found, level, with_ntk, channels if i == 0 else 0)
-        repeated = found.forward
     found = _layers(found, network.layers[network.head + 1 :], with_ntk, _Place(1, 0))
-    return Flops(found.forward, found.forward + repeated + found.reverse)
+    return Flops(found.forward, found.forward + found.reverse)
 
 
 def _level(before: _Passes, level: Level, with_ntk: bool, channels: int) -> _Passes:

@@ -16,46 +16,59 @@ from kernels.features import Features, features
 from kernels.group import filled, group_size
 from kernels.layers import Activation, Cov
 from kernels.networks import Network
-from kernels.tile import lay_out, tail, tile
+from kernels.tile import Columns, Saved, lay_out, tail, tile, tile_pullback
 
 Get = Literal["ntk", "nngp"]
 
 
 def block(network: Network, get: Get, rows: Features, cols: Features) -> Array:
     """Kernel of every row image with every column image: [s, t], in the images' dtype. Traceable; not for autodiff."""
+    return block_saving(network, get, rows, cols)[0]
+
+
+def block_saving(network: Network, get: Get, rows: Features, cols: Features) -> tuple[Array, Saved]:
+    """The same, and what `pullback` needs of it: bands [groups, s, ..., group]."""
     with_ntk = get == "ntk"
     if network.fully_connected:
-        return _vector_block(network, with_ntk, rows, cols)
+        return _vector_block(network, with_ntk, rows, cols), ()
 
-    def of_group(group: Features) -> Array:
+    def of_group(group: Features) -> tuple[Array, Saved]:
         laid_out = lay_out(network, group)
         return lax.map(lambda row: tile(network, with_ntk, row, laid_out), rows)
 
-    groups = _grouped(network, cols)
-    return jnp.moveaxis(lax.map(of_group, groups), 0, 1).reshape(len(rows), -1)[:, : len(cols)]
+    kernel, saved = lax.map(of_group, _grouped(network, cols))
+    return jnp.moveaxis(kernel, 0, 1).reshape(len(rows), -1)[:, : len(cols)], saved
 
 
-def pullback(network: Network, get: Get, rows: Features, cols: Features, cotangent: Array) -> Features:
-    """Pulls `cotangent` [s, t] of `block` back to the rows: the gradient of sum(cotangent * block) by each feature."""
+def pullback(
+    network: Network, get: Get, rows: Features, cols: Features, cotangent: Array, saved: Saved | None = None
+) -> Features:
+    """Pulls `cotangent` [s, t] of `block` back to the rows: the gradient of sum(cotangent * block) by each feature.
+
+    saved: what `block_saving` gave; None: it is computed again.
+    """
     with_ntk = get == "ntk"
     if network.fully_connected:
         return jax.vjp(lambda r: _vector_block(network, with_ntk, r, cols), rows)[1](cotangent)[0]
+    if saved is None:
+        saved = block_saving(network, get, rows, cols)[1]
 
-    def of_group(total: Features, inputs: tuple[Features, Array]) -> tuple[Features, None]:
-        group, given = inputs
+    def of_group(total: Features, inputs: tuple[Features, Saved, Array]) -> tuple[Features, None]:
+        group, bands, given = inputs
         laid_out = lay_out(network, group)
-
-        def of_row(inputs: tuple[Features, Array]) -> Features:
-            row, own = inputs
-            return jax.vjp(lambda r: tile(network, with_ntk, r, laid_out), row)[1](own)[0]
-
-        return jax.tree.map(jnp.add, total, lax.map(of_row, (rows, given))), None
+        of_row = partial(_of_row, network, with_ntk, laid_out)
+        return jax.tree.map(jnp.add, total, lax.map(of_row, (rows, bands, given))), None
 
     groups = _grouped(network, cols)
     count, group = groups.images.shape[:2]
     padded = jnp.pad(cotangent, ((0, 0), (0, count * group - len(cols))))
     given = jnp.moveaxis(padded.reshape(len(rows), count, group), 1, 0)
-    return lax.scan(of_group, jax.tree.map(jnp.zeros_like, rows), (groups, given))[0]
+    return lax.scan(of_group, jax.tree.map(jnp.zeros_like, rows), (groups, saved, given))[0]
+
+
+def _of_row(network: Network, with_ntk: bool, cols: Columns, inputs: tuple[Features, Saved, Array]) -> Features:
+    row, bands, given = inputs
+    return tile_pullback(network, with_ntk, row, cols, bands, given)
 
 
 def gram(network: Network, x1: Array, x2: Array, get: Get = "ntk") -> Array:

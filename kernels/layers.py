@@ -7,8 +7,10 @@ of each output, which a `Network` knows. Covariances are a `Cov`; see `kernels.b
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -16,6 +18,7 @@ from kernels.activations import Dual, Factors, dual_of
 from kernels.bands import Plane
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=("nngp", "ntk"), meta_fields=("clean",))
 @dataclass(frozen=True)
 class Cov:
     """Covariances of pixel pairs, or of whole images once the head has summed the pixels.

@@ -70,6 +70,13 @@ def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
     return pixels + len(activations(network.layers[network.head + 1 :]))
 
 
+def saved(network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"]) -> int:
+    """Values that `Engine.block_saving` keeps for each entry: the bands that enter the resolutions but the first."""
+    if network.fully_connected:
+        return 0
+    return (1 + (get == "ntk")) * sum(level.offsets.points for level in levels(network, *image_shape[:2])[1:])
+
+
 def tiles(
     network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"], pairs: int, itemsize: int
 ) -> Tiles:
@@ -84,14 +91,12 @@ def tiles(
     plan = levels(network, *image_shape[:2])
     walks = [_walk(level, image_shape[2] if i == 0 else 0) for i, level in enumerate(plan)]
     columns = sum(walk.columns for walk in walks) * unit
-    # Every band is kept for the way back, where its cotangent stands beside it.
-    kept = sum(walk.band for walk in walks)
     forward, reverse = [], []
     for walk, after in zip(walks, [*walks[1:], None], strict=True):
         passing = walk.band + walk.stack + (0 if after is None else after.band)
         planes = max(_FORWARD_PLANES, _REVERSE_PLANES_PER_ACTIVATION * walk.activations)
         forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * walk.plane * unit))
-        reverse.append(Tile(columns, kernels * (kept + passing) * unit, planes * walk.plane * unit))
+        reverse.append(Tile(columns, kernels * passing * unit, planes * walk.plane * unit))
     return Tiles(max(forward, key=lambda t: t.total), max(reverse, key=lambda t: t.total))
 
 

@@ -12,7 +12,7 @@ from kernels.engine import Engine
 from kernels.features import Features
 from kernels.gram import gram
 from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
-from kernels.networks import Network
+from kernels.networks import Network, fc_net
 from tests.helpers.exchanges import exchanges
 from tests.helpers.kernels import engine, gradient, images, kernel
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
@@ -77,7 +77,8 @@ def test_devices_exchange_the_gradient_by_the_pixels_and_nothing_else() -> None:
         "rows": own._rows.lower(ROWS),
         "columns": own._columns.lower(cols.images),
         "block": own._block.lower(rows, cols),
-        "pullback": own._pullback.lower(rows, cols, np.zeros((7, 14)), parts),
+        "pullback": own._pullback.lower(rows, cols, np.zeros((7, 14)), parts, None),
+        "block_saving": own._block_saving.lower(rows, cols),
         "pull_back_rows": own._rows_pullback.lower(ROWS, parts),
     }
     found = {name: exchanges(lowered.compile()) for name, lowered in programs.items()}
@@ -95,6 +96,16 @@ def test_a_pullback_is_added_onto_others_of_its_device(truth: tuple[np.ndarray, 
     assert parts.images.shape == (2, *ROWS.shape)
     assert {shard.data.shape[0] for shard in parts.images.addressable_shards} == {1}
     assert_close(own.pull_back_rows(ROWS, parts), truth[1], GRADIENT["float64"])
+
+
+@pytest.mark.parametrize("network", [NETWORK, fc_net(1)])
+def test_what_a_block_saves_spares_the_pullback_nothing_but_time(network: Network) -> None:
+    own = engine(network, SHAPE)
+    rows, cols = own.rows(ROWS), own.columns(COLS)
+    kernel, saved = own.block_saving(rows, cols)
+    assert np.array_equal(kernel, own.block(rows, cols))
+    again, spared = (own.pullback(rows, cols, COTANGENT, saved=given) for given in (None, saved))
+    assert_close(again.images, spared.images, 1e-14)
 
 
 @pytest.mark.parametrize("size", [1, 4])

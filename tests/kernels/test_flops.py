@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.extend.core import Jaxpr
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from kernels.features import Features, features
 from kernels.flops import _ARITHMETIC, entry_flops
-from kernels.gram import block, pullback
+from kernels.gram import block, block_saving, pullback
 from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kernels.networks import Network, conv_net, conv_vec, fc_net
 from tests.helpers.networks import CASES
@@ -88,8 +89,11 @@ def test_as_the_program_is_traced(name: str) -> None:
     own = entry_flops(network, shape, "ntk")
     forward = jax.make_jaxpr(lambda r, c: block(network, "ntk", r, c))(rows, cols)
     assert 0.7 < own.forward * PAIRS / arithmetic(forward.jaxpr) < 1.15
-    back = jax.make_jaxpr(lambda r, c, w: pullback(network, "ntk", r, c, w))(rows, cols, weights)
-    assert 0.75 < own.pullback * PAIRS / arithmetic(back.jaxpr) < 1.25
+    saved = jax.eval_shape(lambda r, c: block_saving(network, "ntk", r, c)[1], rows, cols)
+    back = jax.make_jaxpr(lambda *given: pullback(network, "ntk", *given))(rows, cols, weights, saved)
+    # What is traced and not used XLA leaves out: forward passes of resolutions, and of linear parts at the end of a plane.
+    used, _ = dce_jaxpr(back.jaxpr, [True] * len(back.jaxpr.outvars))
+    assert 0.75 < own.pullback * PAIRS / arithmetic(used) < 1.5
 
 
 @pytest.mark.parametrize(("network", "shape"), CASES.values(), ids=CASES)
