@@ -7,6 +7,7 @@ its own are others, and random real images, another draw for each seed.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -72,13 +73,13 @@ def judged(judge: Judge, seeds: Sequence[int], measure_whole: bool) -> ProtocolR
     subject, began = judge.subject, time.perf_counter()
     judge.spec.check_image(subject.image_shape)
     learned = _trained(judge, "the set", lambda seed: subject.support, seeds)
-    hard = None
-    if judge.protocol.recipe.loss != "cross_entropy" and not subject.is_hard():
-        hard = _trained(judge, "the set with one-hot labels", lambda seed: subject.hard(), seeds)
+    plain, hard = _with_hard_labels(judge), None
+    if plain is not judge or (judge.protocol.recipe.loss == "mse" and not subject.is_hard()):
+        hard = _trained(plain, "the set with one-hot labels", lambda seed: subject.hard(), seeds)
     random_real = _trained(judge, "random real images", subject.random_real, seeds)
     whole = published_whole_train(subject.dataset, judge.spec)
     if whole is None and measure_whole:
-        whole = _whole_train(judge, seeds[0])
+        whole = _whole_train(plain, seeds[0])
     return ProtocolResult(
         protocol=judge.protocol.name,
         network=judge.spec.name,
@@ -106,6 +107,14 @@ def labels_for(loss: LossName, labels: np.ndarray) -> np.ndarray:
             shifted = np.exp(labels - labels.max(1, keepdims=True))
             found = shifted / shifted.sum(1, keepdims=True)
     return found.astype(np.float32)
+
+
+def _with_hard_labels(judge: Judge) -> Judge:
+    """The same judge, or one whose loss takes one-hot labels where its own would soften them."""
+    recipe = judge.protocol.recipe
+    if recipe.loss != "soft_cross_entropy":
+        return judge
+    return judge._replace(protocol=replace(judge.protocol, recipe=replace(recipe, loss="cross_entropy")))
 
 
 def _trained(judge: Judge, what: str, set_of: _SetOf, seeds: Sequence[int]) -> Trained:

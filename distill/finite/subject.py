@@ -128,7 +128,7 @@ def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> Subject:
         )
     made = bundle.manifest
     support = Support(bundle.images, bundle.labels.astype(np.float64))
-    return _subject(support, data, space, made.kernel, made.ridge, False, made.seed)
+    return _subject(support, data, space, made.kernel, made.ridge, made.flip, made.seed)
 
 
 def _subject(

@@ -96,6 +96,22 @@ def test_soft_labels_are_tested_hard_too(tmp_path: Path) -> None:
     assert result.support_sha256 != what.digest
 
 
+def test_a_loss_that_softens_labels_has_a_hard_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[str] = []
+    trained = module.train
+
+    def recorder(spec, recipe: Recipe, lanes, watch):
+        losses.append(recipe.loss)
+        return trained(spec, recipe, lanes, watch)
+
+    monkeypatch.setattr(module, "train", recorder)
+    protocol = replace(PROTOCOL, recipe=replace(RECIPE, loss="soft_cross_entropy"), learning_rates=(0.1,))
+    result = judged(judge_of(tmp_path, protocol=protocol), range(1), measure_whole=True)
+    assert losses == ["soft_cross_entropy", "cross_entropy", "soft_cross_entropy", "cross_entropy"]
+    assert result.hlr == result.whole_train.accuracy - result.hard.mean
+    assert result.learned.scores[0].mse is None
+
+
 def test_without_a_validation_split_the_first_of_the_grid_is_taken(tmp_path: Path, scored: list[Split]) -> None:
     what = subject()
     none = Split(what.validation.images[:0], what.validation.labels[:0])
