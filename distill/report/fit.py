@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from distill.faults import NumericalFault
 from distill.losses import half_mse
 from distill.predictions import Blocks, GradientFlow
 from distill.report.subject import Subject, held
@@ -61,9 +62,19 @@ def fit_of(subject: Subject) -> Fit | None:
 
 @lru_cache(maxsize=64)
 def fit_of_start(subject: Subject) -> Fit | None:
-    """The real images a support began as, likewise."""
+    """The real images a support began as, likewise; None too if their kernel cannot be inverted with the ridge."""
     on_test, learned = held(subject.on_test), held(subject.learned)
     if on_test is None or learned is None:
         return None
     name = "one-hot labels" if learned.label_mode == "label_solve" else "real start"
-    return Fit(name, on_test.start, on_test.start_labels, held(subject.ridge), on_test.test_labels)
+    start = Fit(name, on_test.start, on_test.start_labels, held(subject.ridge), on_test.test_labels)
+    return start if fault_of(start) is None else None
+
+
+def fault_of(fit: Fit) -> str | None:
+    """Why the kernel of a support cannot be inverted; None if it can."""
+    try:
+        fit.flow.rates  # noqa: B018 - computed when it is first asked for
+    except NumericalFault as fault:
+        return str(fault)
+    return None

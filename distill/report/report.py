@@ -1,12 +1,14 @@
 """From run directories and bundles to a report: what costs time is done once and kept with the run."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from distill.console import tell
 from distill.outcome import Outcome
 from distill.report.document import Document, Section
+from distill.report.fit import fault_of, fit_of
 from distill.report.html import html
 from distill.report.markdown import Markdown
 from distill.report.on_test import OnTest, keep, kept, key_of
@@ -101,7 +103,10 @@ def subject_of(path: Path, test_images: int) -> Subject:
     if not is_run(path):
         return subject_of_bundle(path)
     rundir = RunDir(path)
-    return subject_of_run(rundir, _on_test(rundir, test_images))
+    subject = subject_of_run(rundir, _on_test(rundir, test_images))
+    fit = fit_of(subject)
+    fault = None if fit is None else fault_of(fit)
+    return subject if fault is None else replace(subject, on_test=Absent(fault))
 
 
 def _on_test(rundir: RunDir, test_images: int) -> OnTest | Absent:

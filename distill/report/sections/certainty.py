@@ -1,13 +1,15 @@
 """How certain infinitely wide networks are of test images, and whether they are right where they are certain."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from distill.faults import NumericalFault
 from distill.predictions import Prediction, class_probabilities, nngp_posterior, ntk_ensemble
 from distill.report.charts import Line, Scales, line_chart
-from distill.report.document import Beside, Block, Paragraph, Section, Strip, Table, Tile
+from distill.report.document import Beside, Block, Missing, Paragraph, Section, Strip, Table, Tile
 from distill.report.fit import Fit, fit_of
 from distill.report.numbers import percent
 from distill.report.sections.common import missing, named, test_note
@@ -58,22 +60,32 @@ def certainty(subjects: Sequence[Subject]) -> Section:
         blocks = [Paragraph(_READING), _table(subjects, found), Beside(_charts(subjects, found))]
     for run, pair in found.items():
         blocks += _strips(run, subjects, pair[0])
+        if len(pair) < 2:
+            what = named(subjects[run], subjects, f"the networks beside the {pair[0].name}")
+            blocks.append(Missing(what, "their kernel of the support cannot be inverted with the run's ridge"))
     lacking = missing(subjects, "on_test", "predictive uncertainty")
     return Section("Certainty on test", "certainty", [*blocks, *lacking])
 
 
 def predictors(subject: Subject) -> tuple[Predictor, ...]:
-    """NTK ensemble and NNGP posterior, that of the run's own kernel first; nothing without test images."""
+    """NTK ensemble and NNGP posterior, that of the run's own kernel first, but one whose kernel cannot be inverted."""
     fit, on_test = fit_of(subject), held(subject.on_test)
     if fit is None or on_test is None:
         return ()
     ntk, nngp, own = on_test.ntk, on_test.nngp, on_test.own
-    both = {
-        "ntk": ("NTK ensemble", ntk_ensemble(ntk, nngp, own, fit.labels, fit.ridge)),
-        "nngp": ("NNGP posterior", nngp_posterior(nngp, own, fit.labels, fit.ridge)),
+    kinds = {
+        "ntk": ("NTK ensemble", partial(ntk_ensemble, ntk, nngp, own, fit.labels, fit.ridge)),
+        "nngp": ("NNGP posterior", partial(nngp_posterior, nngp, own, fit.labels, fit.ridge)),
     }
-    order = sorted(both, key=lambda get: get != held(subject.kernel).get)
-    return tuple(Predictor(both[get][0], both[get][1], class_probabilities(both[get][1]), fit) for get in order)
+    found = []
+    for get in sorted(kinds, key=lambda get: get != held(subject.kernel).get):
+        name, predict = kinds[get]
+        try:
+            prediction = predict()
+        except NumericalFault:
+            continue
+        found.append(Predictor(name, prediction, class_probabilities(prediction), fit))
+    return tuple(found)
 
 
 def calibration(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from distill.bundle_manifest import Evidence, Origin
 from distill.bundle_read import NO_START
 from distill.errors import UserError
 from distill.metrics import MetricsLog
+from distill.outcome import Outcome
 from distill.report.fit import fit_of, fit_of_start
 from distill.report.html import html
 from distill.report.report import compose, default_out, subject_of, write_report
@@ -23,7 +24,7 @@ from distill.rundir import RunDir
 from distill.settings import config_to_toml
 from tests.helpers.bundles import make_contents
 from tests.helpers.pages import Page
-from tests.helpers.reports import make_results, make_subject
+from tests.helpers.reports import make_on_test, make_results, make_subject
 
 NO_TEST = Absent("not asked for")
 
@@ -99,6 +100,14 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
     assert page.text.count("outcome.npz is not there: the run has not ended") >= 5
     (loss,) = [e for e in page.named("svg") if e.attributes["aria-label"].startswith("Loss")]
     assert "from 1 at 1 to 0.333 at 3" in loss.attributes["aria-label"]
+
+
+def test_a_kernel_that_cannot_be_inverted_is_told(own: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(Outcome.load(own.outcome_file).init_indices)
+    singular = replace(make_on_test(), ntk_ss=-np.eye(size))
+    monkeypatch.setattr("distill.report.report.kept", lambda *_: singular)
+    subject = subject_of(own.path, 10)
+    assert "eigenvalue" in subject.on_test.reason
 
 
 def test_prepared_data_that_are_gone_cost_only_what_needs_them(own: RunDir) -> None:

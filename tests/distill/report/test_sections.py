@@ -8,7 +8,7 @@ import pytest
 from distill.krr import Regression
 from distill.predictions import Prediction
 from distill.report.document import Beside, Chart, Confusion, Missing, Paragraph, Section, Sheet, Stats, Strip, Table
-from distill.report.fit import fit_of, fit_of_start
+from distill.report.fit import fault_of, fit_of, fit_of_start
 from distill.report.sections.certainty import (
     Predictor,
     calibration,
@@ -223,3 +223,14 @@ def test_a_run_that_has_not_ended_still_has_a_title() -> None:
 def test_a_few_test_images_of_many_are_said_to_be() -> None:
     few = replace(SUBJECT, on_test=replace(SUBJECT.on_test, test_size=1000))
     assert "40 of the 1,000 test images" in blocks(confusion([few]), Confusion)[0].caption
+
+
+def test_kernels_that_cannot_be_inverted_cost_only_what_needs_them() -> None:
+    broken = replace(SUBJECT, on_test=replace(SUBJECT.on_test, nngp_ss=-np.eye(S), start_ss=-np.eye(S)))
+    assert fit_of_start(broken) is None
+    assert fault_of(fit_of(broken)) is None
+    assert [p.name for p in predictors(broken)] == ["NTK ensemble"]
+    (missing,) = blocks(certainty([broken]), Missing)
+    assert "beside the NTK ensemble" in missing.what
+    assert all("real start" not in chart.svg for chart in blocks(spectrum([broken]), Chart))
+    assert "eigenvalue" in fault_of(fit_of(replace(SUBJECT, on_test=replace(SUBJECT.on_test, ntk_ss=-np.eye(S)))))
