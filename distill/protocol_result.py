@@ -39,12 +39,19 @@ class Trained:
       None where nothing is trained
     weight_decay: chosen on validation; None where nothing is trained
     validation_accuracy: of that choice, by which it was chosen; None where nothing was to choose
+    choosing_seconds: the networks took that were trained to choose
     """
 
     scores: tuple[SeedScore, ...]
     learning_rate: float | None = None
     weight_decay: float | None = None
     validation_accuracy: float | None = None
+    choosing_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """All its networks took, in whatever session they were trained."""
+        return self.choosing_seconds + sum(score.seconds for score in self.scores)
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -64,10 +71,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class WholeTrain:
-    """accuracy: on test of the network trained on the whole train split, 0..1. source: where the figure is from."""
+    """The network trained on the whole train split.
+
+    accuracy: on test, 0..1
+    source: where the figure is from
+    seconds: it took, where it was measured
+    """
 
     accuracy: float
     source: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ class ProtocolResult:
     whole_train: the same network on the whole train split; None where that is not known
     ior: improvement over random, a difference of mean accuracies
     hlr: hard label recovery; None without `whole_train`
-    seconds: all of it took, choosing included
+    seconds: all networks took, choosing included, in whatever session they were trained
     """
 
     protocol: str
@@ -113,6 +126,11 @@ def set_sha256(images: np.ndarray, labels: np.ndarray) -> str:
     digest.update(np.ascontiguousarray(images, np.float32).tobytes())
     digest.update(np.ascontiguousarray(labels, np.float64).tobytes())
     return digest.hexdigest()
+
+
+def seconds_of(*found: Trained | WholeTrain | None) -> float:
+    """What they took together."""
+    return sum(one.seconds for one in found if one is not None)
 
 
 def improvement_over_random(learned: Trained, random_real: Trained) -> float:

@@ -30,6 +30,7 @@ from distill.protocol_result import (
     WholeTrain,
     hard_label_recovery,
     improvement_over_random,
+    seconds_of,
     set_sha256,
 )
 from distill.support import Support
@@ -70,7 +71,7 @@ def judged(judge: Judge, seeds: Sequence[int], measure_whole: bool) -> ProtocolR
     Raises:
       UserError: the images are too small for the network, or what is kept of earlier evaluations is damaged.
     """
-    subject, began = judge.subject, time.perf_counter()
+    subject = judge.subject
     judge.spec.check_image(subject.image_shape)
     learned = _trained(judge, "the set", lambda seed: subject.support, seeds)
     plain, hard = _with_hard_labels(judge), None
@@ -92,7 +93,7 @@ def judged(judge: Judge, seeds: Sequence[int], measure_whole: bool) -> ProtocolR
         whole_train=whole,
         ior=improvement_over_random(learned, random_real),
         hlr=hard_label_recovery(hard or learned, whole),
-        seconds=time.perf_counter() - began,
+        seconds=seconds_of(learned, hard, random_real, whole),
     )
 
 
@@ -118,25 +119,25 @@ def _with_hard_labels(judge: Judge) -> Judge:
 
 
 def _trained(judge: Judge, what: str, set_of: _SetOf, seeds: Sequence[int]) -> Trained:
-    rate, decay, accuracy = _chosen(judge, what, set_of(seeds[0]))
+    chosen = _chosen(judge, what, set_of(seeds[0]))
     supports = {seed: set_of(seed) for seed in seeds}
-    units = {seed: _unit(judge, support, "test", rate, decay, seed) for seed, support in supports.items()}
+    rates = chosen.learning_rate, chosen.weight_decay
+    units = {seed: _unit(judge, support, "test", *rates, seed) for seed, support in supports.items()}
     _finish(judge, what, [(unit, supports[seed]) for seed, unit in units.items()])
-    scores = tuple(judge.journal.find(unit) for unit in units.values())
-    return Trained(scores, rate, decay, accuracy)
+    return replace(chosen, scores=tuple(judge.journal.find(unit) for unit in units.values()))
 
 
-def _chosen(judge: Judge, what: str, support: Support) -> tuple[float, float, float | None]:
-    """Learning rate, weight decay and the validation accuracy of the best pair; the source's own where none is best."""
+def _chosen(judge: Judge, what: str, support: Support) -> Trained:
+    """The best of the grid on validation, without scores on test; the source's own where none is best."""
     protocol = judge.protocol
     grid = list(product(protocol.learning_rates, protocol.weight_decays))
     if len(grid) == 1 or not len(judge.subject.validation):
-        return *grid[0], None
+        return Trained((), *grid[0])
     units = [_unit(judge, support, "validation", rate, decay, _TUNING_SEED) for rate, decay in grid]
     _finish(judge, what, [(unit, support) for unit in units])
-    accuracies = [judge.journal.find(unit).accuracy for unit in units]
-    best = int(np.argmax(accuracies))
-    return *grid[best], accuracies[best]
+    scores = [judge.journal.find(unit) for unit in units]
+    best = int(np.argmax([score.accuracy for score in scores]))
+    return Trained((), *grid[best], scores[best].accuracy, sum(score.seconds for score in scores))
 
 
 def _whole_train(judge: Judge, seed: int) -> WholeTrain:
@@ -144,7 +145,8 @@ def _whole_train(judge: Judge, seed: int) -> WholeTrain:
     unit = _unit(judge, support, "test", protocol.learning_rates[0], protocol.weight_decays[0], seed)
     _finish(judge, f"all {len(support.images):,} images of train", [(unit, support)])
     source = f"measured by {protocol.name}, one seed, learning rate and decay not chosen"
-    return WholeTrain(judge.journal.find(unit).accuracy, source)
+    found = judge.journal.find(unit)
+    return WholeTrain(found.accuracy, source, found.seconds)
 
 
 def _unit(judge: Judge, support: Support, split: str, rate: float, decay: float, seed: int) -> TrainingUnit:

@@ -25,6 +25,7 @@ from distill.protocol_result import (
     WholeTrain,
     hard_label_recovery,
     improvement_over_random,
+    seconds_of,
     set_sha256,
 )
 from distill.support import Support, regressed
@@ -109,7 +110,7 @@ def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool)
     Raises:
       UserError: a kernel cannot be inverted, or what is kept of earlier evaluations is damaged.
     """
-    subject, began = judge.subject, time.perf_counter()
+    subject = judge.subject
     learned = Trained((_score(judge, "the set", subject.support, seeds[0]),))
     hard = None
     if not subject.is_hard():
@@ -118,7 +119,7 @@ def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool)
     random_real, whole = Trained(tuple(scores)), None
     if measure_whole and len(subject.train) <= MOST_WHOLE:
         found = _score(judge, f"all {len(subject.train):,} images of train", subject.whole_train(), seeds[0])
-        whole = WholeTrain(found.accuracy, f"measured by {KRR}")
+        whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
     return ProtocolResult(
         protocol=KRR,
         network=kernel_name(judge.kernel),
@@ -131,7 +132,7 @@ def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool)
         whole_train=whole,
         ior=improvement_over_random(learned, random_real),
         hlr=hard_label_recovery(hard or learned, whole),
-        seconds=time.perf_counter() - began,
+        seconds=seconds_of(learned, hard, random_real, whole),
     )
 
 

@@ -55,8 +55,7 @@ def test_a_run_is_judged_and_its_results_grow(rundir: RunDir, capsys: pytest.Cap
     capsys.readouterr()
     assert main(["evaluate", str(rundir.path), "--protocol", "dc", "--seeds", "2"]) == 0
     assert "seed" not in capsys.readouterr().err
-    again = Results.load(rundir.results_file).protocols[-1]
-    assert replace(again, seconds=dc.seconds) == dc
+    assert Results.load(rundir.results_file).protocols[-1] == dc
 
 
 def test_a_bundle_is_judged_beside_itself(rundir: RunDir, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,8 @@ def test_the_better_of_the_grid_is_tested_and_nothing_else(tmp_path: Path, score
     assert result.ior == result.learned.mean - result.random_real.mean
     assert (result.hard, result.whole_train, result.hlr) == (None, None, None)
     assert all(score.mse is not None for score in result.learned.scores)
+    assert result.learned.choosing_seconds > 0
+    assert result.seconds == result.learned.seconds + result.random_real.seconds
 
 
 def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, scored: list[Split], monkeypatch) -> None:
