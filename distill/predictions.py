@@ -26,8 +26,6 @@ from distill.krr import Regression
 
 # Of the quadrature: exact to 1e-6 for gaps up to five deviations. A gap that stands for an infinite one, in deviations.
 _NODES, _CERTAIN = 40, 40.0
-# Gaps between classes that are held in memory at once.
-_GAPS = 1 << 20
 
 
 class Blocks(NamedTuple):
@@ -162,17 +160,24 @@ def class_probabilities(prediction: Prediction) -> np.ndarray:
     by Gauss-Hermite quadrature. Of an ensemble it is the part of the networks that say c. Where v is 0 the largest
     mean has all.
     """
-    rows = max(1, _GAPS // prediction.mean.shape[1] ** 2)
-    starts = range(0, len(prediction.mean), rows)
-    return np.concatenate([_probabilities(*(x[start : start + rows] for x in prediction)) for start in starts])
+    classes = range(prediction.mean.shape[1])
+    found = np.stack([_largest(prediction, np.full(len(prediction.mean), c)) for c in classes], axis=1)
+    return found / found.sum(axis=1, keepdims=True)
 
 
-def _probabilities(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def confidence(prediction: Prediction) -> np.ndarray:
+    """How often the likeliest class's output is the largest, float64 [t]; it is the class of the largest mean."""
+    return _largest(prediction, prediction.mean.argmax(axis=1))
+
+
+def _largest(prediction: Prediction, classes: np.ndarray) -> np.ndarray:
+    """How often the output of class `classes` [t] is the largest, [t]."""
+    mean, variance = prediction
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    deviation = np.sqrt(variance)[:, None, None]
-    gaps = mean[:, :, None] - mean[:, None, :]
+    deviation = np.sqrt(variance)[:, None]
+    gaps = np.take_along_axis(mean, classes[:, None], axis=1) - mean
     # With no deviation a gap is any number of them, but for the gap of a class to itself.
     gaps = np.divide(gaps, deviation, out=_CERTAIN * np.sign(gaps), where=deviation > 0)
-    log_below = np.stack([special.log_ndtr(node + gaps).sum(2) - special.log_ndtr(node) for node in nodes])
-    probabilities = np.exp(special.logsumexp(log_below, axis=0, b=weights[:, None, None]))
-    return probabilities / probabilities.sum(axis=1, keepdims=True)
+    # The class itself is not among those that its output is to be larger than.
+    log_below = np.stack([special.log_ndtr(node + gaps).sum(axis=1) - special.log_ndtr(node) for node in nodes])
+    return np.exp(special.logsumexp(log_below, axis=0, b=weights[:, None] / np.sqrt(2 * np.pi)))

@@ -16,6 +16,7 @@ from distill.predictions import (
     GradientFlow,
     Prediction,
     class_probabilities,
+    confidence,
     nngp_posterior,
     ntk_ensemble,
 )
@@ -146,6 +147,17 @@ def test_probabilities_of_two_classes_have_a_closed_form() -> None:
     gap, variance = np.array([-3.0, -0.4, 0.0, 1.1, 4.0]), np.array([0.5, 1.0, 2.0, 0.3, 4.0])
     found = class_probabilities(Prediction(np.stack([gap, np.zeros(5)], axis=1), variance))
     np.testing.assert_allclose(found[:, 0], norm.cdf(gap / np.sqrt(2 * variance)), atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), k=st.integers(1, 6))
+def test_the_largest_mean_is_the_likeliest_class(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    prediction = Prediction(rng.normal(size=(5, k)), rng.exponential(size=5) * np.array([1, 1, 1, 1, 0]))
+    found = class_probabilities(prediction)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_array_equal(found.argmax(axis=1), prediction.mean.argmax(axis=1))
+    np.testing.assert_allclose(confidence(prediction), found.max(axis=1), atol=1e-5)
 
 
 def test_probabilities_count_draws() -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distill.faults import NumericalFault
-from distill.predictions import Prediction, class_probabilities, nngp_posterior, ntk_ensemble
+from distill.predictions import Prediction, confidence, nngp_posterior, ntk_ensemble
 from distill.report.charts import Line, Scales, line_chart
 from distill.report.document import Beside, Block, Missing, Paragraph, Section, Strip, Table, Tile
 from distill.report.fit import Fit, fit_of
@@ -32,24 +32,19 @@ class Predictor(NamedTuple):
 
     name: of the networks
     prediction: of the test images
-    probabilities: float64 [t, k]
+    confidence: float64 [t] probability of the likeliest class, which is that of the largest mean
     fit: the set
     """
 
     name: str
     prediction: Prediction
-    probabilities: np.ndarray
+    confidence: np.ndarray
     fit: Fit
 
     @property
     def right(self) -> np.ndarray:
         """Whether the likeliest class is the true one, bool [t]."""
-        return self.probabilities.argmax(1) == self.fit.truth
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """Probability of the likeliest class, [t]."""
-        return self.probabilities.max(1)
+        return self.prediction.mean.argmax(1) == self.fit.truth
 
 
 def certainty(subjects: Sequence[Subject]) -> Section:
@@ -84,7 +79,7 @@ def predictors(subject: Subject) -> tuple[Predictor, ...]:
             prediction = predict()
         except NumericalFault:
             continue
-        found.append(Predictor(name, prediction, class_probabilities(prediction), fit))
+        found.append(Predictor(name, prediction, confidence(prediction), fit))
     return tuple(found)
 
 
@@ -93,14 +88,14 @@ def calibration(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarra
     bins = np.minimum((predictor.confidence * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     kept = counts > 0
-    confidence = np.bincount(bins, predictor.confidence, BINS)[kept] / counts[kept]
-    return confidence, np.bincount(bins, predictor.right, BINS)[kept] / counts[kept], counts[kept]
+    certain = np.bincount(bins, predictor.confidence, BINS)[kept] / counts[kept]
+    return certain, np.bincount(bins, predictor.right, BINS)[kept] / counts[kept], counts[kept]
 
 
 def calibration_error(predictor: Predictor) -> float:
     """Mean distance of confidence and accuracy over these intervals, by their images (Naeini et al. 2015)."""
-    confidence, accuracy, counts = calibration(predictor)
-    return float(np.sum(np.abs(confidence - accuracy) * counts) / counts.sum())
+    certain, accuracy, counts = calibration(predictor)
+    return float(np.sum(np.abs(certain - accuracy) * counts) / counts.sum())
 
 
 def error_by_deviation(predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
@@ -139,9 +134,9 @@ def _charts(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]
         for index, predictor in enumerate(pair[:1] if several else pair):
             name = subjects[run].name if several else predictor.name
             colour, dashed = (run, False) if several else (run + index, index > 0)
-            confidence, accuracy, counts = calibration(predictor)
+            certain, accuracy, counts = calibration(predictor)
             full = counts >= LEAST_IN_BIN
-            reliability.append(Line(name, confidence[full], accuracy[full], colour, dashed=dashed, dots=True))
+            reliability.append(Line(name, certain[full], accuracy[full], colour, dashed=dashed, dots=True))
             errors.append(Line(name, *error_by_deviation(predictor), colour, dashed=dashed, dots=True))
     low = min((line.x.min() for line in reliability if len(line.x)), default=0.0)
     diagonal = np.array([low, 1.0])
@@ -179,8 +174,8 @@ def _strips(run: int, subjects: Sequence[Subject], predictor: Predictor) -> list
 
 def _tile(subject: Subject, predictor: Predictor, row: int) -> Tile:
     names = held(subject.learned).class_names
-    true, said = names[predictor.fit.truth[row]], names[predictor.probabilities[row].argmax()]
-    confidence, right = percent(predictor.confidence[row]), bool(predictor.right[row])
-    alt = f"Test image of class {true}, predicted {said} with {confidence}"
-    lines = (said, confidence) if right else (f"{said}, not {true}", confidence)
+    true, said = names[predictor.fit.truth[row]], names[predictor.prediction.mean[row].argmax()]
+    certain, right = percent(predictor.confidence[row]), bool(predictor.right[row])
+    alt = f"Test image of class {true}, predicted {said} with {certain}"
+    lines = (said, certain) if right else (f"{said}, not {true}", certain)
     return Tile(held(subject.on_test).test_pixels[row], alt, lines, right)

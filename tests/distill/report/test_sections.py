@@ -116,7 +116,7 @@ def test_the_flow_begins_undecided_and_ends_at_the_regression() -> None:
 def known(confidence: list[float], right: list[bool]) -> Predictor:
     rows = np.array([[c, 1 - c] for c in confidence])
     fit = replace(fit_of(SUBJECT), truth=np.array([0 if r else 1 for r in right]))
-    return Predictor("known", Prediction(rows - 0.5, np.arange(1.0, len(rows) + 1)), rows, fit)
+    return Predictor("known", Prediction(rows - 0.5, np.arange(1.0, len(rows) + 1)), rows.max(1), fit)
 
 
 def test_calibration_of_known_predictions() -> None:
