@@ -195,6 +195,7 @@ def export(rundir: RunDir) -> None:
         source=data.manifest,
         whitener=data.whitener,
         probe=data.probe,
+        ridge=outcome.ridge,
     )
     write_bundle(rundir.bundle, contents)
     draw_sheet(sheet_of(contents)).save(rundir.picture)

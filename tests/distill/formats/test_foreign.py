@@ -16,7 +16,7 @@ from tests.helpers.foreign import NUM_CLASSES, flax_bytes, make_arrays, write_fl
 
 IMAGES, LABELS = make_arrays()
 IDS = LABELS.argmax(1)
-RELEASED = Path(__file__).parents[3] / ".." / "shared" / "data" / "released"
+RELEASED = Path(__file__).parents[4] / "shared" / "data" / "released"
 
 
 def write(folder: Path, kind: str) -> Path:
