@@ -51,7 +51,9 @@ def told(group: Group, seconds: float = 300.0) -> list[tuple[int, str]]:
 
 def assert_equal_to_alone(file: Path, wanted: dict[str, dict[str, np.ndarray]]) -> None:
     with np.load(file) as found:
-        assert set(found) == {f"{name}/{key}" for name, arrays in wanted.items() for key in arrays}
+        assert {name for name in found if not name.startswith("moved/")} == {
+            f"{name}/{key}" for name, arrays in wanted.items() for key in arrays
+        }
         for name, arrays in wanted.items():
             for key, array in arrays.items():
                 assert_close(found[f"{name}/{key}"], array, 10 * FORWARD["float64"])
@@ -73,6 +75,20 @@ def alone(*names: str) -> dict[str, dict[str, np.ndarray]]:
     return {name: computed(NETWORKS[name]) for name in names} | few
 
 
+def assert_moved_as_documented(file: Path, count: int) -> None:
+    """What `distill.processes` says of s = 7 supports of 6 x 6, k = 3 classes, in float64."""
+    with np.load(file) as found:
+        summed, gathered = found["moved/total"].tolist(), found["moved/gather"].tolist()
+    # A sum gathers its pieces; what else is gathered are the columns of k_ss, and single numbers.
+    pixels, by_alpha = 7 * 36 * 8, (7 * 3 + 3) * 8
+    assert [size for size in summed if size in (pixels, by_alpha)] == [by_alpha, pixels]
+    copies = [size for size in summed if size not in (pixels, by_alpha)]
+    # The call with the support, alpha, and the gradients by k_ss and by the labels.
+    assert len(copies) == 3
+    assert all(size & (size - 1) == 0 for size in copies)
+    assert gathered.count(7 * -(-7 // count) * 8) == 1
+
+
 def assert_named(ends: list[tuple[int, str]], culprit: int, said: str) -> None:
     """All have ended with the status of an interruption or an error, and each survivor has named the culprit."""
     for index, (status, error) in enumerate(ends):
@@ -85,6 +101,7 @@ def test_two_processes_compute_what_one_does_and_end_when_one_is_killed(start, t
     file = tmp_path / "found.npz"
     ends = told(start(2, "short", file))
     assert_equal_to_alone(file, alone("fc"))
+    assert_moved_as_documented(file, 2)
     assert_named(ends, 1, "is gone")
     assert [status for status, _ in ends] == [75, -signal.SIGKILL]
 
@@ -96,6 +113,7 @@ def test_several_processes_compute_what_one_does(start, tmp_path: Path, count: i
     for status, error in told(start(count, "same", file)):
         assert status == 0, error
     assert_equal_to_alone(file, alone(*NETWORKS))
+    assert_moved_as_documented(file, count)
 
 
 @pytest.mark.slow

@@ -57,7 +57,19 @@ def same(file: Path, names: Iterable[str]) -> None:
     """What all compute together, for networks by name, and for targets that are too few for a share each."""
     found = {f"{name}/{key}": array for name in names for key, array in computed(NETWORKS[name]).items()}
     few = computed(NETWORKS["fc"], np.array([4]))
+    found |= {f"moved/{key}": array for key, array in moved().items()}
     np.savez(file, **found, **{f"few/{key}": array for key, array in few.items()})
+
+
+def moved() -> dict[str, np.ndarray]:
+    """The bytes that each exchange of a step has of this process: what is summed or copied, and what is gathered."""
+    engine, support, targets = problem(NETWORKS["fc"])
+    exchange, sizes = processes._group._exchange, {"total": [], "gather": []}
+    for name, noted in sizes.items():
+        of = getattr(exchange, name)
+        setattr(exchange, name, lambda x, of=of, noted=noted: (noted.append(x.nbytes), of(x))[1])
+    loss_and_gradient(engine, support, targets.chunks(7), RIDGE, half_mse)
+    return {name: np.array(noted) for name, noted in sizes.items()}
 
 
 def left() -> None:
