@@ -251,11 +251,10 @@ def check_support(support: SupportConfig, class_counts: Sequence[int]) -> None:
       class_counts: [num_classes] training images of each class, validation images taken off.
 
     Raises:
-      UserError: a class would get no image, or has fewer real ones than it needs, or there is no bundle to start from.
+      UserError: a class would get no image, or has fewer real ones than it needs.
     """
     num_classes = len(class_counts)
-    if support.start not in ("real", "noise"):
-        bundle_folder(support.start)
+    if support.start not in ("real", "noise"):  # checked where it is read
         return
     if support.size < num_classes:
         raise UserError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill.bundle import BundleContents, sheet_of, write_bundle
 from distill.checkpoint import Checkpoints
-from distill.checks import check_image, check_support
+from distill.checks import bundle_folder, check_image, check_support
 from distill.config import Config
 from distill.console import closing_table, tell
 from distill.errors import UserError
@@ -70,6 +70,8 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
         too few images.
       DataError: the data cannot be read; see `pipeline.prepare`.
     """
+    if config.support.start not in ("real", "noise") and not rundir.start_file.exists():
+        bundle_folder(config.support.start)
     source = open_source(config.data)
     check_image(config.kernel, source.image_shape)
     # As if every class had enough images: how many it has is known when all are read.

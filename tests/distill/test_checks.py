@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from distill.checks import RULES, check_image, check_support, check_values, flag, halvings, images_per_class
+from distill.checks import (
+    RULES,
+    bundle_folder,
+    check_image,
+    check_support,
+    check_values,
+    flag,
+    halvings,
+    images_per_class,
+)
 from distill.config import Config, KernelConfig, KrrConfig, ScheduleConfig, SupportConfig
 from distill.errors import UserError
 from distill.model import network_of
@@ -203,7 +212,7 @@ def test_noise_needs_no_real_images_and_a_set_to_start_from_must_be_there(tmp_pa
     with pytest.raises(UserError, match=r"support\.size is 1, .* 2 classes"):
         check_support(SupportConfig(1, start="noise"), (1, 1))
     with pytest.raises(UserError, match=r"support\.start is .*, allowed is real, noise, .*--support\.start"):
-        check_support(SupportConfig(12, start=str(tmp_path)), (1, 1))
+        bundle_folder(str(tmp_path))
 
 
 def test_images_are_dealt_evenly() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.config import Config, DataConfig, KrrConfig, OptimConfig, SupportConfig
@@ -42,6 +42,7 @@ def test_presets_have_their_summaries_and_run_once_their_folder_is_known() -> No
         assert resolve(name, flags=["--data.dir", "somewhere"]).support.size >= 10
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.floats(allow_nan=False), st.integers(0, 2**32 - 1), st.one_of(st.none(), st.text()))
 def test_any_value_comes_back_from_toml(rate: float, seed: int, folder: str | None) -> None:
     config = replace(DIGITS, optim=OptimConfig(learning_rate=rate), data=DataConfig(dir=folder), seed=seed)
@@ -61,7 +62,7 @@ def test_file_overrides_preset_and_flags_override_both(tmp_path: Path) -> None:
 
 
 def test_an_unknown_preset_names_the_known() -> None:
-    with pytest.raises(UserError, match="PRESET is 'cifar', allowed are: digits, cifar10-fc1"):
+    with pytest.raises(UserError, match="PRESET is 'cifar', allowed are: digits, digits-ce, cifar10-fc1"):
         preset_config("cifar")
 
 
