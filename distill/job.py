@@ -73,14 +73,6 @@ class Stored:
     dir: Annotated[Positional[str], arg(metavar="DIR")]
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A job on what a run left."""
-
-    # The run directory.
-    run: Annotated[Positional[Path], arg(metavar="RUN")]
-
-
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 
@@ -101,15 +93,6 @@ def parse_job(kind: type[AnyJob], args: Sequence[str], prog: str, description: s
     job = tyro.cli(kind, args=list(args), default=kind(preset=tyro.MISSING, settings=base), **options)
     check_values(job.settings)
     return job
-
-
-def parse_finished(args: Sequence[str], prog: str, description: str) -> Path:
-    """Read the arguments of a command that takes a run directory alone.
-
-    Raises:
-      SystemExit: status 0 after `--help`, 2 after a message.
-    """
-    return tyro.cli(Finished, args=list(args), prog=prog, description=description).run
 
 
 def parse_stored(args: Sequence[str], prog: str, description: str) -> str:
