@@ -181,6 +181,8 @@ def test_the_summary_compares_runs() -> None:
         "+30.0",
     )
     assert [row[0] for row in made_of.rows] == ["better", "run"]
+    other = replace(better, dataset="other 1.0.0")
+    assert not blocks(summary([other, SUBJECT]), Table)[0].strong
     assert title_of([better, SUBJECT]) == "2 runs on tiny 1.0.0"
     assert len(blocks(summary([SUBJECT]), Stats)[0].stats) == 4
 
