@@ -38,21 +38,27 @@ def calibrate(shape: Shape) -> Speed:
     rows_count = max(1, min(shape.rows, CHUNK_POINTS // unit))
     rng = np.random.default_rng(0)
     support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, shape.chunk))
+    began = time.perf_counter()
     rows, columns = engine.rows(support), engine.columns(targets)
     cotangent = np.ones((rows_count, len(targets)))
-    seconds, compiling = {}, 0.0
+    saved = jax.block_until_ready(engine.block_saving(rows, columns))[1]
+    seconds, compiling = {}, time.perf_counter() - began
     programs: dict[str, Callable[[], object]] = {
         "features": lambda: engine.columns(targets),
         "forward": lambda: engine.block(rows, columns),
-        "pullback": lambda: engine.pullback(rows, columns, cotangent),
+        "saving": lambda: engine.block_saving(rows, columns),
+        "pullback": lambda: engine.pullback(rows, columns, cotangent, saved=saved),
     }
     for name, program in programs.items():
         first, seconds[name] = _seconds(program), _seconds(program)
         compiling += max(0.0, first - seconds[name])
     entries = rows_count * len(targets)
-    forward = seconds["forward"] / entries
-    gradient = forward + seconds["pullback"] / entries
-    return Speed(forward, gradient, seconds["features"] / len(targets), compiling)
+    return Speed(
+        forward=seconds["forward"] / entries,
+        gradient=(seconds["saving"] + seconds["pullback"]) / entries,
+        features=seconds["features"] / len(targets),
+        compile=max(0.0, compiling - seconds["saving"] - seconds["features"]),
+    )
 
 
 def _seconds(program: Callable[[], object]) -> float:

@@ -87,6 +87,9 @@ class Plan:
 
 def plan_of(shape: Shape, machine: Machine, speed: Speed | None = None) -> Plan:
     """The plan of a run of `shape` on `machine`, timed if its speed is known."""
+    memory, notes = memory_of(shape), shape.notes
+    if machine.memory is not None and memory.limited > machine.memory:
+        notes = (*notes, f"it may not fit: predictions of memory are right within {MARGIN - 1:.0%}")
     return Plan(
         machine=machine,
         data=shape.size,
@@ -95,14 +98,14 @@ def plan_of(shape: Shape, machine: Machine, speed: Speed | None = None) -> Plan:
         tile=shape.pairs,
         chunk=shape.chunk,
         chunks=-(-shape.targets // shape.chunk),
-        memory=memory_of(shape),
+        memory=memory,
         flops_forward=shape.flops.forward,
         flops_gradient=shape.flops.step,
         entries=shape.step_entries,
         validation_entries=shape.validation_entries,
         test_entries=shape.test_entries,
         seconds=None if speed is None else seconds_of(shape, speed),
-        notes=shape.notes,
+        notes=notes,
     )
 
 
@@ -158,6 +161,7 @@ REMEDIES = {
     "deviations and labels": f"take a part of the training images, such as {flag('data.train-split')} 'train[:50%]'",
     "chunk of targets": f"set a smaller {flag('support.size')} or use fewer devices",
     "kernel blocks": f"set a smaller {flag('support.size')}",
+    "bands kept for the gradient": f"set a smaller {flag('support.size')} or {flag('kernel.dtype')} float32",
     "support": f"set a smaller {flag('support.size')}",
     "tile": _TILE,
     "tiles forward": _TILE,

@@ -43,7 +43,8 @@ def main(name: str) -> None:
     )
     parts = jax.tree.map(lambda row: jax.ShapeDtypeStruct((1, *row.shape), row.dtype), rows)
     weights = jax.ShapeDtypeStruct((len(rows), COLUMNS), dtype)
-    for program in (engine._block.lower(rows, columns), engine._pullback.lower(rows, columns, weights, parts)):
+    saved = jax.eval_shape(engine._block_saving, rows, columns)[1]
+    for program in (engine._block.lower(rows, columns), engine._pullback.lower(rows, columns, weights, parts, saved)):
         print(program.compile().memory_analysis().temp_size_in_bytes)
 
 

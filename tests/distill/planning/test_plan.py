@@ -72,6 +72,8 @@ def test_what_a_step_does_more_is_planned_or_told(small: Config, shape: Shape) -
     (note,) = plan_of(shape_of(sampled, shape.size, 2), Machine("cpu", 2, None)).notes
     assert "planned is the main kernel alone" in note
     assert shape.notes == ()
+    (note,) = plan_of(shape, Machine("cpu", 2, int(memory_of(shape).host / 1.1))).notes
+    assert note == "it may not fit: predictions of memory are right within 25%"
 
 
 def test_a_calibration_times_real_tiles(shape: Shape) -> None:
