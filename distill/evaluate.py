@@ -6,7 +6,7 @@ import numpy as np
 
 from distill import processes
 from distill.draw import Stream, balanced, generator
-from distill.gradient import columns_of_support, kernel_of, kernel_of_support
+from distill.gradient import kernel_of, kernel_of_support
 from distill.krr import Regression
 from distill.losses import half_mse
 from distill.preemption import Watch
@@ -28,15 +28,15 @@ class Score(NamedTuple):
     mse: float
 
 
-def regression_of(engine: Engine, images: np.ndarray, rows: Features, ridge: float, watch: Watch = iter) -> Regression:
-    """The regression from the images [s, h, w, c] of a support, `rows` being their features.
+def regression_of(engine: Engine, rows: Features, ridge: float, watch: Watch = iter) -> Regression:
+    """The regression from the images of a support, `rows` being their features.
 
     watch: sees every chunk of the kernel before it is worked on
 
     Raises:
       UserError: when solved with, if the kernel of the images cannot be inverted.
     """
-    return Regression(kernel_of_support(engine, rows, columns_of_support(engine, images), watch), ridge)
+    return Regression(kernel_of_support(engine, rows, watch), ridge)
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
@@ -54,7 +54,7 @@ def _evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, 
     size = len(support.images)
     processes.piece("evaluation", size)
     rows = engine.rows(support.images)
-    regression = regression_of(engine, support.images, rows, ridge, watch)
+    regression = regression_of(engine, rows, ridge, watch)
     alpha = processes.from_writer(lambda: regression.solve(support.labels))
     hits, loss = 0, 0.0
     for chunk in processes.in_step(watch(targets.chunks(size))):

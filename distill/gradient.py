@@ -25,6 +25,7 @@ from distill.support import Support
 from distill.targets import Chunk
 from kernels.engine import Engine
 from kernels.features import Features
+from kernels.gram import whole
 from kernels.group import filled
 
 
@@ -64,7 +65,7 @@ def _loss_and_gradient(
     size = len(support.images)
     processes.piece("gradient", size)
     rows, itself = engine.rows(support.images), columns_of_support(engine, support.images)
-    regression = Regression(kernel_of_support(engine, rows, itself, watch), ridge)
+    regression = Regression(kernel_of_support(engine, rows, watch), ridge)
     alpha = processes.from_writer(lambda: regression.solve(support.labels))
 
     total, count, g_log_temperature = 0.0, 0, 0.0
@@ -122,12 +123,15 @@ def columns_of_support(engine: Engine, images: np.ndarray) -> OwnColumns:
     return OwnColumns(share, size, chunks)
 
 
-def kernel_of_support(engine: Engine, rows: Features, itself: OwnColumns, watch: Watch = iter) -> np.ndarray:
-    """k_ss [s, s] in float64 on the host; `rows` and `itself` are the same images as rows and as columns."""
-    chunks = processes.in_step(watch(itself.chunks))
-    blocks = [np.asarray(engine.block(rows, chunk))[:, : itself.size] for chunk in chunks]
-    own = np.ascontiguousarray(np.concatenate(blocks, axis=1)[:, : itself.share.each])
-    return np.concatenate(processes.gather(own), axis=1)[:, : len(rows)].astype(np.float64)
+def kernel_of_support(engine: Engine, rows: Features, watch: Watch = iter) -> np.ndarray:
+    """k_ss [s, s] in float64 on the host, symmetric to the last bit: every pair of images is computed once."""
+    size = len(rows)
+    share = processes.share(size)
+    step = engine.chunk(share.each, size // 2 + 1)
+    indices = np.arange(share.start, share.start + -(-share.each // step) * step) % size
+    parts = processes.in_step(watch(np.split(indices, len(indices) // step)))
+    own = np.concatenate([np.asarray(engine.half_block(rows, part)) for part in parts])[: share.each]
+    return whole(np.concatenate(processes.gather(own))[:size]).astype(np.float64)
 
 
 def _pull_back_support(
@@ -135,7 +139,8 @@ def _pull_back_support(
 ) -> Features:
     """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
-    k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both.
+    k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both. Every
+    entry is needed for that: of half of them columns would have to be differentiated as well, which costs as much.
     """
     own = (g_kernel + g_kernel.T)[:, itself.share.start : itself.share.stop]
     for number, chunk in enumerate(processes.in_step(watch(itself.chunks))):

@@ -41,7 +41,7 @@ def _label_solve(
     num_classes = targets.labels.shape[1]
     processes.piece("labels", len(images))
     rows = engine.rows(images)
-    unsolved = regression_of(engine, images, rows, ridge, watch)
+    unsolved = regression_of(engine, rows, ridge, watch)
     regression = processes.from_writer(lambda: _factored(unsolved))
     triangle = np.zeros((size + num_classes, size + num_classes))
     for chunk in processes.in_step(watch(targets.chunks(len(images)))):

@@ -23,7 +23,7 @@ from jax.sharding import PartitionSpec as P
 
 from kernels.checks import check_get, check_images
 from kernels.features import Features, features
-from kernels.gram import Get, block, block_saving, pullback
+from kernels.gram import Get, block, block_saving, half_block, pullback
 from kernels.group import filled, group_size
 from kernels.levels import points
 from kernels.networks import Network
@@ -128,6 +128,13 @@ class Engine:
         """The kernel [s, t] of support and targets, sharded by `target`."""
         return self._block(rows, cols)
 
+    def half_block(self, images: Features, rows: np.ndarray) -> Array:
+        """The kernels [r, s // 2 + 1] of `rows` [r] of the support with the images after them (`kernels.gram`).
+
+        rows: indices, as many as the devices share evenly.
+        """
+        return self._half_block(images, jax.device_put(rows, self._sharded))
+
     def block_saving(self, rows: Features, cols: Features) -> tuple[Array, Saved]:
         """The same, and what spares `pullback` a second forward pass: about 0.1 MB an entry at 32 x 32 in float32."""
         return self._block_saving(rows, cols)
@@ -197,6 +204,10 @@ class Engine:
     @cached_property
     def _block(self):
         return self._jit(partial(block, self.network, self.get), (P(), P("target")), P(None, "target"))
+
+    @cached_property
+    def _half_block(self):
+        return self._jit(partial(half_block, self.network, self.get), (P(), P("target")), P("target"))
 
     @cached_property
     def _block_saving(self):

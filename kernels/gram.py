@@ -9,6 +9,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from kernels.checks import check_arguments, check_get
@@ -38,6 +39,37 @@ def block_saving(network: Network, get: Get, rows: Features, cols: Features) -> 
 
     kernel, saved = lax.map(of_group, _grouped(network, cols))
     return jnp.moveaxis(kernel, 0, 1).reshape(len(rows), -1)[:, : len(cols)], saved
+
+
+def half_block(network: Network, get: Get, images: Features, rows: Array) -> Array:
+    """Kernels of images with each other, every pair once: K[i, (i + j) mod s] for i in `rows` [r], j = 0 .. s // 2.
+
+    Every row has as many entries, unlike those of a triangle, so that rows can be dealt to devices. Returns
+    [r, s // 2 + 1]; of all rows, `whole` makes the kernel.
+    """
+    size = len(images)
+    partners = (rows[:, None] + jnp.arange(size // 2 + 1)[None]) % size
+    if network.fully_connected:
+        products = block(network, get, jax.tree.map(lambda x: x[rows], images), images)
+        return jnp.take_along_axis(products, partners, axis=1)
+
+    def of_row(inputs: tuple[Array, Array]) -> Array:
+        row, cols = (jax.tree.map(lambda x, i=i: x[i], images) for i in inputs)
+        return block(network, get, jax.tree.map(lambda x: x[None], row), cols)[0]
+
+    return lax.map(of_row, (rows, partners))
+
+
+def whole(half: np.ndarray) -> np.ndarray:
+    """The symmetric kernel [s, s] from what `half_block` gives for all its rows, [s, s // 2 + 1]; on the host."""
+    size = len(half)
+    row, step = np.indices(half.shape)
+    # Images half a round apart are partners of each other.
+    once = (2 * step != size) | (row < step)
+    row, col = row[once], (row + step)[once] % size
+    kernel = np.empty((size, size), half.dtype)
+    kernel[row, col] = kernel[col, row] = half[once]
+    return kernel
 
 
 def pullback(

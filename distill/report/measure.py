@@ -85,7 +85,7 @@ def _engine(config: Config, data: Prepared, get: Literal["ntk", "nngp"]) -> Engi
 def _blocks(engine: Engine, support: Support, targets: Targets) -> Blocks:
     """The kernel of a support and the images of `targets`, in the engine's precision."""
     rows = engine.rows(support.images)
-    k_ss = regression_of(engine, support.images, rows, 0.0).k_ss
+    k_ss = regression_of(engine, rows, 0.0).k_ss
     chunks = targets.chunks(len(support.images))
     k_st = [kernel_of(engine, rows, chunk.features, len(chunk.labels)) for chunk in chunks]
     return Blocks(k_ss.astype(engine.dtype), np.concatenate(k_st, axis=1).T.astype(engine.dtype))

@@ -91,7 +91,7 @@ def test_as_the_program_is_traced(name: str) -> None:
     assert 0.7 < own.forward * PAIRS / arithmetic(forward.jaxpr) < 1.15
     saved = jax.eval_shape(lambda r, c: block_saving(network, "ntk", r, c)[1], rows, cols)
     back = jax.make_jaxpr(lambda *given: pullback(network, "ntk", *given))(rows, cols, weights, saved)
-    # What is traced and not used XLA leaves out: forward passes of resolutions, and of linear parts at the end of a plane.
+    # XLA leaves out what is traced and not used: resolutions walked forward, and the linear end of a plane.
     used, _ = dce_jaxpr(back.jaxpr, [True] * len(back.jaxpr.outvars))
     assert 0.75 < own.pullback * PAIRS / arithmetic(used) < 1.5
 

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kernels.gram import gram
+from kernels.features import features
+from kernels.gram import block, gram, half_block, whole
 from kernels.hermite import Hermite
-from kernels.networks import Network, conv_net, conv_vec, wide_resnet
+from kernels.networks import Network, conv_net, conv_vec, fc_net, wide_resnet
 from tests.helpers.kernels import images
+from tests.helpers.tolerance import assert_close
 
 # Few terms compile sooner, and have their own derivative.
 COARSE = conv_vec(1, activation=Hermite(jnp.cos, degree=4, nodes=8))
@@ -60,3 +62,14 @@ def test_the_gradient_of_columns_is_that_of_the_transpose() -> None:
         return by_column, jax.grad(lambda b: jnp.sum(gram(network, b, a, "nngp") * weights.T))(b)
 
     np.testing.assert_allclose(*both(a, b), rtol=1e-12)
+
+
+@pytest.mark.parametrize("network", [conv_vec(1), fc_net(1)])
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_every_pair_of_a_kernel_is_computed_once(network: Network, size: int) -> None:
+    own = features(network, jnp.asarray(images(size, (3, 4, 1))))
+    half = half_block(network, "ntk", own, jnp.arange(size))
+    assert half.shape == (size, size // 2 + 1)
+    kernel = whole(np.asarray(half))
+    assert np.array_equal(kernel, kernel.T)
+    assert_close(kernel, block(network, "ntk", own, own), 1e-13)
