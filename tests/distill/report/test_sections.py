@@ -212,8 +212,12 @@ def test_settings_that_differ_are_listed() -> None:
 def test_what_is_absent_is_named_with_its_reason(section, part: str) -> None:
     lacking = replace(SUBJECT, **{part: Absent("the moon is full")})
     assert "the moon is full" in [missing.reason for missing in blocks(section([lacking]), Missing)]
-    both = blocks(section([lacking, make_subject("other")]), Missing)
-    assert [missing.what.startswith("run: ") for missing in both if "moon" in missing.reason] == [True]
+
+
+def test_of_several_the_one_that_lacks_something_is_named() -> None:
+    lacking = replace(SUBJECT, on_test=Absent("the moon is full"))
+    (missing,) = blocks(confusion([lacking, make_subject("other")]), Missing)
+    assert missing.what == "run: the confusion matrix"
 
 
 def test_a_run_that_has_not_ended_still_has_a_title() -> None:
