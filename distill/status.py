@@ -119,7 +119,7 @@ def as_text(status: Status) -> str:
         lines.append(f"validation  best {status.best_accuracy:.1%}, after step {status.best_step}")
     if status.checkpoint is not None:
         lines.append(f"checkpoint  step {status.checkpoint}, saved {duration(status.checkpoint_age)} ago")
-    if status.to_do:
+    if status.to_do and status.state == "done":  # of the others nobody expects it
         lines.append(f"to do       {', '.join(status.to_do)}")
     if status.error is not None:
         lines.append(f"last error  {status.error}")

@@ -2,14 +2,14 @@
 
     python -m scripts.kill_runs FOLDER [--kills 50] [--signal KILL] [-- PRESET FLAGS]
 
-First a run is left alone. Then runs of the same configuration are killed, each at moments drawn from the time that the
-first took to distil, and started again until they are done: their results, bundle, metrics (without times), newest
-checkpoint and best must be those of the first, bit for bit. With --signal TERM every stopped run must exit with status
-75, and the longest time from the signal to the exit is told.
+First a run is left alone. Then runs of the same configuration are killed, at moments drawn from the time that the first
+took to distil and from the steps ahead, and started again until they are done: their results, bundle, metrics (without
+times), newest checkpoint and best must be those of the first, bit for bit. With --signal TERM every stopped run must
+exit with status 75, and the longest time from the signal to the exit is told.
 
     python -m scripts.kill_runs FOLDER --signal TERM --kills 20 --alone False --between 30 90 -- cifar10-convnet-1 ...
 
-stops one long run within a step, `--between` so many seconds after its start, and compares nothing.
+stops one long run again and again, at any time `--between` so many seconds after its start, and compares nothing.
 """
 
 import json
@@ -37,6 +37,9 @@ from pipeline.files import names_below, sha256
 SMALL = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels", "True"]
 SMALL += ["--optim.steps", "150", "--optim.target-batch", "200"]
 SMALL += ["--evaluate.every", "5", "--evaluate.baseline-draws", "1"]
+
+# Within so many steps a run is killed, if not at any time.
+STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def _kill(plan: Plan, whole: RunDir, flags: list[str], moments: tuple[float, flo
     broken = _fresh(plan.folder / "run-0", whole)
     while kills < plan.kills:
         child = start(broken.path, flags, "distill")
-        time.sleep(rng.uniform(*moments))
+        _wait(child, broken, rng, moments) if plan.alone else time.sleep(rng.uniform(*moments))
         sent = time.monotonic()
         os.kill(child, signal.Signals[f"SIG{plan.signal}"])
         status = status_of(child)
@@ -105,6 +108,22 @@ def _kill(plan: Plan, whole: RunDir, flags: list[str], moments: tuple[float, flo
     told = f"{kills} x SIG{plan.signal} in {runs + 1} runs: " + ("all as it should be" if good else "WRONG, see above")
     print(f"{told}; from signal to exit {slowest:.2f} s at most", flush=True)
     return good
+
+
+def _wait(child: int, broken: RunDir, rng: random.Random, moments: tuple[float, float]) -> None:
+    """Until a moment for a kill: one in four at any time, the others while steps are done, whatever came before."""
+    anywhere, until, records = rng.random() < 0.25, rng.uniform(*moments), _size(broken) + rng.randrange(1, STEPS)
+    if anywhere:
+        time.sleep(until)
+        return
+    while _size(broken) < records and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.005)
+    time.sleep(rng.uniform(0, 0.2))
+
+
+def _size(rundir: RunDir) -> int:
+    """Records of metrics."""
+    return rundir.metrics_file.read_bytes().count(b"\n") if rundir.metrics_file.exists() else 0
 
 
 def start(folder: Path, flags: list[str], command: str) -> int:
@@ -142,10 +161,13 @@ def facts(rundir: RunDir) -> dict[str, object]:
 
 
 def _same(broken: RunDir, whole: RunDir) -> bool:
-    left, right = facts(broken), facts(whole)
-    differ = [name for name in left if left[name] != right[name]]
-    print(f"{broken.path.name}: " + (f"DIFFERS in {', '.join(differ)}" if differ else "bit-identical"), flush=True)
-    return not differ
+    child = os.fork()  # reading checkpoints starts threads, which no later child would survive
+    if child == 0:
+        left, right = facts(broken), facts(whole)
+        differ = [name for name in left if left[name] != right[name]]
+        print(f"{broken.path.name}: " + (f"DIFFERS in {', '.join(differ)}" if differ else "bit-identical"), flush=True)
+        os._exit(bool(differ))
+    return status_of(child) == 0
 
 
 def _finish(rundir: RunDir, flags: list[str], command: str = "run") -> None:
