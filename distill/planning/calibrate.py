@@ -29,7 +29,7 @@ class Speed:
 
 
 def calibrate(shape: Shape) -> Speed:
-    """Computes one chunk of a step, once to compile and once to time: a few seconds on two CPU cores.
+    """Computes one chunk of a step, once to compile and then to time: a few seconds on two CPU cores.
 
     Where a single group of columns with the whole support would take longer than a chunk should, fewer rows are taken.
     """
@@ -50,7 +50,7 @@ def calibrate(shape: Shape) -> Speed:
         "pullback": lambda: engine.pullback(rows, columns, cotangent, saved=saved),
     }
     for name, program in programs.items():
-        first, seconds[name] = _seconds(program), _seconds(program)
+        first, seconds[name] = _seconds(program), _best(program)
         compiling += max(0.0, first - seconds[name])
     entries = rows_count * len(targets)
     return Speed(
@@ -59,6 +59,14 @@ def calibrate(shape: Shape) -> Speed:
         features=seconds["features"] / len(targets),
         compile=max(0.0, compiling - seconds["saving"] - seconds["features"]),
     )
+
+
+def _best(program: Callable[[], object]) -> float:
+    """The least of three times, or of fewer where they take a second: what else goes on only adds."""
+    times = [_seconds(program)]
+    while len(times) < 3 and sum(times) < 1:
+        times.append(_seconds(program))
+    return min(times)
 
 
 def _seconds(program: Callable[[], object]) -> float:
