@@ -40,7 +40,8 @@ def test_the_peak_is_within_a_quarter_of_the_prediction(name: str) -> None:
 def test_a_large_step_stays_small_and_a_larger_one_does_not_grow() -> None:
     assert measured("10 x 2,000")[0] < 2e9
     few, many = (measured(name)[0] for name in ("1 x 2,000", "1 x 8,000"))
-    assert many < 1.05 * few
+    # The features of 6,000 targets more would be 130 MB, 15 %; the allocator alone moves the peak by some percent.
+    assert many < 1.1 * few
 
 
 def memory(name: str, devices: int = 2, support: int | None = None, targets: int | None = None) -> Memory:
