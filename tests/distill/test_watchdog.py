@@ -82,7 +82,7 @@ def test_who_gives_no_sign_is_named_by_all(room: Room, capfd: pytest.CaptureFixt
     room.run(4, without=(1,))
     assert room.left[0] == 75
     told = capfd.readouterr().err
-    assert f"kdistill: {NAMES[0]}: {NAMES[1]} is gone: it has given no sign of life for 41 s; run the same command again" in told
+    assert f"{NAMES[0]}: {NAMES[1]} is gone: it has given no sign of life for 41 s; run the same command" in told
 
 
 def test_a_failed_exchange_makes_them_look_closer(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
