@@ -27,6 +27,7 @@ from kernels.gram import Get, block, block_saving, half_block, pullback
 from kernels.group import filled, group_size
 from kernels.levels import points
 from kernels.networks import Network
+from kernels.plan import saved
 from kernels.tile import Saved
 
 # What XLA's CPU compiler does by default with walks of bands, and what a 32 x 32 entry gains without it:
@@ -40,6 +41,8 @@ CHUNK_POINTS = 1 << 30
 # Bytes of its images: on their way to the devices they are held up to five times over, and where entries are cheap, as
 # those of fully connected networks, the pixel pairs alone would allow gigabytes.
 CHUNK_BYTES = 1 << 26
+# Bytes of the bands that are kept of a block for its gradient; 50 rows and more of 32 x 32 come to hundreds of MB.
+SAVED_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,19 @@ class Engine:
         """
         return self._half_block(images, jax.device_put(rows, self._sharded))
 
-    def block_saving(self, rows: Features, cols: Features) -> tuple[Array, Saved]:
-        """The same, and what spares `pullback` a second forward pass: about 0.1 MB an entry at 32 x 32 in float32."""
-        return self._block_saving(rows, cols)
+    def block_saving(self, rows: Features, cols: Features) -> tuple[Array, Saved | None]:
+        """The same, and what spares `pullback` a second forward pass: about 0.1 MB an entry at 32 x 32 in float32.
+
+        Nothing is kept where that would be more than SAVED_BYTES: it is None.
+        """
+        if self.saved_bytes(len(rows), len(cols)):
+            return self._block_saving(rows, cols)
+        return self.block(rows, cols), None
+
+    def saved_bytes(self, rows: int, cols: int) -> int:
+        """Bytes on all devices that `block_saving` keeps of a block [rows, cols]."""
+        found = rows * cols * saved(self.network, self.image_shape, self.get) * self.dtype.itemsize
+        return found if found <= SAVED_BYTES else 0
 
     def pullback(
         self,

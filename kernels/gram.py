@@ -77,15 +77,13 @@ def pullback(
 ) -> Features:
     """Pulls `cotangent` [s, t] of `block` back to the rows: the gradient of sum(cotangent * block) by each feature.
 
-    saved: what `block_saving` gave; None: it is computed again.
+    saved: what `block_saving` gave; None: it is computed again, tile by tile.
     """
     with_ntk = get == "ntk"
     if network.fully_connected:
         return jax.vjp(lambda r: _vector_block(network, with_ntk, r, cols), rows)[1](cotangent)[0]
-    if saved is None:
-        saved = block_saving(network, get, rows, cols)[1]
 
-    def of_group(total: Features, inputs: tuple[Features, Saved, Array]) -> tuple[Features, None]:
+    def of_group(total: Features, inputs: tuple[Features, Saved | None, Array]) -> tuple[Features, None]:
         group, bands, given = inputs
         laid_out = lay_out(network, group)
         of_row = partial(_of_row, network, with_ntk, laid_out)
@@ -98,8 +96,10 @@ def pullback(
     return lax.scan(of_group, jax.tree.map(jnp.zeros_like, rows), (groups, saved, given))[0]
 
 
-def _of_row(network: Network, with_ntk: bool, cols: Columns, inputs: tuple[Features, Saved, Array]) -> Features:
+def _of_row(network: Network, with_ntk: bool, cols: Columns, inputs: tuple[Features, Saved | None, Array]) -> Features:
     row, bands, given = inputs
+    if bands is None:
+        bands = tile(network, with_ntk, row, cols)[1]
     return tile_pullback(network, with_ntk, row, cols, bands, given)
 
 

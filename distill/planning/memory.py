@@ -11,7 +11,7 @@ from math import prod
 
 from distill.planning.shape import Shape
 from kernels.layers import activations
-from kernels.plan import Tiles, deviations, saved, tiles
+from kernels.plan import Tiles, deviations, tiles
 from pipeline.load import MAX_BYTES_IN_MEMORY
 
 # Python with jax, scipy, orbax and this program, its backend started: resident bytes on Linux.
@@ -138,13 +138,13 @@ def _stepping(shape: Shape) -> tuple[Part, ...]:
     # A block as it is computed and in float64; its cotangent in float64, filled, and as it is given to the devices.
     block = support * shape.chunk
     blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * support * shape.per_device * itemsize)
-    bands = support * shape.per_device * saved(shape.engine.network, shape.engine.image_shape, shape.engine.get)
+    bands = shape.engine.saved_bytes(support, shape.chunk) // len(shape.engine.devices)
     # The kernel of the support, factored and inverted; its images with gradients and the optimiser's state.
     own = 6 * 8 * support**2 + 8 * support * image
     return (
         chunk,
         blocks,
-        Part("bands kept for the gradient", 0, bands * itemsize),
+        Part("bands kept for the gradient", 0, bands),
         Part("support", own, 4 * support * features),
         # Of a block, of a pullback, and of that of the support's features: an allocator keeps what each had.
         Part("tiles forward", 0, forward.total),

@@ -99,13 +99,21 @@ def test_a_pullback_is_added_onto_others_of_its_device(truth: tuple[np.ndarray, 
 
 
 @pytest.mark.parametrize("network", [NETWORK, fc_net(1)])
-def test_what_a_block_saves_spares_the_pullback_nothing_but_time(network: Network) -> None:
+def test_what_a_block_saves_spares_the_pullback_nothing_but_time(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = engine(network, SHAPE)
     rows, cols = own.rows(ROWS), own.columns(COLS)
     kernel, saved = own.block_saving(rows, cols)
     assert np.array_equal(kernel, own.block(rows, cols))
-    again, spared = (own.pullback(rows, cols, COTANGENT, saved=given) for given in (None, saved))
-    assert_close(again.images, spared.images, 1e-14)
+    kept = sum(leaf.nbytes for leaf in jax.tree.leaves(saved))
+    assert kept == own.saved_bytes(len(rows), len(cols))
+    monkeypatch.setattr("kernels.engine.SAVED_BYTES", kept - 1)
+    again, nothing = own.block_saving(rows, cols)
+    assert nothing is None or kept == 0
+    assert np.array_equal(again, kernel)
+    spared, computed = (own.pullback(rows, cols, COTANGENT, saved=given) for given in (saved, None))
+    assert_close(computed.images, spared.images, 1e-14)
 
 
 @pytest.mark.parametrize("size", [1, 4])
