@@ -3,11 +3,11 @@
 All processes run the same command. Process 0, the writer, goes through it alone: it holds the run directory, decides,
 saves and tells. Where a pass over targets begins (a gradient, an evaluation, labels) it calls a function `together`:
 the others receive the function and its arguments, and all run it, each with its own devices on its own `share` of the
-targets and of the columns of k_ss. What they sum up has equal bits in each (`distill.exchange`).
+targets and of k_ss. What they sum up has equal bits in each (`distill.exchange`).
 
 Between processes move, in bytes, in each step of t targets, s images [h, w, c] and k classes:
     to all        the support, the targets' numbers, alpha, dL/dk_ss      s h w c itemsize + 8 (t + 2 s k + s s)
-    from all      the columns of k_ss                                     s s itemsize
+    from all      every entry of k_ss once                                s (s / 2 + 1) itemsize
     summed        the gradient by the pixels, and that by alpha with
                   the loss and two more sums                              s h w c itemsize + 8 (s k + 3)
 A sum of n bytes over p processes sends 2 (p - 1) / p n out of each; so does a copy to all, rounded up to a power of 2.

@@ -79,14 +79,14 @@ def assert_moved_as_documented(file: Path, count: int) -> None:
     """What `distill.processes` says of s = 7 supports of 6 x 6, k = 3 classes, in float64."""
     with np.load(file) as found:
         summed, gathered = found["moved/total"].tolist(), found["moved/gather"].tolist()
-    # A sum gathers its pieces; what else is gathered are the columns of k_ss, and single numbers.
+    # A sum gathers its pieces; what else is gathered is half of k_ss, and single numbers.
     pixels, by_alpha = 7 * 36 * 8, (7 * 3 + 3) * 8
     assert [size for size in summed if size in (pixels, by_alpha)] == [by_alpha, pixels]
     copies = [size for size in summed if size not in (pixels, by_alpha)]
     # The call with the support, alpha, and the gradients by k_ss and by the labels.
     assert len(copies) == 3
     assert all(size & (size - 1) == 0 for size in copies)
-    assert gathered.count(7 * -(-7 // count) * 8) == 1
+    assert gathered.count(-(-7 // count) * (7 // 2 + 1) * 8) == 1
 
 
 def assert_named(ends: list[tuple[int, str]], culprit: int, said: str) -> None:
