@@ -5,7 +5,8 @@
     python -m scripts.bench_kernels --only 32-flatten --against .nt    # alternating with neural-tangents, and the ratio
 
 `--against DIR` names a virtual environment with neural-tangents; `--peer` the program to run in it, which prints one
-JSON line with forward_ms_per_entry and gradient_ms_per_entry for --rows, --cols, --size, --channels and --depth.
+JSON line with forward_ms_per_entry and gradient_ms_per_entry for --rows, --cols, --size, --channels and --depth, and
+with --gap or --myrtle for the other heads.
 Every measurement is a process of its own, so that devices, memory and compilation are its own.
 """
 
@@ -28,7 +29,10 @@ PEER = Path("../shared/tools/neural_tangents_time.py")
 
 @dataclass(frozen=True)
 class Case:
-    """size, channels: of the images. depth: blocks of the KIP ConvNet. head: flatten or gap. devices: of the mesh."""
+    """size, channels: of the images. depth: blocks of the KIP ConvNet. devices: of the mesh.
+
+    head: flatten or gap of the KIP ConvNet, or myrtle for Myrtle-5, which has a head of its own.
+    """
 
     size: int
     channels: int
@@ -46,7 +50,7 @@ class Timing:
     """What one process measured.
 
     forward_ms, gradient_ms: per entry; the second is forward and backward together
-    compile_s: of both programs
+    compile_s: of the two programs of kernel and gradient
     entries: of the block that was timed
     peak_mb: largest resident memory of the process, MB
     device: as jax calls it
@@ -61,11 +65,12 @@ class Timing:
 
 
 def cases(most_devices: int) -> list[Case]:
-    """All that is timed: KIP ConvNets of 3 blocks (2 at 8x8, 4 at 64x64), prepended conv, Flatten and global mean."""
+    """All that is timed: KIP ConvNets of 3 blocks (2 at 8x8, 4 at 64x64), Flatten and global mean; Myrtle-5."""
     counts = sorted({1, most_devices})
     shapes = ((8, 1, 2), (16, 3, 3), (28, 1, 3), (32, 3, 3), (64, 3, 4))
     flatten = [Case(*shape, "flatten", count) for shape in shapes for count in counts]
-    return flatten + [Case(*shape, "gap", most_devices) for shape in ((8, 1, 2), (16, 3, 3), (32, 3, 3))]
+    gap = [Case(*shape, "gap", most_devices) for shape in ((8, 1, 2), (16, 3, 3), (32, 3, 3))]
+    return [*flatten, *gap, Case(32, 3, 3, "myrtle", most_devices)]
 
 
 def measure(case: Case) -> Timing:
@@ -75,10 +80,10 @@ def measure(case: Case) -> Timing:
     import numpy as np
 
     from kernels.engine import Engine
-    from kernels.networks import conv_net
+    from kernels.networks import conv_net, myrtle
 
     jax.config.update("jax_num_cpu_devices", case.devices)
-    network = conv_net(case.depth, global_pool=case.head == "gap")
+    network = myrtle(5) if case.head == "myrtle" else conv_net(case.depth, global_pool=case.head == "gap")
     shape = (case.size, case.size, case.channels)
     engine = Engine(network, "ntk", shape, np.dtype("float32"), tuple(jax.devices()[: case.devices]))
     rng = np.random.default_rng(0)
@@ -92,8 +97,10 @@ def measure(case: Case) -> Timing:
         return engine.block(rows, cols)
 
     def both() -> object:
-        return engine.block(rows, cols), engine.pullback(rows, cols, cotangent)
+        kernel, saved = engine.block_saving(rows, cols)
+        return kernel, engine.pullback(rows, cols, cotangent, saved=saved)
 
+    jax.block_until_ready(forward())
     began = time.perf_counter()
     jax.block_until_ready(both())
     compiled = time.perf_counter() - began
@@ -126,7 +133,7 @@ def _peer(environment: Path, program: Path, blocks: Sequence[int], case: Case) -
         sizes = {"rows": block, "cols": block, "size": case.size, "channels": case.channels, "depth": case.depth}
         command = [str(environment / "bin" / "python"), str(program)]
         command += [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-        runs.append(json.loads(_last_line(command + (["--gap"] if case.head == "gap" else []))))
+        runs.append(json.loads(_last_line(command + ([] if case.head == "flatten" else [f"--{case.head}"]))))
     return tuple(min(run[f"{name}_ms_per_entry"] for run in runs) for name in ("forward", "gradient"))
 
 

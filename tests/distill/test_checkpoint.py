@@ -219,9 +219,9 @@ from distill.checkpoint import Checkpoints
 checkpoints = Checkpoints(Path(sys.argv[1]), keep=2)
 step, state = checkpoints.restore_latest({"x": np.zeros(50_000)}) or (0, None)
 assert state is None or (state["x"] == step).all()
-print("going", flush=True)
 for step in itertools.count(step + 1):
     checkpoints.save(step, {"x": np.full(50_000, float(step))})
+    print("going", flush=True)
 """
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -203,13 +203,19 @@ def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.Cap
     assert "--support.size INT Number of learned images in all" in text
 
 
+def names_of(kind: type) -> Iterator[str]:
+    """The dotted names of all settings below a dataclass."""
+    for field in fields(kind):
+        below = names_of(field.type) if is_dataclass(field.type) else None
+        yield from [field.name] if below is None else (f"{field.name}.{name}" for name in below)
+
+
 def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
-    groups = [group for group in fields(DIGITS) if is_dataclass(group.type)]
-    for name in ["seed", *(f"{group.name}.{leaf.name}" for group in groups for leaf in fields(group.type))]:
+    for name in names_of(Config):
         assert re.search(rf"{flag(name)} \S+ [^(]", text), f"{name} has no comment in its dataclass"
 
 

@@ -26,10 +26,7 @@ def test_verify_names_every_problem(own_digits, capsys):
     assert lines[2].endswith("has 2 problems, named above")
 
 
-def test_verify_says_what_it_is_not_for(own_digits, tmp_path, capsys):
-    (own_digits / "config.toml").write_text("")
-    assert main(["verify", str(own_digits)]) == USER_MISTAKE
-    assert "a run directory (its data set is in prepared/)" in capsys.readouterr().err
+def test_verify_says_what_it_is_not_for(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "none")]) == USER_MISTAKE
     assert "not a prepared data set" in capsys.readouterr().err
 
