@@ -76,7 +76,5 @@ def test_a_full_disk_is_told_with_what_to_do() -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
-    with pytest.raises(
-        UserError, match=r"step 3 could not be recorded in /dev/full: No space left.* again"
-    ):
+    with pytest.raises(UserError, match=r"step 3 could not be recorded in /dev/full: No space left.* again"):
         MetricsLog(full).append({"step": 3})
