@@ -38,7 +38,7 @@ def lead_of(subjects: Sequence[Subject]) -> str:
     kernel, ridge = held(subject.kernel), held(subject.ridge)
     by = "" if kernel is None else f" by kernel ridge regression with {kernel_name(kernel)}, ridge {ridge:g}"
     made = "Distilled" if subject.origin is None else "Imported, to be judged"
-    return f"{made}{by}; images whitened by {subject.whiten}. From {subject.path}."
+    return f"{made}{by}; images whitened by {subject.whiten}."
 
 
 def summary(subjects: Sequence[Subject]) -> Section:

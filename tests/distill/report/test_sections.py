@@ -223,7 +223,7 @@ def test_of_several_the_one_that_lacks_something_is_named() -> None:
 def test_a_run_that_has_not_ended_still_has_a_title() -> None:
     begun = replace(SUBJECT, **dict.fromkeys(("learned", "results", "on_test"), Absent("not yet")))
     assert title_of([begun]) == "A run on tiny 1.0.0 that has not ended"
-    assert "/runs/run" in lead_of([begun])
+    assert "whitened by standard." in lead_of([begun])
 
 
 def test_a_few_test_images_of_many_are_said_to_be() -> None:
