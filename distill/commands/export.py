@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import FlagConversionOff, Positional, arg
 
 from distill import devices
 from distill.commands.call import Call
@@ -36,15 +36,7 @@ class ExportJob:
 
 def act(call: Call) -> None:
     """Write the bundle of a run again, or a bundle in other formats."""
-    import tyro
-
-    job = tyro.cli(
-        ExportJob,
-        args=list(call.args),
-        prog=call.prog,
-        description=call.description,
-        config=(tyro.conf.FlagConversionOff,),
-    )
+    job = call.read(ExportJob, FlagConversionOff)
     is_bundle = (job.source / "manifest.json").is_file() and not (job.source / "config.toml").is_file()
     if job.to is None and is_bundle:
         raise UserError(f"{job.source} is a bundle already: say what to write of it with --to, such as --to kip,mtt")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import FlagConversionOff, Positional, arg
 
 from distill import devices
 from distill.checks import flag
@@ -40,15 +40,7 @@ class ImportCall:
 
 def act(call: Call) -> None:
     """Read a set into a bundle, and say what it was taken for."""
-    import tyro
-
-    job = tyro.cli(
-        ImportCall,
-        args=list(call.args),
-        prog=call.prog,
-        description=call.description,
-        config=(tyro.conf.FlagConversionOff,),
-    )
+    job = call.read(ImportCall, FlagConversionOff)
     for name, value, allowed in (
         ("prepared", job.prepared, "one folder or more"),
         ("evidence", job.evidence > 0, "1 or more"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from distill.commands.call import Call
@@ -32,7 +31,7 @@ class _Asked:
 
 def act(call: Call) -> None:
     """Write a report."""
-    asked = tyro.cli(_Asked, args=list(call.args), prog=call.prog, description=call.description)
+    asked = call.read(_Asked)
     if not asked.runs:
         raise UserError("RUN is missing: give run directories of kdistill, or bundles")
     if asked.test_images < 0:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from distill.commands.call import Call
@@ -27,7 +26,7 @@ class StatusJob:
 
 def act(call: Call) -> None:
     """Say where runs stand."""
-    job = tyro.cli(StatusJob, args=list(call.args), prog=call.prog, description=call.description)
+    job = call.read(StatusJob)
     if not job.dirs:
         raise UserError(f"no DIR is given: name one run directory or more, for example {call.prog} runs/digits")
     found = [status_of(path) for path in job.dirs]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from distill.commands.call import Call
@@ -27,7 +26,7 @@ class SweepJob:
 
 def act(call: Call) -> None:
     """Run every case of a file."""
-    job = tyro.cli(SweepJob, args=list(call.args), prog=call.prog, description=call.description)
+    job = call.read(SweepJob)
     cases = cases_of(job.file)
     folder = job.dir or Path("sweeps", job.file.stem)
     if job.dry_run:

@@ -28,9 +28,6 @@ from distill.protocol_result import (
     SeedScore,
     Trained,
     WholeTrain,
-    hard_label_recovery,
-    improvement_over_random,
-    seconds_of,
     set_sha256,
 )
 from distill.support import Support
@@ -81,20 +78,7 @@ def judged(judge: Judge, seeds: Sequence[int], measure_whole: bool) -> ProtocolR
     whole = published_whole_train(subject.dataset, judge.spec)
     if whole is None and measure_whole:
         whole = _whole_train(plain, seeds[0])
-    return ProtocolResult(
-        protocol=judge.protocol.name,
-        network=judge.spec.name,
-        support_sha256=subject.digest,
-        support_size=len(subject.support.images),
-        num_test=len(subject.test),
-        learned=learned,
-        hard=hard,
-        random_real=random_real,
-        whole_train=whole,
-        ior=improvement_over_random(learned, random_real),
-        hlr=hard_label_recovery(hard or learned, whole),
-        seconds=seconds_of(learned, hard, random_real, whole),
-    )
+    return subject.result(judge.protocol.name, judge.spec.name, learned, hard, random_real, whole)
 
 
 def labels_for(loss: LossName, labels: np.ndarray) -> np.ndarray:

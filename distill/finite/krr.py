@@ -23,9 +23,6 @@ from distill.protocol_result import (
     SeedScore,
     Trained,
     WholeTrain,
-    hard_label_recovery,
-    improvement_over_random,
-    seconds_of,
     set_sha256,
 )
 from distill.support import Support, regressed
@@ -120,20 +117,7 @@ def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool)
     if measure_whole and len(subject.train) <= MOST_WHOLE:
         found = _score(judge, f"all {len(subject.train):,} images of train", subject.whole_train(), seeds[0])
         whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
-    return ProtocolResult(
-        protocol=KRR,
-        network=kernel_name(judge.kernel),
-        support_sha256=subject.digest,
-        support_size=len(subject.support.images),
-        num_test=len(subject.test),
-        learned=learned,
-        hard=hard,
-        random_real=random_real,
-        whole_train=whole,
-        ior=improvement_over_random(learned, random_real),
-        hlr=hard_label_recovery(hard or learned, whole),
-        seconds=seconds_of(learned, hard, random_real, whole),
-    )
+    return subject.result(KRR, kernel_name(judge.kernel), learned, hard, random_real, whole)
 
 
 def _score(judge: KernelJudge, what: str, support: Support, seed: int) -> SeedScore:

@@ -12,7 +12,15 @@ from distill.config import KernelConfig
 from distill.draw import Stream, balanced, generator
 from distill.errors import UserError
 from distill.outcome import Outcome
-from distill.protocol_result import set_sha256
+from distill.protocol_result import (
+    ProtocolResult,
+    Trained,
+    WholeTrain,
+    hard_label_recovery,
+    improvement_over_random,
+    seconds_of,
+    set_sha256,
+)
 from distill.rundir import RunDir
 from distill.support import Support, real_support
 from pipeline import Prepared, load
@@ -79,6 +87,31 @@ class Subject(NamedTuple):
     def whole_train(self) -> Support:
         """The whole train split with centred one-hot labels."""
         return real_support(self.train, np.arange(len(self.train)), self.num_classes, self.support.images.dtype)
+
+    def result(
+        self,
+        protocol: str,
+        network: str,
+        learned: Trained,
+        hard: Trained | None,
+        random_real: Trained,
+        whole_train: WholeTrain | None,
+    ) -> ProtocolResult:
+        """What a protocol found of this support, with DD-Ranking's figures; arguments as in `ProtocolResult`."""
+        return ProtocolResult(
+            protocol=protocol,
+            network=network,
+            support_sha256=self.digest,
+            support_size=len(self.support.images),
+            num_test=len(self.test),
+            learned=learned,
+            hard=hard,
+            random_real=random_real,
+            whole_train=whole_train,
+            ior=improvement_over_random(learned, random_real),
+            hlr=hard_label_recovery(hard or learned, whole_train),
+            seconds=seconds_of(learned, hard, random_real, whole_train),
+        )
 
 
 def of_run(rundir: RunDir, prepared: str | None) -> Subject:
