@@ -3,4 +3,4 @@
 Importing this package loads neither jax, Beam nor TensorFlow; the modules that compute import jax themselves.
 """
 
-from distill.errors import UserError as UserError
+from kerneldistill.errors import UserError as UserError

@@ -1,6 +1,6 @@
 """`python -m distill` is `kdistill`."""
 
-from distill.cli import main
+from kerneldistill.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

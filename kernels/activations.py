@@ -3,7 +3,7 @@
 For (u, v) jointly Gaussian with covariance K and standard deviations s, s':
     K_out = E[phi(u) phi(v)],    Theta_out = Theta * E[phi'(u) phi'(v)] = Theta * dK_out/dK.
 An activation is a `Dual` and one line in `ACTIVATIONS`, from which its kernel and its finite network are made. Any
-other elementwise function works by the expansion of `kernels.hermite`.
+other elementwise function works by the expansion of `kerneldistill.kernels.hermite`.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from kernels.arccos import arccos_unit
-from kernels.hermite import Factors, Hermite
-from kernels.roots import inverse
+from kerneldistill.kernels.arccos import arccos_unit
+from kerneldistill.kernels.hermite import Factors, Hermite
+from kerneldistill.kernels.safe_math import inverse
 
 
 class Dual(Protocol):

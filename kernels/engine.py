@@ -21,14 +21,14 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from kernels.checks import check_get, check_images
-from kernels.features import Features, features
-from kernels.gram import Get, block, block_saving, half_block, pullback
-from kernels.group import filled, group_size
-from kernels.levels import points
-from kernels.networks import Network
-from kernels.plan import saved
-from kernels.tile import Saved
+from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.features import Features, features
+from kerneldistill.kernels.gram import Get, block, block_saving, half_block, pullback
+from kerneldistill.kernels.levels import points
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.tile import Saved
+from kerneldistill.kernels.tile_memory import saved
+from kerneldistill.kernels.validation import check_get, check_images
 
 # What XLA's CPU compiler does by default with walks of bands, and what a 32 x 32 entry gains without it:
 #   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1 ms a core;

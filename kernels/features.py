@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from kernels.activations import Factors
-from kernels.group import filled, group_size
-from kernels.layers import Activation, Cov, through
-from kernels.levels import Level, levels
-from kernels.networks import Network
-from kernels.offsets import Offsets
-from kernels.roots import root
-from kernels.walk import Side, walk
+from kerneldistill.kernels.activations import Factors
+from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.layers import Activation, Cov, through
+from kerneldistill.kernels.levels import Level, levels
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.offsets import Offsets
+from kerneldistill.kernels.resolution import Side, walk
+from kerneldistill.kernels.safe_math import root
 
 
 class Features(NamedTuple):

@@ -8,7 +8,7 @@ Per pixel pair of a band, for the NNGP and, where it is there, the NTK (the form
     AvgPool     4 per value and axis that is left
     head        1
 In reverse a box sum is its own adjoint, and an activation costs what tracing its pullback says. A plane's forward pass
-is repeated there (`kernels.walk`).
+is repeated there (`kerneldistill.kernels.resolution`).
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.extend.core import Jaxpr
 
-from kernels.activations import Factors
-from kernels.layers import Activation, AvgPool, Conv, Cov, Dense, Layer, Residual
-from kernels.levels import Level, levels
-from kernels.networks import Network
+from kerneldistill.kernels.activations import Factors
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Cov, Dense, Layer, Residual
+from kerneldistill.kernels.levels import Level, levels
+from kerneldistill.kernels.networks import Network
 
 # What `jax.numpy` makes of elementwise arithmetic; one operation each, as XLA counts them.
 _ARITHMETIC = frozenset(
@@ -37,7 +37,7 @@ _ARITHMETIC = frozenset(
 class Flops(NamedTuple):
     """Operations of one kernel entry.
 
-    forward: of its value, `kernels.engine.Engine.block`
+    forward: of its value, `kerneldistill.kernels.engine.Engine.block`
     pullback: of the gradient of a weighted entry by its row image, `Engine.pullback` with what `block_saving` kept
     """
 

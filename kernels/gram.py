@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from kernels.checks import check_arguments, check_get
-from kernels.features import Features, features
-from kernels.group import filled, group_size
-from kernels.layers import Activation, Cov
-from kernels.networks import Network
-from kernels.tile import Columns, Saved, lay_out, tail, tile, tile_pullback
+from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.features import Features, features
+from kerneldistill.kernels.layers import Activation, Cov
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.tile import Columns, Saved, lay_out, tail, tile, tile_pullback
+from kerneldistill.kernels.validation import check_arguments, check_get
 
 Get = Literal["ntk", "nngp"]
 
@@ -106,7 +106,7 @@ def _of_row(network: Network, with_ntk: bool, cols: Columns, inputs: tuple[Featu
 def gram(network: Network, x1: Array, x2: Array, get: Get = "ntk") -> Array:
     """The kernel matrix [n1, n2] of images `x1` [n1, h, w, c] and `x2` [n2, h, w, c]; differentiable in both.
 
-    For scripts and tests; `kernels.engine` shards the same blocks over devices. Example:
+    For scripts and tests; `kerneldistill.kernels.engine` shards the same blocks over devices. Example:
 
         k_ts = gram(conv_net(3), targets, support)
 

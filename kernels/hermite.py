@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from kernels.roots import inverse, root
+from kerneldistill.kernels.safe_math import inverse, root
 
 Factors = tuple[Array, ...]
 

@@ -2,7 +2,7 @@
 
 `W_std`, `b_std` are the field's: weights of variance W_std^2 / fan_in, biases of variance b_std^2; b_std = 0 is no
 bias. `fan_in` is None in the NTK parameterisation (Jacot et al. 2018); in the standard one it is the number of inputs
-of each output, which a `Network` knows. Covariances are a `Cov`; see `kernels.bands` for the band layout.
+of each output, which a `Network` knows. Covariances are a `Cov`; see `kerneldistill.kernels.bands` for the band layout.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from kernels.activations import Dual, Factors, dual_of
-from kernels.bands import Plane
+from kerneldistill.kernels.activations import Dual, Factors, dual_of
+from kerneldistill.kernels.bands import Plane
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("nngp", "ntk"), meta_fields=("clean",))

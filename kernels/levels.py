@@ -7,9 +7,9 @@ average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus 
 
 from typing import NamedTuple
 
-from kernels.layers import AvgPool, Flatten, GlobalAvgPool, PixelLayer, leaves
-from kernels.networks import Network
-from kernels.offsets import Offsets
+from kerneldistill.kernels.layers import AvgPool, Flatten, GlobalAvgPool, PixelLayer, leaves
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.offsets import Offsets
 
 
 class Level(NamedTuple):

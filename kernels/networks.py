@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal
 
-from kernels.checks import check_image_shape, check_layers
-from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Layer, Residual
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Layer, Residual
+from kerneldistill.kernels.validation import check_image_shape, check_layers
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Network:
         check_image_shape(self.layers, shape)
 
     def fan_ins(self, image_shape: tuple[int, int, int], width: int) -> list[int]:
-        """Inputs of each output of every Conv and Dense, in the order of `kernels.layers.leaves`."""
+        """Inputs of each output of every Conv and Dense, in the order of `kerneldistill.kernels.layers.leaves`."""
         height, breadth, channels = image_shape
         pools = sum(isinstance(layer, AvgPool) for layer in self.layers)
         pixels = (height >> pools) * (breadth >> pools)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from kernels.bands import Plane
+from kerneldistill.kernels.bands import Plane
 
 
 class Offsets(NamedTuple):

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from kernels.activations import Factors
-from kernels.features import Features
-from kernels.layers import Activation, Cov, activations
-from kernels.levels import levels
-from kernels.networks import Network
-from kernels.walk import Side, walk
+from kerneldistill.kernels.activations import Factors
+from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.layers import Activation, Cov, activations
+from kerneldistill.kernels.levels import levels
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.resolution import Side, walk
 
 # The bands that enter each resolution but the first: a few per cent of the pixel pairs, and all that the gradient
 # needs of the forward pass.

@@ -4,12 +4,12 @@
 TensorFlow.
 """
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError
-from pipeline.load import Prepared, load
-from pipeline.manifest import Manifest
-from pipeline.prepare import prepare
-from pipeline.split import Split
-from pipeline.whiten import Whitener
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.load import Prepared, load
+from kerneldistill.pipeline.prepare import prepare
+from kerneldistill.pipeline.split import Split
+from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.whitening.whitener import Whitener
 
 __all__ = ["DataConfig", "DataError", "Manifest", "Prepared", "Split", "Whitener", "load", "prepare"]

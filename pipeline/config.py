@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError
 
 SourceKind = Literal["tfds", "folder", "npz"]
 Whitening = Literal["kip_zca", "kornia_zca", "standard", "none"]

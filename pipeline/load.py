@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from etils import epath
 
-from pipeline.errors import DataError
-from pipeline.files import absolute, sha256
-from pipeline.manifest import PROBE, WHITENER, File, Manifest
-from pipeline.shard import Shard, ShardImages, read_shard
-from pipeline.split import Split
-from pipeline.whiten import Whitener
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.split import Split
+from kerneldistill.pipeline.storage.files import absolute, sha256
+from kerneldistill.pipeline.storage.manifest import PROBE, WHITENER, File, Manifest
+from kerneldistill.pipeline.storage.shard import Shard, ShardImages, read_shard
+from kerneldistill.pipeline.whitening.whitener import Whitener
 
 # Hashing and reading release the interpreter lock; more threads than this wait for memory.
 _THREADS = 4

@@ -16,24 +16,24 @@ from dataclasses import replace
 import numpy as np
 from etils import epath
 
-from pipeline.batch import Batch, Role, plan, read_raw
-from pipeline.beam_import import import_beam
-from pipeline.config import DataConfig
-from pipeline.errors import DataError
-from pipeline.failure import raised_here
-from pipeline.files import fsync, is_remote, sha256, whole, write_whole
-from pipeline.fingerprint import fingerprint_of
-from pipeline.limits import check_size
-from pipeline.load import verify
-from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest
-from pipeline.options import DEFAULT_RUNNER, check_options
-from pipeline.output import open_output
-from pipeline.ranges import Range, parse
-from pipeline.report import REPORT, Report
-from pipeline.source import Source
-from pipeline.sources import open_source
-from pipeline.statistics import Statistics
-from pipeline.steps import Job
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.job.batch import Batch, Role, plan, read_raw
+from kerneldistill.pipeline.job.beam_import import import_beam
+from kerneldistill.pipeline.job.failure import raised_here
+from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
+from kerneldistill.pipeline.job.report import REPORT, Report
+from kerneldistill.pipeline.job.steps import Job
+from kerneldistill.pipeline.load import verify
+from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.sources.ranges import Range, parse
+from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
+from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
+from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest
+from kerneldistill.pipeline.storage.output import open_output
+from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.whitening.limits import check_size
 
 _log = logging.getLogger(__name__)
 _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", "tensorflow-datasets")
@@ -95,7 +95,7 @@ def _run(job: Job, options: Sequence[str]) -> Report:
     beam = import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from pipeline.stages import Decode, Draw, FitWhitener, Summarise, Whiten
+    from kerneldistill.pipeline.job.transforms import Decode, Draw, FitWhitener, Summarise, Whiten
 
     if not is_remote(job.staging):
         for folder in ("raw", "shards"):

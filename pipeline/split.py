@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,14 +11,14 @@ from dataclasses import astuple
 import numpy as np
 from etils import epath
 
-from pipeline.errors import DataError
-from pipeline.files import absolute, names_below
-from pipeline.fingerprint import fingerprint_of
-from pipeline.load import check_file
-from pipeline.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest
-from pipeline.shard import Shard, read_shard
-from pipeline.statistics import Statistics
-from pipeline.whiten import Whitener
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.load import check_file
+from kerneldistill.pipeline.storage.files import absolute, names_below
+from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
+from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest
+from kerneldistill.pipeline.storage.shard import Shard, read_shard
+from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.whitening.whitener import Whitener
 
 # Sums of equal numbers, perhaps by another numpy.
 _TOLERANCE = 1e-6

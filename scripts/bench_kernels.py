@@ -79,8 +79,8 @@ def measure(case: Case) -> Timing:
     import jax
     import numpy as np
 
-    from kernels.engine import Engine
-    from kernels.networks import conv_net, myrtle
+    from kerneldistill.kernels.engine import Engine
+    from kerneldistill.kernels.networks import conv_net, myrtle
 
     jax.config.update("jax_num_cpu_devices", case.devices)
     network = myrtle(5) if case.head == "myrtle" else conv_net(case.depth, global_pool=case.head == "gap")

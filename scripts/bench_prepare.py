@@ -80,7 +80,7 @@ def describe(cost: Cost) -> str:
 
 def prepare(data_dir: str, out: Path) -> None:
     """The pipeline."""
-    import pipeline
+    from kerneldistill import pipeline
 
     pipeline.prepare(pipeline.DataConfig(name=NAME, dir=data_dir, whiten="kip_zca", zca_reg=REG), out)
 

@@ -27,11 +27,12 @@ import numpy as np
 import tyro
 from orbax.checkpoint import v1 as ocp
 
-from distill import cli, fork, run  # noqa: F401  # imported once, here, instead of in each child
-from distill.commands import start as commands  # noqa: F401  # likewise
-from distill.metrics import TIMING, MetricsLog
-from distill.rundir import RunDir
-from pipeline.files import names_below, sha256
+from kerneldistill.cli import main as cli
+from kerneldistill.cli import run as commands  # noqa: F401  # likewise
+from kerneldistill.pipeline.storage.files import names_below, sha256
+from kerneldistill.runs import fork, stages  # noqa: F401  # imported once, here, instead of in each child
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.training.metrics import TIMING, MetricsLog
 
 # A small run whose steps are most of its time.
 SMALL = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels", "True"]

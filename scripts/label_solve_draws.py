@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from distill import devices
-from distill.draw import Stream, balanced, generator
-from distill.evaluate import evaluate
-from distill.label_solve import label_solve
-from distill.model import engine_of
-from distill.settings import preset_config
-from distill.support import real_support
-from distill.targets import Targets
-from pipeline.load import load
-from pipeline.split import Split
+from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.label_solve import label_solve
+from kerneldistill.algorithms.random_streams import Stream, balanced, generator
+from kerneldistill.algorithms.scoring import evaluate
+from kerneldistill.algorithms.support import real_support
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.config.toml import preset_config
+from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.split import Split
+from kerneldistill.runtime import devices
 
 
 def _first(split: Split, count: int, num_classes: int) -> Split:

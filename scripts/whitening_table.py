@@ -18,17 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from distill import devices
-from distill.config import KernelConfig
-from distill.console import closing_table
-from distill.formats.foreign import labels_of
-from distill.formats.sniff import read_foreign
-from distill.gradient import kernel_of
-from distill.krr import Regression
-from distill.model import engine_of
-from distill.targets import Targets
-from pipeline.load import load
-from pipeline.split import Split
+from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.gradient import kernel_of
+from kerneldistill.algorithms.krr import Regression
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.bundle.formats.detect import read_foreign
+from kerneldistill.bundle.formats.foreign_set import labels_of
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.split import Split
+from kerneldistill.runtime import devices
+from kerneldistill.runtime.console import closing_table
 
 RIDGES = (1e-6, 5e-3)
 

@@ -3,18 +3,21 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("pipeline", "kernels", "distill")
+# Each folder and the package that it is: one import root, whose folder is distill/.
+PACKAGES = {
+    "pipeline": "kerneldistill.pipeline",
+    "kernels": "kerneldistill.kernels",
+    "distill": "kerneldistill",
+}
 FOLDERS = (*PACKAGES, "scripts", "tests")
 
-# Imports run one way. A package may import itself, these, and what other people make except the banned.
+# Imports run one way. A folder may import itself, these, and what other people make except the banned.
 MAY_IMPORT = {
     "pipeline": set(),
     "kernels": set(),
@@ -26,30 +29,55 @@ BANNED = {
     "kernels": {"apache_beam", "etils", "optax", "orbax", "sklearn", "tensorflow", "tensorflow_datasets"},
     "distill": {"apache_beam", "sklearn", "tensorflow", "tensorflow_datasets"},
 }
-# What takes one of them all the same: inside its functions, so that it is loaded when it is asked for.
-MAY_TAKE = {"distill/formats/tfds.py": {"tensorflow_datasets"}}
-# The modules in which Beam's classes are subclassed; all others import it inside functions, if at all.
-BEAM_MODULES = {"pipeline/combine.py", "pipeline/stages.py"}
-HEAVY = ("apache_beam", "tensorflow", "tensorflow_datasets", "jax", "orbax")
+# Files that may import a banned package all the same, inside functions, so that it loads when it is needed.
+MAY_TAKE = {"distill/bundle/formats/tfds.py": {"tensorflow_datasets"}}
+# The modules that subclass Beam's classes; all others import it inside functions, if at all.
+BEAM_MODULES = {"pipeline/job/combine.py", "pipeline/job/transforms.py"}
+HEAVY = ("apache_beam", "tensorflow", "tensorflow_datasets", "jax", "orbax", "matplotlib")
 
 FILE_LINES = 300
 FUNCTION_LINES = 45
 
+# Floors of distill/: a package may import those on lower floors, and none beside it.
+FLOORS = (
+    {"errors"},
+    {"config", "runtime"},
+    {"algorithms"},
+    {"bundle", "evaluation"},
+    {"runs"},
+    {"report"},
+    {"cli"},
+    {"__main__"},
+)
+
 
 class Import(NamedTuple):
-    """name: the top-level name imported, and below it as far as it is written. at_top: whether at module level."""
+    """name: the whole dotted name as written, symbols excluded. at_top: whether at module level."""
 
     name: str
     at_top: bool
 
     @property
     def package(self) -> str:
-        return self.name.split(".")[0]
+        """The top-level package, or the folder of ours."""
+        parts = self.name.split(".")
+        if parts[0] != "kerneldistill":
+            return parts[0]
+        return parts[1] if parts[1:] and parts[1] in PACKAGES else "distill"
 
 
 def files(*folders: str) -> list[str]:
     """Every Python file in some folders, relative to the root."""
     return sorted(str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder).rglob("*.py"))
+
+
+def module_name(file: str) -> str:
+    """The dotted name by which a file in one of PACKAGES is imported."""
+    folder, *rest = Path(file).with_suffix("").parts
+    return ".".join([PACKAGES[folder], *(part for part in rest if part != "__init__")])
+
+
+MODULES = {module_name(file) for file in files(*PACKAGES)}
 
 
 def tree(file: str) -> ast.Module:
@@ -65,7 +93,13 @@ def imports(file: str) -> Iterator[Import]:
             yield from (Import(alias.name, id(node) not in inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: write the whole path, the path is the import"
-            yield Import(node.module or "", id(node) not in inside)
+            for alias in node.names:
+                yield Import(whole_name(node.module or "", alias.name), id(node) not in inside)
+
+
+def whole_name(module: str, name: str) -> str:
+    """`module.name` if that is a module of ours, `module` if `name` is a symbol in it."""
+    return f"{module}.{name}" if f"{module}.{name}" in MODULES else module
 
 
 def is_function(node: ast.AST) -> bool:
@@ -106,7 +140,7 @@ def loaded_by(*modules: str) -> str:
 
 
 def test_importing_the_packages_loads_nothing_heavy() -> None:
-    assert loaded_by("distill", "pipeline") == "[]"
+    assert loaded_by("kerneldistill", "kerneldistill.pipeline") == "[]"
 
 
 def test_what_distill_takes_of_the_pipeline_is_free_of_beam() -> None:
@@ -115,16 +149,15 @@ def test_what_distill_takes_of_the_pipeline_is_free_of_beam() -> None:
     assert loaded_by(*sorted(taken)) == "[]"
 
 
-def test_the_package_names_are_ours_alone() -> None:
-    try:
-        metadata.distribution("kerneldistill")
-    except metadata.PackageNotFoundError:
-        pytest.skip("kerneldistill is not installed here, so its names can clash with nothing")
-    owners = metadata.packages_distributions()
-    for name in PACKAGES:
-        assert set(owners[name]) == {"kerneldistill"}, (
-            f"{name} is also installed by {owners[name]}: use an own environment"
-        )
+def test_the_wheel_lists_every_package() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert set(listed) == {module_name(file) for file in files(*PACKAGES) if file.endswith("__init__.py")}
+
+
+def test_only_the_import_root_is_used() -> None:
+    # pytest puts the checkout on sys.path, so `import kernels` finds our folder, on no user's machine.
+    for file in files(*FOLDERS):
+        assert not {found.name.split(".")[0] for found in imports(file)} & set(PACKAGES), file
 
 
 def test_files_and_functions_are_short() -> None:
@@ -140,3 +173,25 @@ def test_files_and_functions_are_short() -> None:
 def test_test_folders_are_no_packages() -> None:
     # With an __init__.py, tests/kernels would be imported as `kernels` in pytest's other import modes.
     assert not [file for file in files("tests") if file.endswith("__init__.py")]
+
+
+def test_distill_has_few_floors_and_no_stairs_up() -> None:
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    assert set(floor) == {path.stem for path in (ROOT / "distill").iterdir() if path.name[:3] not in ("__i", "__p")}
+    for file in files("distill"):
+        own = Path(file).parts[1].removesuffix(".py")
+        for found in imports(file):
+            parts = found.name.split(".")
+            if found.package == "distill" and len(parts) > 1 and own != "__init__" and parts[1] != own:
+                assert floor[parts[1]] < floor[own], f"{file} imports {found.name}"
+
+
+def test_no_circle_of_modules() -> None:
+    """Imports at module level, packages' `__init__` included, form no circle."""
+    below = {
+        module_name(file): {found.name for found in imports(file) if found.at_top} & MODULES - {module_name(file)}
+        for file in files(*PACKAGES)
+    }
+    while leaves := {name for name, taken in below.items() if not taken}:
+        below = {name: taken - leaves for name, taken in below.items() if name not in leaves}
+    assert not below, f"these import each other: {sorted(below)}"

@@ -13,8 +13,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from distill.report.document import Chart
-from distill.report.palette import INK, LINE, MUTED, series
+from kerneldistill.report.document import Chart
+from kerneldistill.report.palette import INK, LINE, MUTED, series
 
 # Inches, of 72 units of the drawing each.
 WIDTH, HEIGHT = 5.2, 3.1

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill.sheet import SheetContents
+from kerneldistill.bundle.contact_sheet import SheetContents
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Chart:
     name: of its file, letters and dashes
     caption: what it shows
     alt: the same for who cannot see it, with the numbers that matter
-    svg: the drawing, in the colours of `distill.report.palette`
+    svg: the drawing, in the colours of `kerneldistill.report.palette`
     """
 
     name: str

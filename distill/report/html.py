@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from PIL import Image
 
-from distill.report.document import (
+from kerneldistill.bundle.contact_sheet import CLASSES_ABREAST, ROWS, SheetContents, displayed
+from kerneldistill.report.document import (
     Beside,
     Block,
     Chart,
@@ -25,9 +26,8 @@ from distill.report.document import (
     Table,
     Tile,
 )
-from distill.report.palette import themed, variables
-from distill.report.tree import drawing, node, page
-from distill.sheet import CLASSES_ABREAST, ROWS, SheetContents, displayed
+from kerneldistill.report.html_tree import drawing, node, page
+from kerneldistill.report.palette import themed, variables
 
 # Nothing may be fetched or run, whatever a name in the report says.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -58,7 +58,7 @@ def html(document: Document) -> str:
 
 
 def _style() -> str:
-    sheet = resources.files("distill.report").joinpath("style.css").read_text(encoding="utf-8")
+    sheet = resources.files("kerneldistill.report").joinpath("style.css").read_text(encoding="utf-8")
     dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(dark=True)} }} }}"
     return f":root {{ {variables(dark=False)} }}\n{dark}\n{sheet}"
 

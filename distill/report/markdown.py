@@ -4,7 +4,8 @@ import io
 import re
 from collections.abc import Sequence
 
-from distill.report.document import (
+from kerneldistill.bundle.contact_sheet import draw_sheet
+from kerneldistill.report.document import (
     Beside,
     Block,
     Chart,
@@ -19,9 +20,8 @@ from distill.report.document import (
     Table,
     Tile,
 )
-from distill.report.html import png
-from distill.report.palette import PAPER
-from distill.sheet import draw_sheet
+from kerneldistill.report.html import png
+from kerneldistill.report.palette import PAPER
 
 TILE = 64
 

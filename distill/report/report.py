@@ -5,23 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from distill.console import tell
-from distill.outcome import Outcome
-from distill.report.document import Document, Section
-from distill.report.fit import fault_of, fit_of
-from distill.report.html import html
-from distill.report.markdown import Markdown
-from distill.report.on_test import OnTest, keep, kept, key_of
-from distill.report.sections.certainty import certainty
-from distill.report.sections.confusion import confusion
-from distill.report.sections.flow import flow
-from distill.report.sections.images import images
-from distill.report.sections.learning import learning
-from distill.report.sections.provenance import provenance
-from distill.report.sections.scores import scores
-from distill.report.sections.spectrum import spectrum
-from distill.report.sections.summary import lead_of, summary, title_of
-from distill.report.subject import (
+from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.report.document import Document, Section
+from kerneldistill.report.html import html
+from kerneldistill.report.markdown import Markdown
+from kerneldistill.report.regression import fault_of, fit_of
+from kerneldistill.report.sections.certainty import certainty
+from kerneldistill.report.sections.confusion import confusion
+from kerneldistill.report.sections.flow import flow
+from kerneldistill.report.sections.images import images
+from kerneldistill.report.sections.learning import learning
+from kerneldistill.report.sections.provenance import provenance
+from kerneldistill.report.sections.scores import scores
+from kerneldistill.report.sections.spectrum import spectrum
+from kerneldistill.report.sections.summary import lead_of, summary, title_of
+from kerneldistill.report.subject import (
     Absent,
     Subject,
     check_folder,
@@ -30,9 +28,11 @@ from distill.report.subject import (
     subject_of_bundle,
     subject_of_run,
 )
-from distill.rundir import RunDir
-from distill.version import code_version
-from pipeline.files import write_whole
+from kerneldistill.report.test_kernels import OnTest, keep, kept, key_of
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runtime.console import tell
+from kerneldistill.runtime.version import code_version
 
 SECTIONS: tuple[Callable[[Sequence[Subject]], Section], ...] = (
     summary,
@@ -124,11 +124,11 @@ def _on_test(rundir: RunDir, test_images: int) -> OnTest | Absent:
 
 
 def _computed(rundir: RunDir, key: str, test_images: int) -> OnTest:
-    from distill import devices
+    from kerneldistill.runtime import devices
 
     devices.setup()
-    from distill.report.measure import measure
-    from pipeline import load
+    from kerneldistill.pipeline import load
+    from kerneldistill.report.compute_kernels import measure
 
     config, data, outcome = rundir.config(), load(rundir.prepared), Outcome.load(rundir.outcome_file)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)

@@ -7,19 +7,20 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from distill import environment
-from distill.bundle_manifest import LabelMode, Origin
-from distill.config import Config, KernelConfig
-from distill.environment import Environment
-from distill.errors import UserError
-from distill.metrics import MetricsLog, Record
-from distill.outcome import Outcome
-from distill.protocol_result import ProtocolResult
-from distill.report.on_test import OnTest
-from distill.results import Results
-from distill.rundir import RunDir
-from pipeline.manifest import Manifest
-from pipeline.whiten import Whitener
+from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.bundle.manifest import Origin
+from kerneldistill.config.schema import Config, KernelConfig
+from kerneldistill.errors import UserError
+from kerneldistill.evaluation.protocol_result import ProtocolResult
+from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.report.test_kernels import OnTest
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.results import Results
+from kerneldistill.runs.training.metrics import MetricsLog, Record
+from kerneldistill.runtime import environment
+from kerneldistill.runtime.environment import Environment
 
 Held = TypeVar("Held")
 
@@ -152,7 +153,7 @@ def subject_of_bundle(path: Path) -> Subject:
     Raises:
       UserError: it is damaged.
     """
-    from distill.bundle import read_bundle
+    from kerneldistill.bundle.reader import read_bundle
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
@@ -225,7 +226,7 @@ def _stored_protocols(bundle: Path) -> Sequence[ProtocolResult]:
     folder = bundle.parent / f"{bundle.name}-evaluation"
     if not folder.is_dir():
         return ()
-    from distill.finite.evaluation import PROTOCOLS_FILE, stored_protocols
+    from kerneldistill.runs.protocol_evaluation import PROTOCOLS_FILE, stored_protocols
 
     return stored_protocols(folder / PROTOCOLS_FILE)
 

@@ -1,8 +1,8 @@
 """The kinds of input `prepare` can read; `open_source` picks one from the configuration."""
 
-from pipeline.config import DataConfig
-from pipeline.ranges import check_disjoint, parse
-from pipeline.source import Source
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
+from kerneldistill.pipeline.sources.source import Source
 
 
 def open_source(config: DataConfig) -> Source:
@@ -21,17 +21,17 @@ def open_source(config: DataConfig) -> Source:
 def _open(config: DataConfig) -> Source:
     match config.source, config.name:
         case "folder", _:
-            from pipeline.sources.folder import open_folder
+            from kerneldistill.pipeline.sources.folder import open_folder
 
             return open_folder(config)
         case "npz", _:
-            from pipeline.sources.npz import open_npz
+            from kerneldistill.pipeline.sources.npz import open_npz
 
             return open_npz(config)
         case "tfds", "digits":
-            from pipeline.sources.digits import open_digits
+            from kerneldistill.pipeline.sources.digits import open_digits
 
             return open_digits(config)
-    from pipeline.sources.tfds_files import open_tfds
+    from kerneldistill.pipeline.sources.tfds_files import open_tfds
 
     return open_tfds(config)

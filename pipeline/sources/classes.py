@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError
 
 _MAX_CLASSES = 100_000
 

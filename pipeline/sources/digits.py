@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError
-from pipeline.record import Record
-from pipeline.source import Source
-from pipeline.sources.shape import wanted_shape
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.record import Record
+from kerneldistill.pipeline.sources.shape import wanted_shape
+from kerneldistill.pipeline.sources.source import Source
 
 _VERSION = "1.0.0"
 _NUM_TRAIN = 1437

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from etils import epath
 
-from pipeline.errors import DataError, first_line
-from pipeline.sources.extras import require_tensorflow
+from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.sources.extras import require_tensorflow
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 10

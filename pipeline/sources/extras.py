@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError
 
 
 def require_tensorflow(why: str, otherwise: str) -> None:

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError, first_line
-from pipeline.files import absolute, names_below, sha256
-from pipeline.picture import measure
-from pipeline.record import BadRecord, Record, bad
-from pipeline.source import Source
-from pipeline.sources.shape import wanted_shape
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.sources.image_decoding import measure
+from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
+from kerneldistill.pipeline.sources.shape import wanted_shape
+from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.storage.files import absolute, names_below, sha256
 
 SUMS = "SHA256SUMS"
 WHOLE = "all"

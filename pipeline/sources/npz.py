@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError, first_line
-from pipeline.files import absolute, forget_local, kept_local, sha256
-from pipeline.record import BadRecord, Record, bad
-from pipeline.source import Source
-from pipeline.sources.classes import class_names, name_of
-from pipeline.sources.folder import WHOLE
-from pipeline.sources.shape import wanted_shape
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.sources.classes import class_names, name_of
+from kerneldistill.pipeline.sources.folder import WHOLE
+from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
+from kerneldistill.pipeline.sources.shape import wanted_shape
+from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.storage.files import absolute, forget_local, kept_local, sha256
 
 _NAMES = "class_names"
 

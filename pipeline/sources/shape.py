@@ -1,7 +1,7 @@
 """The one size that all images of a prepared data set have."""
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError
 
 Declared = tuple[int | None, int | None, int | None]
 

@@ -18,16 +18,16 @@ import numpy as np
 from etils import epath
 from google.protobuf.message import DecodeError
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError, first_line
-from pipeline.files import forget_local, kept_local, sha256
-from pipeline.ranges import parse
-from pipeline.record import BadRecord, Record, bad
-from pipeline.source import Source
-from pipeline.sources.classes import class_names, name_of
-from pipeline.sources.extras import require_tensorflow
-from pipeline.sources.shape import Declared, wanted_shape
-from pipeline.sources.tfds_folder import find
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.sources.classes import class_names, name_of
+from kerneldistill.pipeline.sources.extras import require_tensorflow
+from kerneldistill.pipeline.sources.ranges import parse
+from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
+from kerneldistill.pipeline.sources.shape import Declared, wanted_shape
+from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.sources.tfds_folder import find
+from kerneldistill.pipeline.storage.files import forget_local, kept_local, sha256
 
 # Labels read at once, where the classes are found by reading them all.
 _LABELS = 1000
@@ -144,7 +144,7 @@ def _reader(file_format: str, folder: epath.Path) -> type[TfdsFiles]:
     if file_format == "array_record":
         return TfdsFiles
     if file_format == "tfrecord":
-        from pipeline.sources.tfrecord import TfrecordFiles
+        from kerneldistill.pipeline.sources.tfrecord import TfrecordFiles
 
         require_tensorflow(
             f"{folder} is in the format tfrecord: reading it",

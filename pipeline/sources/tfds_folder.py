@@ -2,9 +2,9 @@
 
 from etils import epath
 
-from pipeline.config import DataConfig
-from pipeline.errors import DataError
-from pipeline.files import absolute
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.storage.files import absolute
 
 _INFO = "dataset_info.json"
 
@@ -20,7 +20,7 @@ def find(config: DataConfig) -> epath.Path:
     data_dir = absolute(config.dir)  # workers may run elsewhere
     versions = _versions(data_dir / config.name)
     if config.download and (not versions or (config.version and config.version not in versions)):
-        from pipeline.sources.download import download
+        from kerneldistill.pipeline.sources.download import download
 
         download(config.name, config.version, data_dir)
         versions = _versions(data_dir / config.name)

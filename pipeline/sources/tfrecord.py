@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import DataError
-from pipeline.sources.tfds_files import TfdsFiles, tfds_builder
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, tfds_builder
 
 
 @dataclass(frozen=True)

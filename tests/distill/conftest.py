@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import jax
 import pytest
 
-from distill import run
-from distill.config import (
+from kerneldistill.config.schema import (
     CheckpointConfig,
     Config,
     DataConfig,
@@ -15,7 +14,8 @@ from distill.config import (
     OptimConfig,
     SupportConfig,
 )
-from distill.rundir import RunDir
+from kerneldistill.runs import stages
+from kerneldistill.runs.directory import RunDir
 
 
 @pytest.fixture
@@ -43,5 +43,5 @@ def finished(small: Config, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """What `run.run` leaves. Do not change it: copy it."""
     rundir = RunDir(tmp_path_factory.mktemp("runs") / "digits")
     with jax.numpy_dtype_promotion("standard"), rundir.open(small):
-        run.run(small, rundir)
+        stages.run(small, rundir)
     return rundir

@@ -4,14 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from distill.bundle import BundleContents
-from distill.presets import PRESETS
-from pipeline.blocks import Blocks
-from pipeline.config import DataConfig
-from pipeline.fit import centring, channel_whitener, identity_whitener, kornia_whitener, zca_whitener
-from pipeline.manifest import Manifest
-from pipeline.moments import ChannelMoments, Scatter, plain_images, unit_images
-from pipeline.whiten import Whitener
+from kerneldistill.bundle.writer import BundleContents
+from kerneldistill.config.presets import PRESETS
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.whitening.blocks import Blocks
+from kerneldistill.pipeline.whitening.fit import (
+    centring,
+    channel_whitener,
+    identity_whitener,
+    kornia_whitener,
+    zca_whitener,
+)
+from kerneldistill.pipeline.whitening.moments import ChannelMoments, Scatter, plain_images, unit_images
+from kerneldistill.pipeline.whitening.whitener import Whitener
 
 SHAPE = (6, 5, 3)
 NAMES = ("ant", "bee", "cat")

@@ -6,7 +6,7 @@ pullback is. Programs are kept where KERNELDISTILL_CACHE says.
 
 import time
 
-from distill import devices
+from kerneldistill.runtime import devices
 
 
 def main() -> None:
@@ -15,8 +15,8 @@ def main() -> None:
     import jax
     import numpy as np
 
-    from kernels.engine import Engine
-    from kernels.networks import conv_net
+    from kerneldistill.kernels.engine import Engine
+    from kerneldistill.kernels.networks import conv_net
 
     jax.devices()
     print(time.process_time())

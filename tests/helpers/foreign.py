@@ -5,9 +5,9 @@ from pathlib import Path
 import msgpack
 import numpy as np
 
-from distill.bundle import write_bundle
-from distill.bundle_read import read_bundle
-from distill.formats.exported import Exported
+from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.reader import read_bundle
+from kerneldistill.bundle.writer import write_bundle
 from tests.helpers.bundles import SHAPE, make_contents
 
 NUM_CLASSES = 3

@@ -15,17 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from distill import cli, pace, processes
-from distill.evaluate import evaluate
-from distill.faults import NumericalFault
-from distill.gradient import loss_and_gradient
-from distill.label_solve import label_solve
-from distill.losses import Loss, half_mse
-from distill.membership import Processes, join
-from distill.support import Support, real_support
-from distill.targets import Targets
-from kernels.engine import Engine
-from kernels.networks import Network, conv_net, fc_net
+from kerneldistill.algorithms.gradient import loss_and_gradient
+from kerneldistill.algorithms.label_solve import label_solve
+from kerneldistill.algorithms.losses import Loss, half_mse
+from kerneldistill.algorithms.numerical_error import NumericalFault
+from kerneldistill.algorithms.scoring import evaluate
+from kerneldistill.algorithms.support import Support, real_support
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.cli import main as cli
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.networks import Network, conv_net, fc_net
+from kerneldistill.runtime.distributed import collectives, timeouts
+from kerneldistill.runtime.distributed.options import Processes
+from kerneldistill.runtime.distributed.rendezvous import join
 from tests.helpers.splits import make_split
 
 SHAPE = (6, 6, 1)
@@ -64,7 +66,7 @@ def same(file: Path, names: Iterable[str]) -> None:
 def moved() -> dict[str, np.ndarray]:
     """The bytes that each exchange of a step has of this process: what is summed or copied, and what is gathered."""
     engine, support, targets = problem(NETWORKS["fc"])
-    exchange, sizes = processes._group._exchange, {"total": [], "gather": []}
+    exchange, sizes = collectives._group._exchange, {"total": [], "gather": []}
     for name, noted in sizes.items():
         of = getattr(exchange, name)
         setattr(exchange, name, lambda x, of=of, noted=noted: (noted.append(x.nbytes), of(x))[1])
@@ -94,7 +96,7 @@ def left() -> None:
 def _played(name: str, predictions: np.ndarray, labels: np.ndarray) -> Loss:
     """A loss that comes to grief in one process."""
     kind, _, index = name.partition("-")
-    if processes._group.index == int(index):
+    if collectives._group.index == int(index):
         match kind:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -123,9 +125,9 @@ def wait(file: Path) -> None:
 def main(port: str, index: str, count: str, scenario: str, *file: str) -> int:
     """The exit status."""
     # What is stuck is found in seconds; the first pass, which compiles, takes longer.
-    pace.LEAST_SECONDS = 3.0
+    timeouts.LEAST_SECONDS = 3.0
     if not join(Processes(f"127.0.0.1:{port}", int(count), int(index))):
-        return processes.follow()
+        return collectives.follow()
     match scenario:
         case "same":
             same(Path(*file), NETWORKS)

@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from distill import cli, run  # noqa: F401  # imported once, here, instead of in each child
-from distill.rundir import RunDir
+from kerneldistill.cli import main as cli
+from kerneldistill.runs import stages  # noqa: F401  # imported once, here, instead of in each child
+from kerneldistill.runs.directory import RunDir
 
 
 def main(whole: str, broken: str, *stops: str) -> None:

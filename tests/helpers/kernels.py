@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from kernels.engine import Engine
-from kernels.gram import gram
-from kernels.networks import Network
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.networks import Network
 
 
 def images(count: int, shape: Sequence[int], dtype=np.float64, seed: int = 0) -> np.ndarray:

@@ -16,10 +16,11 @@ from typing import Any
 
 from etils import epath
 
-import pipeline
-from pipeline import DataConfig, Manifest, publish
-from pipeline.beam_import import import_beam
-from pipeline.load import verify
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig, Manifest
+from kerneldistill.pipeline.job.beam_import import import_beam
+from kerneldistill.pipeline.load import verify
+from kerneldistill.pipeline.storage import publish
 
 
 def config(data_dir: str, seed: int) -> DataConfig:
@@ -49,7 +50,14 @@ def main(data_dir: str, out: str, first: str) -> None:
 def _import_all() -> None:
     """Once, here, instead of in each child."""
     import_beam()
-    for module in ("cProfile", "pydantic", "sortedcontainers", "tensorflow_datasets", "tree", "pipeline.stages"):
+    for module in (
+        "cProfile",
+        "pydantic",
+        "sortedcontainers",
+        "tensorflow_datasets",
+        "tree",
+        "kerneldistill.pipeline.job.transforms",
+    ):
         importlib.import_module(module)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.bundle_manifest import _digest as manifest_digest
-from distill.formats.exported import Exported, nchw
-from distill.formats.table import FORMATS
-from distill.formats.torch_file import torch_bytes
-from pipeline.files import sha256
+from kerneldistill.bundle.formats.export_source import Exported, nchw
+from kerneldistill.bundle.formats.registry import FORMATS
+from kerneldistill.bundle.manifest import _digest as manifest_digest
+from kerneldistill.bundle.untrusted.torch_file import torch_bytes
+from kerneldistill.pipeline.storage.files import sha256
 from tests.helpers.foreign import make_arrays, make_exported, write_flax
 
 CANARY = "canary-touched"

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from distill import devices
-from distill.config import Config, DataConfig, EvaluateConfig, KernelConfig, OptimConfig, SupportConfig
+from kerneldistill.config.schema import Config, DataConfig, EvaluateConfig, KernelConfig, OptimConfig, SupportConfig
+from kerneldistill.runtime import devices
 
 
 class Case(NamedTuple):
@@ -63,18 +63,18 @@ def main(name: str) -> None:
     import jax
     import numpy as np
 
-    from distill import run  # noqa: F401  # what a run loads
-    from distill.draw import balanced
-    from distill.evaluate import evaluate
-    from distill.model import engine_of
-    from distill.planning.data import DataSize
-    from distill.planning.memory import memory_of
-    from distill.planning.shape import shape_of
-    from distill.problem import Problem
-    from distill.step import advance, begin
-    from distill.support import real_support
-    from distill.targets import Targets
-    from pipeline.split import Split
+    from kerneldistill.algorithms.engines import engine_of
+    from kerneldistill.algorithms.kip import advance, begin
+    from kerneldistill.algorithms.problem import Problem
+    from kerneldistill.algorithms.random_streams import balanced
+    from kerneldistill.algorithms.scoring import evaluate
+    from kerneldistill.algorithms.support import real_support
+    from kerneldistill.algorithms.targets import Targets
+    from kerneldistill.pipeline.split import Split
+    from kerneldistill.runs import stages  # noqa: F401  # what a run loads
+    from kerneldistill.runs.planning.dataset_size import DataSize
+    from kerneldistill.runs.planning.memory import memory_of
+    from kerneldistill.runs.planning.workload import shape_of
 
     case = CASES[name]
     config, engine = config_of(case), engine_of(case.kernel, case.shape)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from distill.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
+from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
 
 
 def trained(*accuracies: float, learning_rate: float | None = 0.01) -> Trained:

@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-import pipeline
-from pipeline import DataConfig
-from pipeline.beam_import import import_beam
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig
+from kerneldistill.pipeline.job.beam_import import import_beam
 
 CONFIG = DataConfig(whiten="kip_zca", batch_size=50)
 
@@ -26,7 +26,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
     import sklearn.datasets  # noqa: F401
     from array_record.python import array_record_module  # noqa: F401
 
-    import pipeline.stages  # noqa: F401
+    import kerneldistill.pipeline.job.transforms  # noqa: F401
 
     out = folder / "out"
     began = time.perf_counter()

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.environment import Environment
-from distill.presets import PRESETS
-from distill.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
-from distill.report.on_test import OnTest
-from distill.report.subject import LearnedSet, Subject
-from distill.results import Measured, Results
-from distill.support import centred_one_hot
+from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.config.presets import PRESETS
+from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
+from kerneldistill.report.subject import LearnedSet, Subject
+from kerneldistill.report.test_kernels import OnTest
+from kerneldistill.runs.results import Measured, Results
+from kerneldistill.runtime.environment import Environment
 
 NAMES = ("ant", "bee", "cat")
 SHAPE = (6, 5, 3)

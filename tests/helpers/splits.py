@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.split import Split
+from kerneldistill.pipeline.split import Split
 
 
 def make_split(

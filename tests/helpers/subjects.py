@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from distill.config import KernelConfig
-from distill.finite.subject import Subject
-from distill.support import Support, centred_one_hot
-from pipeline.split import Split
+from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.evaluation.subject import Subject
+from kerneldistill.pipeline.split import Split
 
 SHAPE, CLASSES = (4, 4, 1), 3
 

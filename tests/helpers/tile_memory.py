@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from kernels.engine import Engine
-from kernels.networks import Network, conv_net, conv_vec
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.networks import Network, conv_net, conv_vec
 
 COLUMNS = 32
 

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from distill.checkpoint import Checkpoints
-from distill.config import (
+from kerneldistill.algorithms.problem import Problem
+from kerneldistill.algorithms.support import real_support
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.config.schema import (
     CheckpointConfig,
     Config,
     DataConfig,
@@ -18,14 +20,12 @@ from distill.config import (
     OptimConfig,
     SupportConfig,
 )
-from distill.keeper import Keeper
-from distill.metrics import TIMING, MetricsLog
-from distill.problem import Problem
-from distill.support import real_support
-from distill.targets import Targets
-from distill.train import TrainState, train
-from kernels.networks import fc_net
-from pipeline.split import Split
+from kerneldistill.kernels.networks import fc_net
+from kerneldistill.pipeline.split import Split
+from kerneldistill.runs.training.checkpoints import Checkpoints
+from kerneldistill.runs.training.loop import TrainState, train
+from kerneldistill.runs.training.metrics import TIMING, MetricsLog
+from kerneldistill.runs.training.saver import Keeper
 from tests.helpers.kernels import engine
 from tests.helpers.splits import make_split
 

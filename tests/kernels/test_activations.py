@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kernels.activations import ACTIVATIONS, Dual, dual_of
-from kernels.hermite import Hermite
-from kernels.reference import integrated_dual
+from kerneldistill.kernels.activations import ACTIVATIONS, Dual, dual_of
+from kerneldistill.kernels.hermite import Hermite
+from tests.helpers.reference import integrated_dual
 
 # Standard deviations and correlations of the pairs that the tests look at.
 PAIRS = [(1.0, 1.0, 1.0), (1.0, 0.5, 0.3), (0.7, 1.2, -0.9), (1.0, 1.0, 0.95), (0.3, 0.3, 0.0), (1.2, 1.2, -1.0)]

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kernels.bands import pool_x, pool_y
-from kernels.offsets import Offsets
+from kerneldistill.kernels.bands import pool_x, pool_y
+from kerneldistill.kernels.offsets import Offsets
 
 # Bands of even and odd images, and the offsets that a 2x2 pool leaves of them.
 POOLED = [

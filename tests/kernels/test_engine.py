@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from kernels.engine import Engine
-from kernels.features import Features
-from kernels.gram import gram
-from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
-from kernels.networks import Network, fc_net
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
+from kerneldistill.kernels.networks import Network, fc_net
 from tests.helpers.exchanges import exchanges
 from tests.helpers.kernels import engine, gradient, images, kernel
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
@@ -108,7 +108,7 @@ def test_what_a_block_saves_spares_the_pullback_nothing_but_time(
     assert np.array_equal(kernel, own.block(rows, cols))
     kept = sum(leaf.nbytes for leaf in jax.tree.leaves(saved))
     assert kept == own.saved_bytes(len(rows), len(cols))
-    monkeypatch.setattr("kernels.engine.SAVED_BYTES", kept - 1)
+    monkeypatch.setattr("kerneldistill.kernels.engine.SAVED_BYTES", kept - 1)
     again, nothing = own.block_saving(rows, cols)
     assert nothing is None or kept == 0
     assert np.array_equal(again, kernel)
@@ -121,7 +121,7 @@ def test_the_size_of_tiles_changes_nothing(
     truth: tuple[np.ndarray, np.ndarray], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for user in ("features", "gram", "engine"):
-        monkeypatch.setattr(f"kernels.{user}.group_size", lambda *_: size)
+        monkeypatch.setattr(f"kerneldistill.kernels.{user}.group_size", lambda *_: size)
     own = engine(NETWORK, SHAPE)
     assert own.group == size
     found = found_by(own)

@@ -4,13 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from kernels.features import features
-from kernels.gram import gram
-from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
-from kernels.networks import Network, conv_net, fc_net, wide_resnet
-from kernels.reference import reference_kernel
-from kernels.roots import inverse, root
+from kerneldistill.kernels.features import features
+from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
+from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.safe_math import inverse, root
 from tests.helpers.kernels import images
+from tests.helpers.reference import reference_kernel
 from tests.helpers.tolerance import FORWARD, assert_close
 
 
@@ -41,7 +41,7 @@ def test_one_deviation_per_activation_at_its_resolution() -> None:
 def test_groups_do_not_change_the_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
     network, x = Network((Conv(), Activation(), Flatten())), images(5, (3, 3, 1))
     whole = jax.jit(lambda x: features(network, x).stds)(x)
-    monkeypatch.setattr("kernels.features.group_size", lambda *_: 2)
+    monkeypatch.setattr("kerneldistill.kernels.features.group_size", lambda *_: 2)
     cut = jax.jit(lambda x: features(network, x).stds)(x)
     np.testing.assert_allclose(whole, cut, rtol=1e-14)
 

@@ -9,11 +9,11 @@ import pytest
 from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from kernels.features import Features, features
-from kernels.flops import _ARITHMETIC, entry_flops
-from kernels.gram import block, block_saving, pullback
-from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
-from kernels.networks import Network, conv_net, conv_vec, fc_net
+from kerneldistill.kernels.features import Features, features
+from kerneldistill.kernels.flops import _ARITHMETIC, entry_flops
+from kerneldistill.kernels.gram import block, block_saving, pullback
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
+from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net
 from tests.helpers.networks import CASES
 
 PAIRS = 16

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle
+from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle
 from tests.helpers.kernels import engine
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kernels.features import features
-from kernels.gram import block, gram, half_block, whole
-from kernels.hermite import Hermite
-from kernels.networks import Network, conv_net, conv_vec, fc_net, wide_resnet
+from kerneldistill.kernels.features import features
+from kerneldistill.kernels.gram import block, gram, half_block, whole
+from kerneldistill.kernels.hermite import Hermite
+from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, wide_resnet
 from tests.helpers.kernels import images
 from tests.helpers.tolerance import assert_close
 

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kernels.layers import Activation, Conv, Cov, Dense, Residual, activations, leaves, through
-from kernels.offsets import Offsets
+from kerneldistill.kernels.layers import Activation, Conv, Cov, Dense, Residual, activations, leaves, through
+from kerneldistill.kernels.offsets import Offsets
 
 NNGP, NTK = jnp.full((2, 3), 0.5), jnp.full((2, 3), 0.25)
 

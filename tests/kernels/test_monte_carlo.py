@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kernels.finite import FiniteNetwork
-from kernels.networks import Network, conv_net, fc_net, wide_resnet
-from kernels.reference import reference_kernel
+from kerneldistill.kernels.finite_width import FiniteNetwork
+from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
 from tests.helpers.kernels import images
 from tests.helpers.networks import NESTED
+from tests.helpers.reference import reference_kernel
 
 X = images(2, (4, 4, 2))
 

@@ -2,8 +2,18 @@
 
 import pytest
 
-from kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual, activations, leaves
-from kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Residual,
+    activations,
+    leaves,
+)
+from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
 
 A, C, D = Activation(), Conv(), Dense()
 
@@ -63,7 +73,7 @@ def test_only_the_standard_parameterisation_needs_sizes() -> None:
         ((D, Flatten(), D), "layer 0, Dense.* cannot stand before the head"),
         ((C, A, Flatten(), AvgPool()), "layer 3, AvgPool.* cannot stand after the head"),
         ((C, Flatten(), Residual((C,), C)), "layer 2, Residual.* cannot stand after"),
-        ((C, "relu", Flatten(), D), "layer 1 is 'relu': layers are those of kernels.layers"),
+        ((C, "relu", Flatten(), D), "layer 1 is 'relu': layers are those of kerneldistill.kernels.layers"),
         ((Conv(0.0), Flatten()), "W_std must be > 0"),
         ((C, Residual((A, Conv(b_std=-1.0))), Flatten()), "b_std >= 0"),
         ((A, Flatten(), D), "acts on the images themselves"),

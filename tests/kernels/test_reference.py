@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kernels.networks import fc_net
-from kernels.reference import integrated_dual, reference_kernel
+from kerneldistill.kernels.networks import fc_net
 from tests.helpers.kernels import both_kernels, images
 from tests.helpers.networks import CASES
+from tests.helpers.reference import integrated_dual, reference_kernel
 from tests.helpers.tolerance import FORWARD, assert_close
 
 

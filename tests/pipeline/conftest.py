@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
-from pipeline import DataConfig
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig
 
 
 @pytest.fixture(scope="session")

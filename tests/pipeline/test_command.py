@@ -2,7 +2,7 @@
 
 import shutil
 
-from distill.cli import USER_MISTAKE, main
+from kerneldistill.cli.main import USER_MISTAKE, main
 
 
 def test_verify_says_all_is_well(prepared_digits, capsys):

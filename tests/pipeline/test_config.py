@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import DataConfig, DataError
+from kerneldistill.pipeline import DataConfig, DataError
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from etils import epath
 
-import pipeline
-from pipeline import DataError
-from pipeline.load import verify
-from pipeline.manifest import Manifest, _digest
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataError
+from kerneldistill.pipeline.load import verify
+from kerneldistill.pipeline.storage.manifest import Manifest, _digest
 
 
 def test_everything_comes_back(prepared_digits):

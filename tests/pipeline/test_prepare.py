@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import pipeline
-from pipeline import DataConfig, DataError
-from pipeline.verify import problems
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig, DataError
+from kerneldistill.pipeline.verify import problems
 from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from etils import epath
 
-import pipeline
-from pipeline import DataConfig, DataError
-from pipeline.manifest import Manifest
-from pipeline.sources import open_source
-from pipeline.verify import problems
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig, DataError
+from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.verify import problems
 from tests.helpers.bucket import Bucket, bucket
 from tests.helpers.tiny_tfds import examples, picture, write_tfds
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
-from pipeline import DataConfig
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig
 from tests.helpers.killer import config
 from tests.helpers.tiny_tfds import examples, write_tfds
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from etils import epath
 
-import pipeline
-from pipeline import DataConfig, DataError, Whitener
-from pipeline.files import sha256
-from pipeline.load import load
-from pipeline.manifest import WHITENER, Manifest
-from pipeline.shard import ShardImages, read_shard, write_shard
-from pipeline.statistics import Statistics
-from pipeline.verify import problems
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig, DataError, Whitener
+from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.storage.files import sha256
+from kerneldistill.pipeline.storage.manifest import WHITENER, Manifest
+from kerneldistill.pipeline.storage.shard import ShardImages, read_shard, write_shard
+from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.verify import problems
 
 
 def _rewrite(folder, **changes) -> None:

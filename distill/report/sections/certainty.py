@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill.faults import NumericalFault
-from distill.predictions import Prediction, confidence, nngp_posterior, ntk_ensemble
-from distill.report.charts import Line, Scales, line_chart
-from distill.report.document import Beside, Block, Missing, Paragraph, Section, Strip, Table, Tile
-from distill.report.fit import Fit, fit_of
-from distill.report.numbers import percent
-from distill.report.sections.common import missing, named, test_note
-from distill.report.subject import Subject, held
+from kerneldistill.algorithms.numerical_error import NumericalFault
+from kerneldistill.evaluation.infinite_width import Prediction, confidence, nngp_posterior, ntk_ensemble
+from kerneldistill.report.charts import Line, Scales, line_chart
+from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Section, Strip, Table, Tile
+from kerneldistill.report.number_format import percent
+from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.sections.common import missing, named, test_note
+from kerneldistill.report.subject import Subject, held
 
 SHOWN = 10
 BINS = 10

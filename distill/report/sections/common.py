@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from distill.config import KernelConfig
-from distill.report.charts import Line
-from distill.report.document import Missing
-from distill.report.fit import Fit, fit_of, fit_of_start
-from distill.report.subject import Absent, Subject, held
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.report.charts import Line
+from kerneldistill.report.document import Missing
+from kerneldistill.report.regression import Fit, fit_of, fit_of_start
+from kerneldistill.report.subject import Absent, Subject, held
 
 LABELS = {"fixed": "one-hot", "learned": "learned", "label_solve": "solved for"}
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill.report.document import Beside, Block, Confusion, Section, Table
-from distill.report.fit import Fit, fit_of
-from distill.report.numbers import percent
-from distill.report.sections.common import missing, named, test_note
-from distill.report.subject import Subject, held
+from kerneldistill.report.document import Beside, Block, Confusion, Section, Table
+from kerneldistill.report.number_format import percent
+from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.sections.common import missing, named, test_note
+from kerneldistill.report.subject import Subject, held
 
 # A matrix of more classes cannot be read; its largest entries can.
 MATRIX_CLASSES = 20

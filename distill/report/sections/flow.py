@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill.report.charts import Scales, line_chart
-from distill.report.document import Beside, Block, Paragraph, Section
-from distill.report.fit import Fit
-from distill.report.sections.common import both_lines, missing, test_note
-from distill.report.subject import Subject
+from kerneldistill.report.charts import Scales, line_chart
+from kerneldistill.report.document import Beside, Block, Paragraph, Section
+from kerneldistill.report.regression import Fit
+from kerneldistill.report.sections.common import both_lines, missing, test_note
+from kerneldistill.report.subject import Subject
 
 TIMES = 60
 

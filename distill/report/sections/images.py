@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from distill.report.document import Block, Section, Sheet
-from distill.report.numbers import plural
-from distill.report.sections.common import missing, named
-from distill.report.subject import LearnedSet, Subject, held
-from distill.sheet import ROWS, SheetContents
+from kerneldistill.bundle.contact_sheet import ROWS, SheetContents
+from kerneldistill.report.document import Block, Section, Sheet
+from kerneldistill.report.number_format import plural
+from kerneldistill.report.sections.common import missing, named
+from kerneldistill.report.subject import LearnedSet, Subject, held
 
 
 def images(subjects: Sequence[Subject]) -> Section:

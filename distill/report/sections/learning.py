@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill.console import duration
-from distill.metrics import Record
-from distill.report.charts import Line, Scales, line_chart
-from distill.report.document import Beside, Block, Chart, Paragraph, Section
-from distill.report.numbers import plural
-from distill.report.sections.common import missing, named
-from distill.report.subject import Subject, held
+from kerneldistill.report.charts import Line, Scales, line_chart
+from kerneldistill.report.document import Beside, Block, Chart, Paragraph, Section
+from kerneldistill.report.number_format import plural
+from kerneldistill.report.sections.common import missing, named
+from kerneldistill.report.subject import Subject, held
+from kerneldistill.runs.training.metrics import Record
+from kerneldistill.runtime.console import duration
 
 
 class Curve(NamedTuple):

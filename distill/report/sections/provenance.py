@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from distill.bundle_manifest import Origin
-from distill.config import Config
-from distill.environment import Environment
-from distill.report.document import Block, Listing, Paragraph, Section, Table
-from distill.report.numbers import NONE, percent
-from distill.report.sections.common import missing, named
-from distill.report.subject import Subject, held
-from distill.settings import config_to_toml, difference
+from kerneldistill.bundle.manifest import Origin
+from kerneldistill.config.schema import Config
+from kerneldistill.config.toml import config_to_toml, difference
+from kerneldistill.report.document import Block, Listing, Paragraph, Section, Table
+from kerneldistill.report.number_format import NONE, percent
+from kerneldistill.report.sections.common import missing, named
+from kerneldistill.report.subject import Subject, held
+from kerneldistill.runtime.environment import Environment
 
 
 def provenance(subjects: Sequence[Subject]) -> Section:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill.protocol_result import protocol_table
-from distill.report.document import Block, Missing, Section, Table
-from distill.report.numbers import NONE, percent, spread
-from distill.report.sections.common import missing, named
-from distill.report.subject import Subject, held
-from distill.results import Results
+from kerneldistill.evaluation.protocol_result import protocol_table
+from kerneldistill.report.document import Block, Missing, Section, Table
+from kerneldistill.report.number_format import NONE, percent, spread
+from kerneldistill.report.sections.common import missing, named
+from kerneldistill.report.subject import Subject, held
+from kerneldistill.runs.results import Results
 
 _PROTOCOLS = (
     "test accuracy of networks fitted to the set by named protocols, mean and deviation of the seeds. IOR: points over "

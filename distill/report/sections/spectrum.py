@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill.dimension import LEAST_POINTS, LEVEL, Dimension, intrinsic_dimension
-from distill.report.charts import Scales, line_chart
-from distill.report.document import Beside, Block, Missing, Paragraph, Section, Table
-from distill.report.fit import Fit, fit_of
-from distill.report.numbers import NONE
-from distill.report.sections.common import both_lines, missing, named, test_note
-from distill.report.subject import Subject, held
+from kerneldistill.report.charts import Scales, line_chart
+from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Section, Table
+from kerneldistill.report.intrinsic_dimension import LEAST_POINTS, LEVEL, Dimension, intrinsic_dimension
+from kerneldistill.report.number_format import NONE
+from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.sections.common import both_lines, missing, named, test_note
+from kerneldistill.report.subject import Subject, held
 
 BANDS = 5
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill.report.document import Block, Section, Stat, Stats, Table
-from distill.report.numbers import NONE, percent, plural, points, spread
-from distill.report.sections.common import LABELS, kernel_name
-from distill.report.subject import Absent, Subject, held
-from distill.results import Results
+from kerneldistill.report.document import Block, Section, Stat, Stats, Table
+from kerneldistill.report.number_format import NONE, percent, plural, points, spread
+from kerneldistill.report.sections.common import LABELS, kernel_name
+from kerneldistill.report.subject import Absent, Subject, held
+from kerneldistill.runs.results import Results
 
 
 def title_of(subjects: Sequence[Subject]) -> str:

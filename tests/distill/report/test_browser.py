@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distill.report.html import html
-from distill.report.palette import PAPER, series
-from distill.report.report import compose
+from kerneldistill.report.html import html
+from kerneldistill.report.palette import PAPER, series
+from kerneldistill.report.report import compose
 from tests.helpers.reports import make_subject
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

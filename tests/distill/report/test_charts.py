@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from distill.report.charts import Line, Scales, line_chart, power
-from distill.report.palette import TONES, series, themed
+from kerneldistill.report.charts import Line, Scales, line_chart, power
+from kerneldistill.report.palette import TONES, series, themed
 
 X = np.arange(1.0, 30)
 SCALES = Scales("step", "loss")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from distill.report.html import html
-from distill.report.report import compose
-from distill.report.subject import Absent
+from kerneldistill.report.html import html
+from kerneldistill.report.report import compose
+from kerneldistill.report.subject import Absent
 from tests.helpers.pages import Page
 from tests.helpers.reports import make_subject
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from distill.report.document import Document, Listing, Section, Table
-from distill.report.markdown import Markdown, escaped
-from distill.report.report import compose
+from kerneldistill.report.document import Document, Listing, Section, Table
+from kerneldistill.report.markdown import Markdown, escaped
+from kerneldistill.report.report import compose
 from tests.helpers.reports import make_subject
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import distill.report.measure
-from distill import cli
-from distill.bundle import write_bundle
-from distill.bundle_manifest import Evidence, Origin
-from distill.bundle_read import NO_START
-from distill.errors import UserError
-from distill.metrics import MetricsLog
-from distill.outcome import Outcome
-from distill.report.fit import fit_of, fit_of_start
-from distill.report.html import html
-from distill.report.report import compose, default_out, subject_of, write_report
-from distill.report.subject import Absent, check_folder, named_apart, subject_of_bundle, subject_of_run
-from distill.rundir import RunDir
-from distill.settings import config_to_toml
+import kerneldistill.report.compute_kernels
+from kerneldistill.bundle.manifest import Evidence, Origin
+from kerneldistill.bundle.reader import NO_START
+from kerneldistill.bundle.writer import write_bundle
+from kerneldistill.cli import main as cli
+from kerneldistill.config.toml import config_to_toml
+from kerneldistill.errors import UserError
+from kerneldistill.report.html import html
+from kerneldistill.report.regression import fit_of, fit_of_start
+from kerneldistill.report.report import compose, default_out, subject_of, write_report
+from kerneldistill.report.subject import Absent, check_folder, named_apart, subject_of_bundle, subject_of_run
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.training.metrics import MetricsLog
 from tests.helpers.bundles import make_contents
 from tests.helpers.pages import Page
 from tests.helpers.reports import make_on_test, make_results, make_subject
@@ -45,7 +45,7 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_report_of_a_run_is_quick_the_second_time(
     own: RunDir, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distill.devices.setup", lambda: None)  # this process has set up jax
+    monkeypatch.setattr("kerneldistill.runtime.devices.setup", lambda: None)  # this process has set up jax
     assert cli.main(["report", str(own.path)]) == 0
     out = own.path / "report" / "report.html"
     assert str(out) in capsys.readouterr().err
@@ -64,7 +64,7 @@ def test_a_report_of_a_run_is_quick_the_second_time(
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(distill.report.measure, "measure", never)
+    monkeypatch.setattr(kerneldistill.report.compute_kernels, "measure", never)
     shutil.rmtree(own.checkpoints)
     assert cli.main(["report", str(own.path)]) == 0
     assert out.read_text(encoding="utf-8") == first
@@ -75,7 +75,7 @@ def test_a_report_of_a_run_is_quick_the_second_time(
 def test_without_test_images_no_kernel_is_computed(
     own: RunDir, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distill.report.measure, "measure", None)
+    monkeypatch.setattr(kerneldistill.report.compute_kernels, "measure", None)
     out = tmp_path / "both.html"
     assert cli.main(["report", str(own.path), str(bundle), "--out", str(out), "--test-images", "0"]) == 0
     page = Page(out.read_text(encoding="utf-8"))
@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
 def test_a_kernel_that_cannot_be_inverted_is_told(own: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(Outcome.load(own.outcome_file).init_indices)
     singular = replace(make_on_test(), ntk_ss=-np.eye(size))
-    monkeypatch.setattr("distill.report.report.kept", lambda *_: singular)
+    monkeypatch.setattr("kerneldistill.report.report.kept", lambda *_: singular)
     subject = subject_of(own.path, 10)
     assert "eigenvalue" in subject.on_test.reason
 

@@ -5,11 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from distill.krr import Regression
-from distill.predictions import Prediction
-from distill.report.document import Beside, Chart, Confusion, Missing, Paragraph, Section, Sheet, Stats, Strip, Table
-from distill.report.fit import fault_of, fit_of, fit_of_start
-from distill.report.sections.certainty import (
+from kerneldistill.algorithms.krr import Regression
+from kerneldistill.evaluation.infinite_width import Prediction
+from kerneldistill.report.document import (
+    Beside,
+    Chart,
+    Confusion,
+    Missing,
+    Paragraph,
+    Section,
+    Sheet,
+    Stats,
+    Strip,
+    Table,
+)
+from kerneldistill.report.regression import fault_of, fit_of, fit_of_start
+from kerneldistill.report.sections.certainty import (
     Predictor,
     calibration,
     calibration_error,
@@ -17,15 +28,15 @@ from distill.report.sections.certainty import (
     error_by_deviation,
     predictors,
 )
-from distill.report.sections.confusion import confusion, confusion_counts
-from distill.report.sections.flow import accuracy_in_time, flow, mse_in_time
-from distill.report.sections.images import images
-from distill.report.sections.learning import learning
-from distill.report.sections.provenance import provenance
-from distill.report.sections.scores import scores
-from distill.report.sections.spectrum import band_accuracies, bands, eigenvalues, spectrum
-from distill.report.sections.summary import lead_of, summary, title_of
-from distill.report.subject import Absent
+from kerneldistill.report.sections.confusion import confusion, confusion_counts
+from kerneldistill.report.sections.flow import accuracy_in_time, flow, mse_in_time
+from kerneldistill.report.sections.images import images
+from kerneldistill.report.sections.learning import learning
+from kerneldistill.report.sections.provenance import provenance
+from kerneldistill.report.sections.scores import scores
+from kerneldistill.report.sections.spectrum import band_accuracies, bands, eigenvalues, spectrum
+from kerneldistill.report.sections.summary import lead_of, summary, title_of
+from kerneldistill.report.subject import Absent
 from tests.helpers.reports import NAMES, S, T, make_on_test, make_results, make_subject
 
 SUBJECT = make_subject()
@@ -67,7 +78,7 @@ def test_confusion_counts_every_image_once() -> None:
 
 
 def test_confusion_of_many_classes_is_a_list_of_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill.report.sections.confusion.MATRIX_CLASSES", 2)
+    monkeypatch.setattr("kerneldistill.report.sections.confusion.MATRIX_CLASSES", 2)
     (table,) = blocks(confusion([SUBJECT]), Table)
     counts = confusion_counts(fit_of(SUBJECT))
     first = table.rows[0]

@@ -1,0 +1,132 @@
+"""Random changes of images that keep their class: those of DSA (Zhao & Bilen 2021, 2102.08259), in JAX.
+
+Independent for each image, or one draw for all of a batch ("siamese"). Every change is differentiable in the pixels.
+Strengths are in units of channel-standardised pixels, as DSA's are.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.scipy.ndimage import map_coordinates
+
+from kerneldistill.config.schema import AugmentationName, StrengthConfig
+
+DSA = StrengthConfig()
+
+
+@partial(jax.jit, static_argnames=("names", "strengths", "shared", "single"))
+def augment(
+    key: Array,
+    images: Array,
+    names: tuple[AugmentationName, ...],
+    strengths: StrengthConfig = DSA,
+    *,
+    shared: bool = False,
+    single: bool = False,
+    first: int | Array = 0,
+) -> Array:
+    """Augments `images` [n, h, w, c]; the same arguments give the same images.
+
+    Example:
+      augment(jax.random.key(0), images, ("color", "crop", "cutout", "flip", "scale", "rotate"), shared=True)
+
+    Args:
+      key: of the draw.
+      images: floating, channel-standardised.
+      names: what is done, in this order.
+      strengths: of each.
+      shared: one draw for all images, instead of one for each.
+      single: only one of the names, drawn for the batch (DSA's mode "S"; without it, mode "M").
+      first: number of the first image: a batch given in parts under one key, each with its `first`, is augmented as
+        if given whole.
+
+    Returns:
+      [n, h, w, c] of the same dtype.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    if unknown := sorted(set(names) - set(AUGMENTATIONS)):
+        raise ValueError(f"unknown augmentation {unknown[0]!r}; known: {', '.join(AUGMENTATIONS)}")
+    if not names:
+        return images
+    chooser, key = jax.random.split(key)
+    numbers = jnp.uint32(first) + jnp.arange(len(images), dtype=jnp.uint32)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.zeros_like(numbers) if shared else numbers)
+    changes = [jax.vmap(partial(AUGMENTATIONS[name], strengths)) for name in names]
+    if single:
+        return lax.switch(jax.random.randint(chooser, (), 0, len(changes)), changes, keys, images)
+    for i, change in enumerate(changes):
+        images = change(jax.vmap(jax.random.fold_in, (0, None))(keys, i), images)
+    return images
+
+
+def _color(strengths: StrengthConfig, key: Array, image: Array) -> Array:
+    """Brightness, saturation, contrast: x + b;  x_gray + f (x - x_gray);  mean + g (x - mean)."""
+    b, f, g = jax.random.uniform(key, (3,), image.dtype)
+    image = image + (b - 0.5) * strengths.brightness
+    gray = jnp.mean(image, axis=2, keepdims=True)
+    image = gray + f * strengths.saturation * (image - gray)
+    mean = jnp.mean(image)
+    return mean + (g + strengths.contrast) * (image - mean)
+
+
+def _crop(strengths: StrengthConfig, key: Array, image: Array) -> Array:
+    """Shifts by whole pixels; zeros come in."""
+    most = tuple(_part(size, strengths.crop) for size in image.shape[:2])
+    starts = jax.random.randint(key, (2,), 0, 2 * jnp.array(most) + 1)
+    padded = jnp.pad(image, (*((shift, shift) for shift in most), (0, 0)))
+    return lax.dynamic_slice(padded, (*starts, jnp.zeros_like(starts[0])), image.shape)
+
+
+def _cutout(strengths: StrengthConfig, key: Array, image: Array) -> Array:
+    """A rectangle of zeros, centred anywhere in the image, which cuts it off."""
+    inside = []
+    for size, own in zip(image.shape[:2], jax.random.split(key), strict=True):
+        side = _part(size, strengths.cutout)
+        start = jax.random.randint(own, (), 0, size + 1 - side % 2) - side // 2
+        pixels = jnp.arange(size)
+        inside.append((pixels >= start) & (pixels < start + side))
+    return jnp.where((inside[0][:, None] & inside[1][None])[:, :, None], jnp.zeros_like(image), image)
+
+
+def _flip(strengths: StrengthConfig, key: Array, image: Array) -> Array:
+    """Mirrors left to right."""
+    return jnp.where(jax.random.bernoulli(key, strengths.flip), image[:, ::-1], image)
+
+
+def _rotate(strengths: StrengthConfig, key: Array, image: Array) -> Array:
+    """Turns around the centre."""
+    most = strengths.rotate * jnp.pi / 180
+    angle = jax.random.uniform(key, (), image.dtype, -most, most)
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    return _sampled(image, jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])]))
+
+
+def _scale(strengths: StrengthConfig, key: Array, image: Array) -> Array:
+    """Stretches height and width around the centre."""
+    return _sampled(image, jnp.diag(jax.random.uniform(key, (2,), image.dtype, 1 / strengths.scale, strengths.scale)))
+
+
+# By DSA's names.
+AUGMENTATIONS: MappingProxyType[str, Callable[[StrengthConfig, Array, Array], Array]] = MappingProxyType(
+    {"color": _color, "crop": _crop, "cutout": _cutout, "flip": _flip, "rotate": _rotate, "scale": _scale}
+)
+
+
+def _part(size: int, part: float) -> int:
+    """A part of a side in whole pixels, rounded as DSA does."""
+    return int(size * part + 0.5)
+
+
+def _sampled(image: Array, matrix: Array) -> Array:
+    """The image at matrix (p - centre) + centre for every pixel p, linearly between pixels, zeros beyond the border."""
+    height, width, channels = image.shape
+    centre = jnp.array([(height - 1) / 2, (width - 1) / 2], image.dtype)[:, None, None]
+    grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")).astype(image.dtype)
+    y, x = jnp.einsum("ij,jhw->ihw", matrix, grid - centre, precision=lax.Precision.HIGHEST) + centre
+    return jnp.stack([map_coordinates(image[:, :, c], [y, x], order=1) for c in range(channels)], axis=2)

@@ -1,0 +1,149 @@
+"""The gradient of the regression's loss by the support, in one pass over the targets.
+
+alpha = (k_ss + ridge I)^-1 y_s does not depend on the targets, so the loss is a sum over them. For each chunk c:
+predict, take R_c = dl/dP_c, pull the kernel's cotangent R_c alpha^T back through the chunk's tiles at once, and add
+G += k_cs^T R_c = dL/dalpha. After the last chunk G gives the gradient by the labels and by k_ss. Every chunk is
+visited once and memory is one chunk, whatever the number of targets. (The scheme of 2107.13034, app. B, computes all
+blocks, then all again.)
+
+The kernel's blocks come to the host, where the regression is; the gradient stays on the devices, each of which adds up
+its own part, and they exchange it once, after the last chunk (`kernels.engine` counts the bytes). Where several
+processes work as one, each goes through its own part of the targets; see `runtime.distributed`.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from kerneldistill.algorithms.krr import Regression
+from kerneldistill.algorithms.losses import LossFunction
+from kerneldistill.algorithms.support import Support
+from kerneldistill.algorithms.targets import Chunk
+from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.gram import whole
+from kerneldistill.runtime.distributed import collectives
+from kerneldistill.runtime.signals import Watch
+
+
+class Gradient(NamedTuple):
+    """A loss and its gradient.
+
+    loss: mean over its terms
+    images: [s, h, w, c] gradient by the support's pixels, in the dtype of the kernel
+    labels: float64 [s, k] gradient by the support's labels
+    log_temperature: gradient by the logarithm of the loss's temperature; 0 where it has none
+    regression: whose loss it is
+    """
+
+    loss: float
+    images: np.ndarray
+    labels: np.ndarray
+    log_temperature: float
+    regression: Regression
+
+
+def loss_and_gradient(
+    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch = iter
+) -> Gradient:
+    """Differentiates the mean of `loss` over all targets of `chunks` by the support and the loss's temperature.
+
+    watch: sees every chunk, of targets and of the support itself, before it is worked on
+
+    Raises:
+      NumericalFault: the kernel of the support cannot be inverted.
+    """
+    return collectives.together(_loss_and_gradient, engine, support, chunks, ridge, loss, watch=watch)
+
+
+def _loss_and_gradient(
+    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch
+) -> Gradient:
+    size = len(support.images)
+    collectives.piece("gradient", size)
+    rows, itself = engine.rows(support.images), columns_of_support(engine, support.images)
+    regression = Regression(kernel_of_support(engine, rows, watch), ridge)
+    alpha = collectives.from_writer(lambda: regression.solve(support.labels))
+
+    total, count, g_log_temperature = 0.0, 0, 0.0
+    g_alpha = np.zeros_like(alpha)
+    g_rows: Features | None = None
+    for chunk in collectives.in_step(watch(chunks)):
+        collectives.piece("gradient of a chunk", size, len(chunk.features))
+        kernel, saved = engine.block_saving(rows, chunk.features)
+        k_st = _on_host(kernel, len(chunk.labels))
+        found = loss(k_st.T @ alpha, chunk.labels)
+        residual = found.by_predictions
+        total, count = total + found.total, count + found.terms
+        g_log_temperature += found.by_log_temperature
+        g_alpha += k_st @ residual
+        g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows, saved)
+        del kernel, saved  # before those of the next chunk are made
+
+    g_alpha, total, count, g_log_temperature = collectives.total((g_alpha, total, count, g_log_temperature))
+    g_kernel, g_labels = collectives.from_writer(lambda: regression.pull_back(alpha, g_alpha))
+    g_rows = _pull_back_support(engine, rows, itself, g_kernel, g_rows, watch)
+    g_images = collectives.total(np.asarray(engine.pull_back_rows(support.images, g_rows)))
+    images = g_images / count
+    return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
+
+
+def kernel_of(engine: Engine, rows: Features, cols: Features, count: int) -> np.ndarray:
+    """The kernel [s, count] in float64 on the host, without the columns that are padding."""
+    return _on_host(engine.block(rows, cols), count)
+
+
+def _on_host(kernel: jax.Array, count: int) -> np.ndarray:
+    return np.asarray(kernel)[:, :count].astype(np.float64)
+
+
+class OwnColumns(NamedTuple):
+    """The columns of k_ss that are this process's; all of them if it is alone.
+
+    share: which
+    size: columns of a chunk
+    chunks: features of their images, padded to what every process has and to whole chunks
+    """
+
+    share: collectives.Share
+    size: int
+    chunks: tuple[Features, ...]
+
+
+def columns_of_support(engine: Engine, images: np.ndarray) -> OwnColumns:
+    """A support's images [s, h, w, c] as the columns of its own kernel, in chunks as those of targets."""
+    share = collectives.share(len(images))
+    own = images[share.start : share.stop] if share.start < share.stop else images[-1:]
+    size = min(share.each, engine.chunk(share.each, len(images)))
+    padded = filled(own, -(-share.each // size) * size)
+    chunks = tuple(engine.columns(padded[start : start + size]) for start in range(0, len(padded), size))
+    return OwnColumns(share, size, chunks)
+
+
+def kernel_of_support(engine: Engine, rows: Features, watch: Watch = iter) -> np.ndarray:
+    """k_ss [s, s] in float64 on the host, symmetric to the last bit: every pair of images is computed once."""
+    size = len(rows)
+    share = collectives.share(size)
+    step = engine.chunk(share.each, size // 2 + 1)
+    indices = np.arange(share.start, share.start + -(-share.each // step) * step) % size
+    parts = collectives.in_step(watch(np.split(indices, len(indices) // step)))
+    own = np.concatenate([np.asarray(engine.half_block(rows, part)) for part in parts])[: share.each]
+    return whole(np.concatenate(collectives.gather(own))[:size]).astype(np.float64)
+
+
+def _pull_back_support(
+    engine: Engine, rows: Features, itself: OwnColumns, g_kernel: np.ndarray, onto: Features | None, watch: Watch
+) -> Features:
+    """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
+
+    k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both. Every
+    entry is needed for that: of half of them columns would have to be differentiated as well, which costs as much.
+    """
+    own = (g_kernel + g_kernel.T)[:, itself.share.start : itself.share.stop]
+    for number, chunk in enumerate(collectives.in_step(watch(itself.chunks))):
+        cotangent = own[:, number * itself.size : (number + 1) * itself.size]
+        onto = jax.block_until_ready(engine.pullback(rows, chunk, cotangent, onto))
+    return onto

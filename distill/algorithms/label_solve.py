@@ -1,0 +1,70 @@
+"""Label Solve: the best labels for given images, in closed form over the whole train set.
+
+y_s* = argmin over y of || A y - y_t ||,  A = k_ts (k_ss + ridge I)^-1,  the least-norm one (2107.13034, eq. 2).
+A is never whole in memory: the triangle R of [A | y_t] is updated chunk by chunk (a sequential TSQR), which is as
+stable as one QR of it all; normal equations would square the condition number. Where several processes work as one,
+each has the triangle of its part of the targets, and the triangle of these triangles is that of the whole.
+"""
+
+import numpy as np
+from scipy import linalg
+
+from kerneldistill.algorithms.gradient import kernel_of
+from kerneldistill.algorithms.krr import Regression
+from kerneldistill.algorithms.scoring import regression_of
+from kerneldistill.algorithms.support import Support, regressed
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.runtime.distributed import collectives
+from kerneldistill.runtime.signals import Watch
+
+# Targets whose rows of A are held at a time, several times over: with 500 images, 16 MB.
+_PIECE = 4096
+
+
+def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, flip: bool = False) -> Support:
+    """Solves for the labels of `images` [s, h, w, c] that predict `targets` best.
+
+    flip: the regression is from the mirror images, too, which have the same labels
+
+    Raises:
+      UserError: the kernel of the images cannot be inverted.
+    """
+    source = regressed(Support(images, np.zeros((len(images), 0))), flip).images
+    return Support(images, collectives.together(_label_solve, engine, source, targets, ridge, len(images)))
+
+
+def _label_solve(
+    engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int, watch: Watch
+) -> np.ndarray:
+    """The labels [size, k] that image i shares with image size + i, if there is one."""
+    num_classes = targets.labels.shape[1]
+    collectives.piece("labels", len(images))
+    rows = engine.rows(images)
+    unsolved = regression_of(engine, rows, ridge, watch)
+    regression = collectives.from_writer(lambda: _factored(unsolved))
+    triangle = np.zeros((size + num_classes, size + num_classes))
+    for chunk in collectives.in_step(watch(targets.chunks(len(images)))):
+        collectives.piece("labels from a chunk", len(images), len(chunk.features))
+        k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
+        for start in range(0, len(chunk.labels), _PIECE):
+            piece = slice(start, start + _PIECE)
+            design = regression.solve(k_st[:, piece]).T
+            shared = design.reshape(len(design), -1, size).sum(1)
+            triangle = _triangle(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
+    triangle = _triangle(*collectives.gather(triangle))
+    # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
+    # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
+    return linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
+
+
+def _factored(regression: Regression) -> Regression:
+    """The same, its kernel known to be invertible, and factored once for all processes."""
+    regression.solve(np.zeros(len(regression.k_ss)))
+    return regression
+
+
+def _triangle(*parts: np.ndarray) -> np.ndarray:
+    """The triangle R [n, n] of parts [t_i, n] of a matrix, one under the other, at least n rows in all."""
+    whole = np.concatenate(parts)
+    return linalg.qr(whole, mode="r")[0][: whole.shape[1]]

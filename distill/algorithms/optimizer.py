@@ -1,0 +1,86 @@
+"""The optimiser of what is learned: images, labels, temperature, each with its own learning rate and one schedule."""
+
+from typing import NamedTuple
+
+import numpy as np
+import optax
+
+from kerneldistill.config.schema import Config, OptimConfig, ScheduleConfig
+
+
+class Parameters(NamedTuple):
+    """What is learned, or something for each part of it; None for what is not learned.
+
+    images: [s, h, w, c] whitened pixels
+    labels: float64 [s, k]
+    log_temperature: float64 [], of the loss
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    log_temperature: np.ndarray | None
+
+
+def optimiser(config: Config) -> optax.GradientTransformation:
+    """The optimiser of a run's `Parameters`."""
+    optim = config.optim
+    label_rate = optim.learning_rate if optim.label_learning_rate is None else optim.label_learning_rate
+    each = {
+        "images": _clipped(optim, _named(optim, _rate(optim, optim.learning_rate))),
+        "labels": _clipped(optim, _named(optim, _rate(optim, label_rate))),
+        # A single number: norms and decays of arrays do not suit it.
+        "log_temperature": optax.adam(_rate(optim, optim.temperature_learning_rate)),
+    }
+    labels = "labels" if config.support.learn_labels else None
+    return optax.multi_transform(each, Parameters("images", labels, "log_temperature" if tempered(config) else None))
+
+
+def tempered(config: Config) -> bool:
+    """Whether a temperature is learned."""
+    return config.loss.name == "cross_entropy" and config.loss.learn_temperature
+
+
+def schedule(config: ScheduleConfig, steps: int) -> optax.Schedule:
+    """The factor of all learning rates as a function of the step, counted from 0, of `steps`."""
+    rest = max(1, steps - config.warmup)
+    match config.name:
+        case "constant":
+            after = optax.constant_schedule(1.0)
+        case "cosine":
+            after = optax.cosine_decay_schedule(1.0, rest, alpha=config.end)
+        case "linear":
+            after = optax.linear_schedule(1.0, config.end, rest)
+        case "piecewise":
+            drops = {at - config.warmup: config.drop for at in config.at}
+            after = optax.piecewise_constant_schedule(1.0, drops)
+    if not config.warmup:
+        return after
+    return optax.join_schedules([optax.linear_schedule(0.0, 1.0, config.warmup), after], [config.warmup])
+
+
+def _rate(optim: OptimConfig, rate: float) -> float | optax.Schedule:
+    if optim.schedule.name == "constant" and not optim.schedule.warmup:
+        return rate
+    factor = schedule(optim.schedule, optim.steps)
+    return lambda step: rate * factor(step)
+
+
+def _named(optim: OptimConfig, rate: float | optax.Schedule) -> optax.GradientTransformation:
+    adaptive = {"b1": optim.momentum, "b2": optim.second_momentum}
+    if optim.epsilon is not None:
+        adaptive["eps"] = optim.epsilon
+    match optim.name:
+        case "adam":
+            return optax.adam(rate, **adaptive)
+        case "adamw":
+            return optax.adamw(rate, **adaptive, weight_decay=optim.weight_decay)
+        case "adabelief":
+            return optax.adabelief(rate, **adaptive)
+        case "lamb":
+            return optax.lamb(rate, **adaptive, weight_decay=optim.weight_decay)
+        case "sgd":
+            return optax.sgd(rate, momentum=optim.momentum)
+
+
+def _clipped(optim: OptimConfig, inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    return inner if optim.clip is None else optax.chain(optax.clip_by_global_norm(optim.clip), inner)

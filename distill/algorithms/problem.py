@@ -1,0 +1,56 @@
+"""What the outer loop works on."""
+
+from typing import NamedTuple
+
+from kerneldistill.algorithms.step_kernels import Kernels, judges, kernels_of
+from kerneldistill.algorithms.support import Support
+from kerneldistill.algorithms.target_augmentation import Augmentation
+from kerneldistill.algorithms.targets import Change, Targets
+from kerneldistill.config.schema import Config
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.pipeline import Prepared
+
+
+class Problem(NamedTuple):
+    """What the outer loop works on.
+
+    config: of the run
+    engine: the kernel by which the set is judged on validation
+    start: the support at step 0
+    train: targets to learn from
+    validation: targets to choose by, columns of `engine`
+    kernels: by which each step learns; None: that of `train` in all
+    augmentation: of the targets of each step; None for none
+    """
+
+    config: Config
+    engine: Engine
+    start: Support
+    train: Targets
+    validation: Targets
+    kernels: Kernels | None = None
+    augmentation: Augmentation | None = None
+
+    def targets(self, step: int) -> Targets:
+        """The targets as columns of the kernel that a step, counted from 0, learns by."""
+        return self.train if self.kernels is None else self.kernels(step)
+
+    def change(self, step: int) -> Change | None:
+        """What a step does to its targets' images; None for nothing."""
+        return None if self.augmentation is None else self.augmentation.at(step)
+
+
+def problem_of(config: Config, data: Prepared, engine: Engine, start: Support) -> Problem:
+    """The problem of a run on prepared data; `engine` is of `config.kernel`.
+
+    Validation judges by `engine`, whichever kernels the steps draw: by it the set is tested, and a choice by another
+    would be a choice of another set. Under random features it judges by an estimate that is drawn once.
+    """
+    num_classes = len(data.manifest.class_names)
+    train = Targets(engine, data.train, num_classes)
+    judge = judges(config, train).engine
+    validation = Targets(judge, data.validation, num_classes)
+    augmentation = None
+    if config.augment.names:
+        augmentation = Augmentation.of(config.augment, data.whitener, data.train.images, config.seed)
+    return Problem(config, judge, start, train, validation, kernels_of(config, train), augmentation)

@@ -1,0 +1,290 @@
+"""Random features: the NNGP estimated by finite networks, at a cost linear in the images (RFAD, 2210.12067).
+
+    K(x, x') = W_std^2 E[phi(x) . phi(x')] / F + b_std^2
+             ~ sum over N networks of v(x) . v(x') + b_std^2,    v = W_std / sqrt(F N) phi(x)
+with phi(x) the F inputs of the last layer. The mean over networks is exact as F or N grow: the error falls as
+1 / sqrt(width N). There is no NTK of this kind: its features are as many as weights, and a product of them costs more
+than the exact kernel's entry.
+"""
+
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from math import prod
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.finite_width import FiniteNetwork, Params
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.validation import check_images
+
+# Multiplications in a chunk: a few seconds on two CPU cores, so that a host can stop in time.
+CHUNK_PRODUCTS = 1 << 37
+
+
+class Embedded(NamedTuple):
+    """Images as random features.
+
+    values: [n, d] whose products are the kernel, but for the last bias
+    """
+
+    values: Array
+
+    def __len__(self) -> int:  # images, not fields
+        return self.values.shape[0]
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """The programs of random features, compiled once for all draws.
+
+    network: the spec
+    image_shape: (h, w, c) of every image
+    dtype: of features and weights, float32 or float64
+    networks: N
+    width: channels of their hidden layers
+    devices: the mesh; all of this process by default
+    """
+
+    network: Network
+    image_shape: tuple[int, int, int]
+    dtype: np.dtype
+    networks: int
+    width: int
+    devices: tuple[jax.Device, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        if not self.devices:
+            object.__setattr__(self, "devices", tuple(jax.local_devices()))
+
+    def drawn(self, seed: int) -> "RandomFeatures":
+        """The features of networks drawn by `seed`, a whole number below 2^63."""
+        return RandomFeatures(self, seed, self._init(jax.random.key(seed)))
+
+    def __reduce__(self) -> tuple:
+        """Pickled without its devices and programs: there, those of that process, one for all copies."""
+        return _map_here, (self.network, self.image_shape, self.dtype, self.networks, self.width)
+
+    @cached_property
+    def finite(self) -> FiniteNetwork:
+        """One of the networks."""
+        return FiniteNetwork(self.network, self.image_shape, self.width, dtype=self.dtype)
+
+    @cached_property
+    def group(self) -> int:
+        """Images that are embedded at a time, the devices' together."""
+        pixels = 1 if self.network.fully_connected else prod(self.image_shape[:2])
+        inputs = sum(self.network.fan_ins(self.image_shape, self.width)[:-1])
+        each = CHUNK_PRODUCTS // (self.networks * self.width * inputs * pixels)
+        return len(self.devices) * max(1, each // len(self.devices))
+
+    @cached_property
+    def everywhere(self) -> NamedSharding:
+        """On every device."""
+        return NamedSharding(self._mesh, P())
+
+    @cached_property
+    def sharded(self) -> NamedSharding:
+        """Images divided among the devices."""
+        return NamedSharding(self._mesh, P("target"))
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return Mesh(np.array(self.devices), ("target",))
+
+    @cached_property
+    def _init(self):
+        keys = lambda key: jax.random.split(key, self.networks)  # noqa: E731
+        return jax.jit(lambda key: jax.vmap(self.finite.init)(keys(key)), out_shardings=self.everywhere)
+
+    def _values(self, params: Params, images: Array) -> Array:
+        """v of each image [n, h, w, c]: [n, d]. One network at a time; the backward pass computes it again."""
+        of_one = jax.checkpoint(lambda own: self.finite.embed(own, images))
+        phi = lax.map(of_one, params)
+        count, n, size = phi.shape
+        scale = self.network.layers[-1].W_std / np.sqrt(count * size)
+        return scale.astype(self.dtype) * jnp.moveaxis(phi, 0, 1).reshape(n, count * size)
+
+    def _sharded_jit(self, function, in_specs, out_specs, donate_argnums=()):
+        sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+        return jax.jit(sharded, donate_argnums=donate_argnums)
+
+    @cached_property
+    def embed(self):
+        """Of parameters and images divided among the devices."""
+        return self._sharded_jit(self._values, (P(), P("target")), P("target"))
+
+    @cached_property
+    def embed_pullback(self):
+        """Of parameters, images and a cotangent of their values: the gradient by the images."""
+
+        def back(params: Params, images: Array, cotangent: Array) -> Array:
+            return jax.vjp(partial(self._values, params), images)[1](cotangent)[0]
+
+        return self._sharded_jit(back, (P(), P("target"), P("target")), P("target"))
+
+    @cached_property
+    def gathered(self):
+        """Brings an array to every device."""
+        return jax.jit(lambda x: x, out_shardings=self.everywhere)
+
+    @cached_property
+    def block(self):
+        """Of rows everywhere and columns divided among the devices."""
+        bias = self.network.layers[-1].b_std ** 2
+
+        def of(rows: Array, cols: Array) -> Array:
+            return jnp.matmul(rows, cols.T, precision=lax.Precision.HIGHEST) + bias
+
+        return self._sharded_jit(of, (P(), P("target")), P(None, "target"))
+
+    @cached_property
+    def block_pullback(self):
+        """Adds cotangent [s, t] times columns to each device's part of the gradient by the rows' values."""
+
+        def added(cols: Array, cotangent: Array, onto: Array) -> Array:
+            return onto + jnp.matmul(cotangent, cols, precision=lax.Precision.HIGHEST)[None]
+
+        return self._sharded_jit(added, (P("target"), P(None, "target"), P("target")), P("target"), donate_argnums=2)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomFeatures:
+    """An estimate of a kernel, with the interface of `kerneldistill.kernels.engine.Engine`.
+
+    map: the programs
+    seed: by which they were drawn
+    params: of the N networks, stacked
+    """
+
+    map: FeatureMap
+    seed: int
+    params: Params
+
+    def __reduce__(self) -> tuple:
+        """Pickled as its seed: there, the same networks are drawn again."""
+        return FeatureMap.drawn, (self.map, self.seed)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the tiles."""
+        return self.map.dtype
+
+    @property
+    def network(self) -> Network:
+        """The spec."""
+        return self.map.network
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(h, w, c) of every image."""
+        return self.map.image_shape
+
+    @property
+    def devices(self) -> tuple[jax.Device, ...]:
+        """The mesh."""
+        return self.map.devices
+
+    def chunk(self, targets: int, rows: int) -> int:
+        """The even size of chunks of `targets` columns: what the host waits for at a time. Rows cost little."""
+        each = -(-targets // -(-targets // self.map.group))
+        return -(-each // len(self.devices)) * len(self.devices)
+
+    def rows(self, images: Array | np.ndarray) -> Embedded:
+        """Features of the support [s, h, w, c], on every device.
+
+        Raises:
+          ValueError: the images are not of this engine's shape and dtype, or not finite.
+        """
+        check_images(images, self.image_shape, self.dtype, "the support")
+        return Embedded(self.map.gathered(self._embedded(np.asarray(images)))[: len(images)])
+
+    def columns(self, images: Array | np.ndarray) -> Embedded:
+        """Features of images as columns, sharded; padded with copies to what the devices share evenly.
+
+        Raises:
+          ValueError: the images are not of this engine's shape and dtype, or not finite.
+        """
+        check_images(images, self.image_shape, self.dtype, "columns")
+        return Embedded(self._embedded(np.asarray(images)))
+
+    def stds(self, images: np.ndarray, padded_to: int) -> tuple[np.ndarray, ...]:
+        """Nothing can be kept: the networks are others at each step."""
+        return ()
+
+    def place(self, cols: Features) -> Embedded:
+        """Columns of images [t, h, w, c] on the host."""
+        return Embedded(self._embedded(np.asarray(cols.images)))
+
+    def block(self, rows: Embedded, cols: Embedded) -> Array:
+        """The estimate of the kernel [s, t], sharded by its columns."""
+        return self.map.block(rows.values, cols.values)
+
+    def half_block(self, images: Embedded, rows: np.ndarray) -> np.ndarray:
+        """As `Engine.half_block`: rows of one product, whose other half costs nothing worth sparing."""
+        count = len(images)
+        values = np.asarray(images.values)
+        even = filled(values, count + -count % len(self.devices))
+        kernel = np.asarray(self.map.block(images.values, jax.device_put(even, self.map.sharded)))[:, :count]
+        return np.take_along_axis(kernel[rows], (rows[:, None] + np.arange(count // 2 + 1)) % count, axis=1)
+
+    def block_saving(self, rows: Embedded, cols: Embedded) -> tuple[Array, tuple[()]]:
+        """The same: a product of values leaves nothing to keep."""
+        return self.block(rows, cols), ()
+
+    def pullback(
+        self,
+        rows: Embedded,
+        cols: Embedded,
+        cotangent: np.ndarray,
+        onto: Embedded | None = None,
+        saved: tuple[()] | None = None,
+    ) -> Embedded:
+        """Adds the gradient of sum(cotangent [s, t] * block) by the rows' values to the devices' parts `onto`."""
+        if onto is None:
+            shape = (len(self.devices), *rows.values.shape)
+            onto = Embedded(jnp.zeros(shape, self.dtype, device=self.map.sharded))
+        padding = len(cols) - cotangent.shape[1]
+        given = np.pad(cotangent, ((0, 0), (0, padding))).astype(self.dtype)
+        placed = jax.device_put(given, NamedSharding(self.map.sharded.mesh, P(None, "target")))
+        return Embedded(self.map.block_pullback(cols.values, placed, onto.values))
+
+    def pull_back_rows(self, images: Array | np.ndarray, parts: Embedded) -> np.ndarray:
+        """The gradient by the support's pixels [s, h, w, c], from what `pullback` added up."""
+        total = np.asarray(self.map.gathered(jnp.sum(parts.values, axis=0)))
+        images, found = np.asarray(images), []
+        size = self._part(len(images))
+        for start in range(0, len(images), size):
+            own, given = images[start : start + size], total[start : start + size]
+            padded = np.pad(given, ((0, size - len(given)), (0, 0)))
+            placed = (jax.device_put(x, self.map.sharded) for x in (filled(own, size), padded))
+            found.append(np.asarray(self.map.gathered(self.map.embed_pullback(self.params, *placed)))[: len(own)])
+        return np.concatenate(found)
+
+    def _embedded(self, images: np.ndarray) -> Array:
+        """Values of images, divided among the devices and padded to what they share evenly, in equal parts."""
+        size = self._part(len(images))
+        whole = filled(images, -(-len(images) // size) * size)
+        parts = [
+            self.map.embed(self.params, jax.device_put(whole[start : start + size], self.map.sharded))
+            for start in range(0, len(whole), size)
+        ]
+        return parts[0] if len(parts) == 1 else jax.device_put(jnp.concatenate(parts), self.map.sharded)
+
+    def _part(self, count: int) -> int:
+        return self.chunk(count, 1)
+
+
+@cache
+def _map_here(
+    network: Network, image_shape: tuple[int, int, int], dtype: np.dtype, networks: int, width: int
+) -> FeatureMap:
+    return FeatureMap(network, image_shape, dtype, networks, width)

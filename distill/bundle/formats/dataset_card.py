@@ -1,0 +1,49 @@
+"""The data set card of a Hugging Face folder: YAML in front, then a text for people."""
+
+from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.readme import LABELS, SPACES
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
+
+
+def card(exported: Exported) -> str:
+    """The README.md of a set."""
+    manifest, whitener = exported.bundle.manifest, exported.bundle.whitener
+    size, shape = len(exported.bundle.images), whitener.image_shape
+    category = next((name for most, name in _SIZES if size < most), "100K<n<1M")
+    measured = exported.bundle.results.get("learned", {})
+    accuracy = 100 * measured.get("accuracy", 0.0)
+    reached = f"Kernel ridge regression from it reaches {accuracy:.1f} % on test. " if measured else ""
+    return f"""---
+pretty_name: {manifest.dataset}, distilled to {size} images
+license: other
+license_name: that-of-the-source-data
+task_categories:
+- image-classification
+size_categories:
+- {category}
+tags:
+- dataset-distillation
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: data/train-*
+---
+
+# {manifest.dataset} {manifest.dataset_version}, distilled to {size} images
+
+{reached}Made by kerneldistill {manifest.code_version}.
+
+| column | what it is |
+|---|---|
+| `image` | the pixels, 8 bits a channel, clipped: to look at |
+| `label` | class of the largest label, in the order of the class names |
+| `whitened` | float32 {list(shape)} flattened: the image as it was learned. **Train on this** |
+| `soft_label` | float32 [{len(manifest.class_names)}], {LABELS[manifest.label_mode]} |
+
+`whitened` lives in the space `{whitener.kind}`: {SPACES[whitener.kind]}. Whiten your test images with `transform.npz`
+before you use them with it; images whitened in another way are another space.
+
+Licence of the source data: {manifest.licence}
+"""

@@ -1,0 +1,104 @@
+"""A folder that DD-Ranking can be run on: images.pt, labels.pt, lr.pt and a configuration.
+
+    images.pt     float32 NCHW, class-major, equally many of each class: it makes hard labels from that order itself
+    labels.pt     float32 [n, k] soft labels, of which its `sce` takes the softmax (mode S: one for each image)
+    lr.pt         the learning rate
+    config.yaml   LabelRobustScoreSoft(Config.from_file("config.yaml"))
+
+Its test images are normalised by constants in its code, or in kornia's ZCA with `use_zca: true`; it has no other
+whitening, so a set in KIP's is taken back to pixels first. (NUS-HPC-AI-Lab/DD-Ranking 0.2.0, demo_soft.py, configs/.)
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from kerneldistill.bundle.formats import mtt
+from kerneldistill.bundle.formats.export_source import Copy, Exported
+from kerneldistill.pipeline.storage.files import write_whole
+
+# Of DD-Ranking's soft-label metric, with the values of its own example for ConvNet-3 and CIFAR-10.
+_CONFIG = """\
+# LabelRobustScoreSoft(Config.from_file("config.yaml")).compute_metrics(
+#     image_tensor=torch.load("images.pt"), soft_labels=torch.load("labels.pt"), syn_lr=torch.load("lr.pt"))
+
+# real data
+dataset: {dataset}
+real_data_path: ./dataset/
+
+# synthetic data
+ipc: {per_class}
+im_size: [{height}, {width}]
+
+# agent model
+model_name: ConvNet-3
+stu_use_torchvision: false
+tea_use_torchvision: false
+teacher_dir: ./teacher_models
+teacher_model_names: [ConvNet-3]
+
+# data augmentation
+data_aug_func: dsa
+aug_params:
+  flip: 0.5
+  rotate: 15.0
+  saturation: 2.0
+  brightness: 1.0
+  contrast: 0.5
+  scale: 1.2
+  crop: 0.125
+  cutout: 0.5
+use_zca: {zca}
+use_aug_for_hard: true
+custom_train_trans: null
+custom_val_trans: null
+
+# soft labels
+soft_label_mode: S
+soft_label_criterion: sce
+loss_fn_kwargs:
+  temperature: 1.0
+  scale_loss: false
+
+# training
+optimizer: sgd
+lr_scheduler: step
+step_size: 500
+weight_decay: 0.0005
+momentum: 0.9
+num_eval: 5
+num_epochs: 1000
+default_lr: {rate}
+num_workers: 4
+device: cuda
+dist: false
+eval_full_data: false
+syn_batch_size: 256
+real_batch_size: 256
+random_data_path: ./random_data
+random_data_format: tensor
+save_path: ./results/scores.csv
+"""
+
+
+def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
+    """Writes the four files."""
+    config = _config(exported, exported.per_class("dd-ranking"))
+    rate = np.array(mtt.LEARNING_RATE, np.float32)
+    images = mtt.write_tensors(exported, folder, {"labels": exported.soft_labels, "lr": rate}, images="images")
+    write_whole(folder / "config.yaml", config.encode())
+    lost = exported.lost_space(exported.torch_space)
+    return (Copy("images.pt, labels.pt", mtt.read(images), exported.torch_space, lost),)
+
+
+def _config(exported: Exported, per_class: int) -> str:
+    height, width, _ = exported.bundle.whitener.image_shape
+    zca = exported.torch_space.kind == "kornia_zca"
+    return _CONFIG.format(
+        dataset=exported.foreign_name,
+        per_class=per_class,
+        height=height,
+        width=width,
+        zca=str(zca).lower(),
+        rate=mtt.LEARNING_RATE,
+    )

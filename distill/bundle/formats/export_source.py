@@ -1,0 +1,164 @@
+"""`Exported`: a bundle in every space that a format may want; what `write` of each format is given."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerneldistill.bundle.formats.foreign_set import ForeignSet
+from kerneldistill.bundle.formats.normalization import FOREIGN_NAMES, normalised
+from kerneldistill.bundle.reader import Bundle
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.load import Prepared
+from kerneldistill.pipeline.whitening.whitener import Whitener
+
+
+class Copy(NamedTuple):
+    """A way in which another program gets the set back from what was written.
+
+    what: the files or columns, in few words
+    read: what stands there, read again
+    space: pixels to the space that the images are in; for uint8 images, that which the program brings them to
+    lost: what the format cannot hold, in words; empty if nothing
+    """
+
+    what: str
+    read: ForeignSet
+    space: Whitener
+    lost: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle to be written; rows class-major, as in the bundle.
+
+    bundle: what was distilled
+    folder: of the bundle
+    prepared: the data it was distilled from, if they are at hand
+    kornia: whitener of kornia's ZCA of the same data, for programs that train there; None to normalise instead
+    shift_labels: whether soft labels get 1 / k back, so that centred one-hot ones become one-hot
+    """
+
+    bundle: Bundle
+    folder: Path
+    prepared: Prepared | None = None
+    kornia: Whitener | None = None
+    shift_labels: bool = False
+
+    def check(self) -> None:
+        """Checks what was given beside the bundle.
+
+        Raises:
+          UserError: the data are others than the bundle was distilled from, or the whitening is not kornia's.
+        """
+        there = self.bundle.manifest
+        if self.prepared is not None and self.prepared.manifest.fingerprint != there.fingerprint:
+            raise UserError(
+                f"the prepared data have fingerprint {self.prepared.manifest.fingerprint[:16]}, the bundle was "
+                f"distilled from {there.fingerprint[:16]}: give the folder that it was distilled from with --prepared"
+            )
+        if self.kornia is not None and self.kornia.kind != "kornia_zca":
+            raise UserError(
+                f"--kornia names data whitened by {self.kornia.kind}, allowed is kornia_zca: prepare the data with "
+                "--data.whiten kornia_zca"
+            )
+        if self.kornia is not None and tuple(self.kornia.image_shape) != tuple(self.bundle.whitener.image_shape):
+            raise UserError(f"--kornia names images of {self.kornia.image_shape}: give the data of {there.dataset}")
+
+    @property
+    def name(self) -> str:
+        """Of the data set, as TFDS has it."""
+        return self.bundle.manifest.dataset
+
+    @property
+    def foreign_name(self) -> str:
+        """Of the data set, as torchvision and DC have it."""
+        return FOREIGN_NAMES.get(self.name, self.name)
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """float32 [n, h, w, c] pixels, 0..255 and beyond."""
+        return self.bundle.whitener.invert(self.bundle.images)
+
+    @cached_property
+    def bytes(self) -> np.ndarray:
+        """uint8 [n, h, w, c] pixels, clipped to 0..255 and rounded."""
+        return np.clip(np.round(self.pixels), 0, 255).astype(np.uint8)
+
+    @cached_property
+    def normalised(self) -> Whitener:
+        """The space of torch's Normalize."""
+        return normalised(self.name, self.bundle.whitener, self.prepared)
+
+    @property
+    def torch_space(self) -> Whitener:
+        """What MTT and DD-Ranking train in: kornia's ZCA where there is one, else normalised."""
+        if self.bundle.whitener.kind == "kornia_zca":
+            return self.bundle.whitener
+        return self.kornia or self.normalised
+
+    def images_in(self, space: Whitener) -> np.ndarray:
+        """float32 [n, h, w, c] images in another space; as they are, if it is that of the bundle."""
+        return self.bundle.images if space is self.bundle.whitener else space.apply(self.pixels)
+
+    @property
+    def hard_labels(self) -> np.ndarray:
+        """int64 [n] class of the largest label."""
+        return self.bundle.labels.argmax(axis=1).astype(np.int64)
+
+    @property
+    def soft_labels(self) -> np.ndarray:
+        """float32 [n, k] labels, shifted if that was asked for."""
+        shift = 1 / self.bundle.labels.shape[1] if self.shift_labels else 0
+        return (self.bundle.labels + np.float32(shift)).astype(np.float32)
+
+    def per_class(self, needed_by: str) -> int:
+        """Images of each class.
+
+        Raises:
+          UserError: they are not equally many.
+        """
+        counts = np.bincount(self.hard_labels, minlength=self.bundle.labels.shape[1])
+        if len(set(counts.tolist())) > 1:
+            raise UserError(
+                f"{needed_by} needs equally many images of each class, there are {min(counts)} to {max(counts)}: "
+                "distil with a --support.size that the classes divide, or leave this format out"
+            )
+        if np.any(np.diff(self.hard_labels) < 0):
+            raise UserError(
+                f"{needed_by} needs images in the order of their classes, but the largest label of some is another "
+                "class than the one they began in: leave this format out"
+            )
+        return int(counts[0])
+
+    def lost_labels(self) -> str:
+        """What whole numbers lose of the labels, in words."""
+        return "" if self.bundle.manifest.label_mode == "fixed" else "labels are their largest class"
+
+    def lost_space(self, space: Whitener) -> str:
+        """What leaving the whitening of the bundle loses, in words."""
+        own = self.bundle.whitener
+        if own is space or (own.kind == space.kind and np.allclose(own.channel_std, space.channel_std)):
+            return ""
+        if not own.W.size and not space.W.size:
+            return "channels are scaled by other constants"
+        forgotten = ", and with it the scale of each image" if own.per_image_norm else ""
+        return f"{own.kind} is left for {space.kind}{forgotten}"
+
+
+def together(*lost: str) -> str:
+    """Several losses as one text."""
+    return "; ".join(filter(None, lost))
+
+
+def nchw(images: np.ndarray) -> np.ndarray:
+    """[n, h, w, c] as torch has it, contiguous."""
+    return np.ascontiguousarray(np.moveaxis(images, -1, 1))
+
+
+def folder_of(path: Path) -> Path:
+    """A folder that is there, with those above it."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path

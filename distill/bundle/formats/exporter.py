@@ -1,0 +1,130 @@
+"""Writes a bundle in the formats of other programs, and measures what each of them loses."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kerneldistill.algorithms.scoring import Score
+from kerneldistill.bundle.formats.export_source import Copy, Exported, together
+from kerneldistill.bundle.formats.registry import FORMATS
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runtime.console import closing_table, tell
+
+REPORT = "export.json"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one way of reading an export gives.
+
+    format: name of the format
+    what: the files or columns that are read
+    lost: in words; empty if nothing
+    as_it_is: images and test images in the space that the other program trains in; None if not measured
+    whitened_again: the images taken through the bundle's own whitening again; None if not measured
+    """
+
+    format: str
+    what: str
+    lost: str
+    as_it_is: Score | None = None
+    whitened_again: Score | None = None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What an export loses.
+
+    dataset: name of the source data set
+    tests: test images predicted; 0 if nothing was measured
+    why_not: why nothing was measured; empty if it was
+    before: the bundle itself; None if not measured
+    rows: every way of reading every format
+    """
+
+    dataset: str
+    tests: int
+    why_not: str
+    before: Score | None
+    rows: tuple[Loss, ...]
+
+
+def export(exported: Exported, names: Sequence[str], out: Path, tests: int) -> Losses:
+    """Writes a bundle in each of the formats `names` into a folder of that name in `out`, each whole or not at all.
+
+    Args:
+      exported: the bundle.
+      names: of the formats.
+      out: a folder, made if it is missing.
+      tests: test images to measure with; 0 to measure nothing.
+
+    Raises:
+      UserError: a format does not take this set, or a folder there holds something else.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    copies = {name: _write(exported, name, out) for name in names}
+    losses = _losses(exported, copies, tests)
+    write_whole(out / REPORT, (json.dumps(asdict(losses), indent=2) + "\n").encode())
+    return losses
+
+
+def show(losses: Losses, out: Path) -> None:
+    """Prints the table of what is lost, and why."""
+    header = ("export", "as it is", "whitened again")
+    rows = [("the bundle", _percent(losses.before), _percent(losses.before))]
+    rows += [(f"{row.format}: {row.what}", _percent(row.as_it_is), _percent(row.whitened_again)) for row in losses.rows]
+    how = f"test accuracy by kernel ridge regression, {losses.tests:,} test images"
+    title = f"{losses.dataset}: {how if losses.tests else f'accuracy is not measured, {losses.why_not}'}"
+    closing_table(title, header, rows)
+    for lost in dict.fromkeys(row.lost for row in losses.rows):
+        names = ", ".join(dict.fromkeys(row.format for row in losses.rows if row.lost == lost))
+        print(f"{names}: {f'lost: {lost}' if lost else 'nothing is lost'}")
+    tell(f"exported to {out}; the same figures are in {out / REPORT}")
+
+
+def _write(exported: Exported, name: str, out: Path) -> tuple[Copy, ...]:
+    """One format, written aside and then put in its place."""
+    target, kind = out / name, FORMATS[name]
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}-") as scratch:
+        staging = Path(scratch, name)
+        staging.mkdir()
+        for grown in kind.grows:
+            if (target / grown).is_file():
+                (staging / grown).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(target / grown, staging / grown)
+        copies = kind.write(exported, staging)
+        written = {path.relative_to(staging) for path in staging.rglob("*") if path.is_file()}
+        there = {path.relative_to(target) for path in target.rglob("*") if path.is_file()}
+        foreign = sorted(there - written)
+        if foreign and not kind.grows:
+            raise UserError(
+                f"{target} holds {foreign[0]}, which is not of this export: remove the folder, or give another --out"
+            )
+        for path in sorted(written):
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (staging / path).replace(target / path)
+    return copies
+
+
+def _losses(exported: Exported, copies: dict[str, tuple[Copy, ...]], tests: int) -> Losses:
+    mirrored = "mirror images, which the regression adds, are not in the files" if exported.bundle.manifest.flip else ""
+    rows = [Loss(name, copy.what, together(copy.lost, mirrored)) for name, made in copies.items() for copy in made]
+    name = exported.bundle.manifest.dataset
+    if exported.prepared is None or not tests:
+        why = "--tests is 0" if exported.prepared else "the data are not at hand: give them with --prepared DIR"
+        return Losses(name, 0, why, None, tuple(rows))
+    from kerneldistill.bundle.formats.export_loss import Judge
+
+    judge = Judge(exported.bundle, exported.prepared, tests)
+    before = judge.before()
+    made = [copy for group in copies.values() for copy in group]
+    measured = [Loss(row.format, row.what, row.lost, *judge.scores(copy)) for row, copy in zip(rows, made, strict=True)]
+    return Losses(name, judge.count, "", before, tuple(measured))
+
+
+def _percent(score: Score | None) -> str:
+    return "-" if score is None else f"{100 * score.accuracy:.1f} %"

@@ -1,0 +1,68 @@
+"""Checkpoints of FRePo and RCIG: msgpack as flax writes it, read within limits, without flax.
+
+An array is an extension of type 1, a scalar one of type 3, whose content is msgpack again: shape, dtype, numbers. FRePo
+(yongchaoz/FRePo) and RCIG (yolky/RCIG) keep the learned set as x_proto [n, h, w, c] and y_proto [n, k], under `params`
+and, averaged over the steps, under `ema_average`, which both evaluate. msgpack has no checksum: a flipped bit of a
+pixel is another pixel, and nothing can tell.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
+from kerneldistill.bundle.untrusted.limits import MAX_MEMBERS, MAX_PICKLE_BYTES, read_limited
+from kerneldistill.errors import UserError
+
+_ARRAY, _SCALAR = 1, 3
+_NUMBERS = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint32", "uint8", "bool")
+_PLACES = ("ema_average", "params")
+
+
+def read(path: Path, layout: Layout | None = None) -> ForeignSet:
+    """Reads a checkpoint.
+
+    Raises:
+      UserError: it has no learned set, or holds more than numbers.
+    """
+    tree = _unpacked(read_limited(path), path)
+    for place in _PLACES:
+        part = tree.get(place) if isinstance(tree, dict) else None
+        if isinstance(part, dict) and all(isinstance(part.get(key), np.ndarray) for key in ("x_proto", "y_proto")):
+            step = tree.get("step")
+            done = int(step) if isinstance(step, np.ndarray | int) and np.size(step) == 1 else None
+            program = "RCIG" if "train_it" in tree else "FRePo"
+            kind = f"checkpoint of {program}, {place}"
+            return foreign_set(kind, part["x_proto"], part["y_proto"], layout, done)
+    raise UserError(f"{path} is msgpack without x_proto and y_proto, so no checkpoint of FRePo or RCIG")
+
+
+def _unpacked(content: bytes, path: Path) -> Any:
+    import msgpack
+
+    def array(code: int, data: bytes) -> np.ndarray:
+        if code not in (_ARRAY, _SCALAR):
+            raise UserError(f"{path} holds an extension of type {code}, which is no array: it is not read")
+        shape, dtype, body = msgpack.unpackb(data, raw=True, max_array_len=8)
+        return _array(tuple(shape), dtype.decode(), body, path)
+
+    return msgpack.unpackb(
+        content,
+        raw=False,
+        strict_map_key=True,
+        ext_hook=array,
+        max_map_len=MAX_MEMBERS,
+        max_array_len=MAX_MEMBERS,
+        max_str_len=MAX_PICKLE_BYTES,
+        max_bin_len=MAX_PICKLE_BYTES,
+    )
+
+
+def _array(shape: tuple[int, ...], dtype: str, body: bytes, path: Path) -> np.ndarray:
+    if dtype not in _NUMBERS:
+        raise UserError(f"{path} holds an array of {dtype[:40]!r}, allowed are {', '.join(_NUMBERS)}")
+    if min(shape, default=0) < 0 or math.prod(shape) * np.dtype(dtype).itemsize != len(body):
+        raise UserError(f"{path} says an array is {dtype} {shape}, but has {len(body):,} bytes: it is damaged")
+    return np.frombuffer(body, dtype).reshape(shape)

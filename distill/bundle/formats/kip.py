@@ -1,0 +1,105 @@
+"""KIP's release: an .npz by a name that says what it is, and a row of an index.
+
+    kip/DATASET/ARCHITECTURE_ssizeN_{zca|nozca}_{l|nol}_{aug|noaug}_ckptSTEP.npz    and kip/kip.csv
+    ls/DATASET/ARCHITECTURE_ssizeN_{zca|nozca}.npz                                  and ls/ls.csv, without `aug`
+
+Images NHWC, channels standardised and, with zca, whitened by KIP's ZCA; labels [n, k] centred one-hot or as learned.
+(google-research/kip, dataset.ipynb and nn_training.ipynb; the architectures there are ConvNet, which has the prepended
+convolution, and ConvNet3, which has not.) `URL` in the index is the path from its folder's parent.
+"""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from kerneldistill.bundle.formats import npz
+from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.whitening.whitener import Whitener
+
+_COLUMNS = ("architecture", "dataset", "ssize", "zca", "l", "aug", "ckpt", "test_acc", "test_mse", "URL")
+
+read = npz.read
+
+
+def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
+    """Writes the .npz and adds its row to the index, in the place of an older one of the same name."""
+    space = space_of(exported)
+    path = folder / path_of(exported, space)
+    write_npz(exported, space, path)
+    table = "ls" if exported.bundle.manifest.label_mode == "label_solve" else "kip"
+    index = folder / table / f"{table}.csv"
+    write_whole(index, _with_row(index, _row(exported, space)).encode())
+    return (Copy(path.name, read(path), space, exported.lost_space(space)),)
+
+
+def write_npz(exported: Exported, space: Whitener, path: Path) -> None:
+    """The .npz alone; numpy dates its members 1980, so equal sets give equal bytes."""
+    folder_of(path.parent)
+    buffer = io.BytesIO()
+    np.savez(buffer, images=exported.images_in(space), labels=exported.bundle.labels)
+    write_whole(path, buffer.getvalue())
+
+
+def space_of(exported: Exported) -> Whitener:
+    """KIP knows its own ZCA and standardised channels; a set of another space is normalised."""
+    whitener = exported.bundle.whitener
+    return whitener if whitener.kind in ("kip_zca", "standard") else exported.normalised
+
+
+def path_of(exported: Exported, space: Whitener) -> Path:
+    """Where the .npz belongs, below the folder of the export."""
+    row = _row(exported, space)
+    return Path(row["URL"])
+
+
+def architecture(kernel: KernelConfig) -> str:
+    """KIP's name of a network, or one that is made like it."""
+    match kernel.network:
+        case "conv_net":
+            blocks = "ConvNet" if kernel.prepend else f"ConvNet{kernel.depth}"
+            return blocks if kernel.depth == 3 or not kernel.prepend else f"ConvNet{kernel.depth}p"
+        case other:
+            return f"{other}{kernel.depth}"
+
+
+def _row(exported: Exported, space: Whitener) -> dict[str, str]:
+    """A row of the index, by column."""
+    manifest = exported.bundle.manifest
+    solved, zca = manifest.label_mode == "label_solve", space.kind == "kip_zca"
+    learned, augmented = manifest.label_mode == "learned", manifest.augmented
+    name = f"{architecture(manifest.kernel)}_ssize{manifest.support_size}_{'zca' if zca else 'nozca'}"
+    if not solved:
+        name += f"_{'l' if learned else 'nol'}_{'aug' if augmented else 'noaug'}_ckpt{manifest.step}"
+    measured = exported.bundle.results.get("learned", {})
+    row = {
+        "architecture": architecture(manifest.kernel),
+        "dataset": manifest.dataset,
+        "ssize": str(manifest.support_size),
+        "zca": str(zca),
+        "l": str(learned),
+        "aug": str(augmented),
+        "ckpt": str(manifest.step),
+        "test_acc": _figure(measured.get("accuracy")),
+        "test_mse": _figure(measured.get("mse")),
+        "URL": f"{'ls' if solved else 'kip'}/{manifest.dataset}/{name}.npz",
+    }
+    return {column: row[column] for column in _COLUMNS if not (solved and column == "aug")}
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _with_row(index: Path, row: dict[str, str]) -> str:
+    """The index with a row more, or with that of the same URL replaced."""
+    rows = list(csv.DictReader(io.StringIO(index.read_text()))) if index.exists() else []
+    rows = [*(old for old in rows if old.get("URL") != row["URL"]), row]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(row), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

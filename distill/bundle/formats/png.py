@@ -1,0 +1,36 @@
+"""One PNG of one image."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from kerneldistill.bundle.untrusted.limits import MAX_SIDE
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.sources.image_decoding import decode
+
+_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 [h, w, c] with 1, 3 or 4 channels as a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def pixels(content: bytes, name: str) -> np.ndarray:
+    """uint8 [h, w, c] of a PNG of a stranger; its size is looked at before its content, its checksums are compared.
+
+    Raises:
+      UserError: it is no PNG of 8 bits in grey, RGB or RGBA, too large, or damaged.
+    """
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        size, mode = picture.size, picture.mode
+    if max(size) > MAX_SIDE or mode not in _CHANNELS:
+        shape = f"{mode} of {size[0]}x{size[1]}"
+        raise UserError(f"{name} is {shape}, allowed are L, RGB and RGBA up to {MAX_SIDE} pixels a side")
+    try:
+        return decode(content, (size[1], size[0], _CHANNELS[mode]))
+    except ValueError as error:
+        raise UserError(f"{name} is damaged: its picture {error}") from error

@@ -1,0 +1,189 @@
+"""Reading a bundle: every file and every array of it is looked at before it is believed, and faults are named.
+
+A bundle may come from a stranger. Its digests find accidents; they do not stop one who writes them anew, so the arrays
+are held to shapes, types and limits too, and nothing in it is ever executed.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerneldistill.bundle.manifest import BundleManifest
+from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
+from kerneldistill.bundle.untrusted.npz import read_npz
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.storage.files import names_below, sha256
+from kerneldistill.pipeline.whitening.whitener import Whitener
+
+FILES = ("README.md", "probe.npz", "results.json", "support.npz", "support.png", "transform.npz")
+# The stored transform was computed in float32, perhaps by another machine's matrix product.
+PROBE_TOLERANCE = 1e-4
+# Of an image whose start is not known.
+NO_START = -1
+_AGAIN = "copy the whole bundle again, or export it again"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A distilled set, checked.
+
+    images: float32 [n, h, w, c] in the whitened space
+    labels: float32 [n, k]
+    class_ids: int32 [n] class each image began in
+    init_indices: int32 [n] row of the prepared training split each image began as; NO_START where that is not known
+    whitener: pixels to the whitened space, and back
+    probe: uint8 [p, h, w, c] raw test images
+    manifest: where it comes from
+    results: what was measured
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    class_ids: np.ndarray
+    init_indices: np.ndarray
+    whitener: Whitener
+    probe: np.ndarray
+    manifest: BundleManifest
+    results: dict[str, Any]
+
+
+def faults(folder: Path) -> Iterator[str]:
+    """Everything that is wrong with the bundle in `folder`, one complete line each; nothing when all is well."""
+    try:
+        manifest = BundleManifest.from_file(folder / "manifest.json")
+    except UserError as error:
+        yield str(error)
+        return
+    damaged = list(_file_faults(folder, manifest))
+    yield from damaged
+    for name in sorted({*names_below(folder)} - {*FILES, *manifest.files, "manifest.json"}):
+        yield f"{folder / name} is not of this bundle: remove it"
+    # What follows reads the files, and would only say again that they are damaged.
+    if not damaged:
+        try:
+            yield from _content_faults(folder, _read(folder, manifest))
+        except (UserError, DataError) as error:
+            yield str(error)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle, checking every digest, every array, and the whitening on the probe. Other files are left alone.
+
+    Raises:
+      UserError: it is no bundle, of another schema, a file is missing or damaged, its arrays contradict each other, or
+        its whitening does not give what it gave when it was written.
+    """
+    manifest = BundleManifest.from_file(folder / "manifest.json")
+    _refuse(next(_file_faults(folder, manifest), None))
+    bundle = _read(folder, manifest)
+    _refuse(next(_content_faults(folder, bundle), None))
+    return bundle
+
+
+def _refuse(fault: str | None) -> None:
+    if fault is not None:
+        raise UserError(fault)
+
+
+def _file_faults(folder: Path, manifest: BundleManifest) -> Iterator[str]:
+    """Files that are missing or damaged."""
+    for name in sorted({*FILES, *manifest.files}):
+        file = folder / name
+        if Path(name).name != name or name not in manifest.files:
+            yield f"{folder / 'manifest.json'} lists {sorted(manifest.files)}, needed are {FILES}: {_AGAIN}"
+            return
+        if not file.is_file():
+            yield f"{file} is missing: {_AGAIN}"
+        elif sha256(file) != manifest.files[name]:
+            yield f"{file} is damaged, its sha256 is not the manifest's: {_AGAIN}"
+
+
+def _read(folder: Path, manifest: BundleManifest) -> Bundle:
+    """The arrays, not yet held against each other.
+
+    Raises:
+      UserError: an array is missing or not allowed.
+    """
+    try:
+        support, probe = read_npz(folder / "support.npz"), read_npz(folder / "probe.npz")
+        # The sizes in it are true: the whitener's own reader believes them.
+        read_npz(folder / "transform.npz", texts=True)
+        results = read_limited(folder / "results.json")
+        if len(results) > MAX_PICKLE_BYTES:
+            raise UserError(f"{folder / 'results.json'} has {len(results):,} bytes: it is none of ours")
+        return Bundle(
+            images=support["images"],
+            labels=support["labels"],
+            class_ids=support["class_ids"],
+            init_indices=support["init_indices"],
+            whitener=Whitener.load(folder / "transform.npz"),
+            probe=probe["raw"],
+            manifest=manifest,
+            results=json.loads(results),
+        )
+    except UserError:
+        raise
+    except Exception as error:  # of any class: it depends on what is wrong
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise UserError(f"{folder} is no bundle that can be read ({why}): {_AGAIN}") from error
+
+
+def _content_faults(folder: Path, bundle: Bundle) -> Iterator[str]:
+    """Arrays and numbers that contradict each other."""
+    wrong = list(_array_faults(bundle))
+    yield from (f"{folder}: {fault}: {_AGAIN}" for fault in wrong)
+    if wrong:
+        return
+    try:
+        probe = read_npz(folder / "probe.npz")
+        with np.errstate(all="ignore"):
+            error = _distance(bundle.whitener.apply(probe["raw"]), probe["transformed"])
+    except Exception as fault:  # of any class: a whitening that is none fails where it will
+        yield f"{folder}: the whitening cannot be applied to the probe ({type(fault).__name__}): {_AGAIN}"
+        return
+    if not error <= PROBE_TOLERANCE:
+        yield (
+            f"{folder}: whitening the probe gives values {error:.2g} away from those stored, allowed is "
+            f"{PROBE_TOLERANCE:g}: this version whitens differently than the one that wrote the bundle; use that one"
+        )
+
+
+def _array_faults(bundle: Bundle) -> Iterator[str]:
+    manifest, shape = bundle.manifest, tuple(bundle.whitener.image_shape)
+    n, k = manifest.support_size, len(manifest.class_names)
+    needed = {
+        "images": ("float32", (n, *shape)),
+        "labels": ("float32", (n, k)),
+        "class_ids": ("int32", (n,)),
+        "init_indices": ("int32", (n,)),
+        "probe": ("uint8", (len(bundle.probe) if bundle.probe.ndim else 0, *shape)),
+    }
+    wrong = False
+    for name, (dtype, wanted) in needed.items():
+        array = getattr(bundle, name)
+        if array.dtype != dtype or array.shape != wanted or (dtype == "float32" and not np.isfinite(array).all()):
+            wrong = True
+            yield f"{name} is {array.dtype} {array.shape}, needed is {dtype} {wanted} of finite numbers"
+    if wrong:
+        return
+    if n < 1 or np.any(bundle.class_ids < 0) or np.any(bundle.class_ids >= k) or np.any(np.diff(bundle.class_ids) < 0):
+        yield f"class_ids are not classes from 0 to {k - 1} in their order"
+    elif tuple(np.bincount(bundle.class_ids, minlength=k).tolist()) != tuple(manifest.images_per_class):
+        yield f"class_ids are not {manifest.images_per_class} images of each class, as the manifest says"
+    if np.any(bundle.init_indices < NO_START):
+        yield "init_indices are no rows"
+    if not (math.isfinite(manifest.ridge) and manifest.ridge >= 0):
+        yield f"the ridge is {manifest.ridge}, allowed is a finite number from 0 up"
+    if not isinstance(bundle.results, dict):
+        yield "results.json is no table"
+
+
+def _distance(now: np.ndarray, then: np.ndarray) -> float:
+    """The largest difference, relative to the largest value or 1."""
+    return float(np.abs(now - then).max(initial=0)) / max(1.0, float(np.abs(then).max(initial=0)))

@@ -1,0 +1,25 @@
+"""evaluate: measures a distilled set again, by its own kernel or by named protocols."""
+
+from kerneldistill.cli.invocation import Call
+from kerneldistill.evaluation.request import parse_asked
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runtime import devices
+
+
+def act(call: Call) -> None:
+    """Measure a distilled set again, by its own kernel or by named protocols."""
+    asked = parse_asked(call.args, call.prog, call.description)
+    if (asked.what / "support.npz").exists():
+        devices.setup()
+        from kerneldistill.runs.protocol_evaluation import evaluate_bundle
+
+        return evaluate_bundle(asked.what, asked)
+    with RunDir(asked.what).reopen() as rundir:
+        devices.setup()
+        if asked.protocols:
+            from kerneldistill.runs.protocol_evaluation import evaluate_run
+
+            return evaluate_run(rundir, asked)
+        from kerneldistill.runs import stages
+
+        stages.evaluate(rundir)

@@ -1,0 +1,76 @@
+"""export: writes the bundle of a run again, or a bundle in the formats of other programs."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import FlagConversionOff, Positional, arg
+
+from kerneldistill.cli.invocation import Call
+from kerneldistill.errors import UserError
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runtime import devices
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """An export of what a run left, or of a bundle."""
+
+    # A run directory, or the folder of a bundle.
+    source: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
+    # Formats joined by commas: kip, dc-bench, dc, mtt, datm, dd-ranking, imagefolder, hf, tfds, png; or all. Default:
+    # the bundle alone, of a run directory.
+    to: Annotated[str | None, arg(metavar="FORMATS", help_behavior_hint="")] = None
+    # Where the formats go, each in a folder of its name. Default: export/ in the run directory or beside the bundle.
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # The prepared data that a bundle was distilled from, to measure what is lost; a run directory has its own.
+    prepared: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # The same data prepared with --data.whiten kornia_zca: mtt, datm and dd-ranking are then written in that space.
+    kornia: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Test images to measure with, from the first; 0 to measure nothing.
+    tests: int = 2000
+    # Add 1 / classes to soft labels, so that labels that were not learned become one-hot.
+    shift_labels: bool = False
+
+
+def act(call: Call) -> None:
+    """Write the bundle of a run again, or a bundle in other formats."""
+    job = call.read(ExportJob, FlagConversionOff)
+    is_bundle = (job.source / "manifest.json").is_file() and not (job.source / "config.toml").is_file()
+    if job.to is None and is_bundle:
+        raise UserError(f"{job.source} is a bundle already: say what to write of it with --to, such as --to kip,mtt")
+    names = ()
+    if job.to is not None:
+        from kerneldistill.bundle.formats.registry import formats_named
+
+        names = formats_named(job.to)
+    with nullcontext() if is_bundle else RunDir(job.source).reopen() as rundir:
+        devices.setup()
+        if rundir is not None:
+            from kerneldistill.runs import stages
+
+            stages.export(rundir)
+        if names:
+            _write(job, names, rundir)
+
+
+def _write(job: ExportJob, names: tuple[str, ...], rundir: RunDir | None) -> None:
+    from kerneldistill.bundle.formats.export_source import Exported
+    from kerneldistill.bundle.formats.exporter import export, show
+    from kerneldistill.bundle.reader import read_bundle
+    from kerneldistill.pipeline.load import load
+
+    folder = job.source if rundir is None else rundir.bundle
+    beside = folder.absolute().parent / "prepared"
+    prepared = job.prepared or (str(beside) if (beside / "manifest.json").is_file() else None)
+    exported = Exported(
+        bundle=read_bundle(folder),
+        folder=folder,
+        prepared=None if prepared is None else load(prepared),
+        kornia=None if job.kornia is None else load(job.kornia).whitener,
+        shift_labels=job.shift_labels,
+    )
+    exported.check()
+    out = job.out or folder.absolute().parent / "export"
+    show(export(exported, names, out, job.tests), out)

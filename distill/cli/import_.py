@@ -1,0 +1,63 @@
+"""import: reads a set that another program published into a bundle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import FlagConversionOff, Positional, arg
+
+from kerneldistill.cli.invocation import Call
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.validation import flag
+from kerneldistill.errors import UserError
+from kerneldistill.runtime import devices
+
+KERNEL = KernelConfig(network="conv_net", depth=3, prepend=False)
+
+
+@dataclass(frozen=True)
+class ImportCall:
+    """An import."""
+
+    # A file, or a folder, of another program.
+    file: Annotated[Positional[Path], arg(metavar="FILE")]
+    # The folder of the bundle to write.
+    out: Annotated[Path, arg(metavar="BUNDLE")]
+    # Data prepared with the whitening that the images live in; several: the one they predict best is taken.
+    prepared: Annotated[tuple[str, ...], arg(metavar="DIR...")]
+    # Order of the axes of the images. Default: that which makes 1, 3 or 4 channels.
+    layout: Annotated[Literal["NHWC", "NCHW"] | None, arg(help_behavior_hint="")] = None
+    # What the images are. whitened: in the space of the prepared data. normalised: by torch's constants. unit: pixels /
+    # 255. pixels: 0 to 255. auto: pixels for uint8, normalised for .pt unless the data are in kornia_zca, or whitened.
+    space: Literal["auto", "whitened", "normalised", "unit", "pixels"] = "auto"
+    # The kernel to evaluate with, by default the 3-conv ConvNet that most published sets were learned with.
+    kernel: KernelConfig = KERNEL
+    # Ridge of the regression, relative to the mean diagonal of the kernel.
+    ridge: float = 1e-6
+    # Validation images that decide between several prepared sets.
+    evidence: int = 1000
+
+
+def act(call: Call) -> None:
+    """Read a set into a bundle, and say what it was taken for."""
+    job = call.read(ImportCall, FlagConversionOff)
+    for name, value, allowed in (
+        ("prepared", job.prepared, "one folder or more"),
+        ("evidence", job.evidence > 0, "1 or more"),
+        ("ridge", job.ridge >= 0, "0 or more"),
+    ):
+        if not value:
+            raise UserError(f"{flag(name)} is {getattr(job, name)}, allowed is {allowed}")
+    devices.setup()
+    from kerneldistill.bundle.formats.importer import ImportJob, import_set
+    from kerneldistill.runtime.console import closing_table, tell
+
+    origin = import_set(
+        ImportJob(job.file, job.layout, job.space, job.kernel, job.ridge, job.evidence), job.prepared, job.out
+    )
+    if origin.evidence:
+        best = max(origin.evidence, key=lambda each: each.accuracy)
+        rows = [(each.whiten, f"{100 * each.accuracy:.1f} %") for each in origin.evidence]
+        title = f"{origin.file} predicts {best.images:,} validation images best in {best.whiten}"
+        closing_table(title, ("whitening", "validation accuracy"), rows)
+    tell(f"{origin.kind}, {origin.layout}, labels {origin.labels}, images taken as {origin.space}: {job.out}")

@@ -1,0 +1,51 @@
+"""plan: what a run will take, before it runs."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from kerneldistill.cli.invocation import Call
+from kerneldistill.cli.run_arguments import Job, parse_job
+from kerneldistill.runtime import devices
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlanJob(Job):
+    """A job that is planned and not run."""
+
+    # Time a few tiles. Without it the plan has no seconds, and nothing is compiled.
+    calibrate: bool = True
+    # Plan for a machine with so many devices, instead of this one.
+    devices: Annotated[int | None, arg(help_behavior_hint="(default: this machine's)")] = None
+    # Plan for devices with so much memory, such as 80GB (on CPU, whose devices share it, the memory of all).
+    memory: Annotated[str | None, arg(metavar="SIZE", help_behavior_hint="(default: this machine's)")] = None
+    # Print JSON.
+    json: bool = False
+
+
+def act(call: Call) -> None:
+    """Plan a run."""
+    job = parse_job(PlanJob, call.args, call.prog, call.description)
+    devices.setup()
+    from kerneldistill.runs.planning.calibration import calibrate
+    from kerneldistill.runs.planning.dataset_size import size_of
+    from kerneldistill.runs.planning.machine import machine
+    from kerneldistill.runs.planning.memory import memory_of
+    from kerneldistill.runs.planning.plan import check_fits, plan_of
+    from kerneldistill.runs.planning.table import table
+    from kerneldistill.runs.planning.workload import shape_of
+
+    there = machine(job.devices, job.memory)
+    prepared = (job.dir or Path("runs", job.preset)) / "prepared"
+    shape = shape_of(job.settings, size_of(job.settings, prepared), there.devices)
+    check_fits(job.settings, memory_of(shape), there)
+    timed = job.calibrate and there.devices == machine().devices
+    if job.calibrate and not timed:
+        LOG.warning("nothing is timed: this machine has not %d devices", there.devices)
+    plan = plan_of(shape, there, calibrate(shape) if timed else None)
+    print(plan.to_json() if job.json else table(plan), end="" if job.json else "\n")

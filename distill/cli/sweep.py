@@ -1,0 +1,39 @@
+"""sweep: many runs from one file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from kerneldistill.cli.invocation import Call
+from kerneldistill.runs.sweep.cases import cases_of
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """Many jobs."""
+
+    # The cases, in TOML.
+    file: Annotated[Positional[Path], arg(metavar="FILE")]
+    # Where their run directories and index.csv are. Default: sweeps/NAME for a file NAME.toml.
+    dir: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Only list the cases, how far each is, and how long it would take by a plan.
+    dry_run: bool = False
+    # With dry-run: time a few tiles of every network. Without it there are no seconds, and nothing is compiled.
+    calibrate: bool = True
+
+
+def act(call: Call) -> None:
+    """Run every case of a file."""
+    job = call.read(SweepJob)
+    cases = cases_of(job.file)
+    folder = job.dir or Path("sweeps", job.file.stem)
+    if job.dry_run:
+        from kerneldistill.runs.sweep.forecast import forecast
+
+        forecast(cases, folder, job.calibrate)
+        return
+    from kerneldistill.runs.sweep.loop import sweep
+
+    sweep(cases, folder)

@@ -1,0 +1,247 @@
+"""The configuration of a run: frozen values, one comment each, read by nobody but `distill`.
+
+The comments below are the texts of `kdistill run --help`. What a value must satisfy stands in `config.validation`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from kerneldistill.pipeline.config import DataConfig
+
+__all__ = [
+    "ActivationName",
+    "AugmentConfig",
+    "AugmentationName",
+    "CheckpointConfig",
+    "Config",
+    "DataConfig",
+    "EvaluateConfig",
+    "KernelConfig",
+    "KrrConfig",
+    "LossConfig",
+    "OptimConfig",
+    "RandomFeaturesConfig",
+    "ScheduleConfig",
+    "StrengthConfig",
+    "SupportConfig",
+]
+
+ActivationName = Literal["relu", "erf", "gelu", "identity", "sin", "softplus", "tanh"]
+
+
+@dataclass(frozen=True)
+class KernelConfig:
+    """The infinitely wide network whose kernel is used (KIP: arXiv 2107.13034, appendix B)."""
+
+    # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
+    # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
+    network: Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"]
+    # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
+    depth: int
+    # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
+    prepend: bool = True
+    # After every layer but the last.
+    activation: ActivationName = "relu"
+    # conv_net and wide_resnet: end with the mean over the pixels; else with flatten, all pixels as one vector. Default:
+    # flatten for a conv_net, the mean for a wide_resnet.
+    global_pool: bool | None = None
+    # myrtle only: average pools after its last block; 3 take images of 32x32 to one pixel.
+    pools: int = 3
+    # wide_resnet only: number of groups.
+    groups: int = 3
+    # Standard deviation of the weights.
+    W_std: float = math.sqrt(2)
+    # Standard deviation of the biases.
+    b_std: float = 0.1
+    # ntk: every weight learns at a rate that does not depend on width. standard: as deep learning libraries scale
+    # weights (arXiv 2001.07301); needs a width.
+    parameterization: Literal["ntk", "standard"] = "ntk"
+    # standard only: channels of the hidden layers of the network whose wide limit is meant.
+    width: int | None = None
+    # ntk: training by gradient descent. nngp: a Bayesian network, or training of the last layer alone.
+    get: Literal["ntk", "nngp"] = "ntk"
+    # Precision of the kernel tiles. The regression itself is always solved in float64.
+    dtype: Literal["float32", "float64"] = "float32"
+    # Kernels of which each step draws one to learn by ("sampling KIP"), each written as what differs from the one
+    # above, by which the set is always judged: network=conv_vec,depth=8 or same. Empty: the one above alone.
+    sampled: tuple[str, ...] = ()
+
+
+AugmentationName = Literal["color", "crop", "cutout", "flip", "rotate", "scale"]
+
+
+@dataclass(frozen=True)
+class StrengthConfig:
+    """How strong each augmentation is; the defaults are those of DSA's code (arXiv 2102.08259)."""
+
+    # flip: probability that an image is mirrored, left to right.
+    flip: float = 0.5
+    # crop: largest shift each way, as part of the side; zeros come in.
+    crop: float = 0.125
+    # rotate: largest angle, in degrees.
+    rotate: float = 15.0
+    # scale: largest factor, of height and width each by itself; its inverse is the smallest.
+    scale: float = 1.2
+    # color: width of the interval around 0 from which a brightness is added.
+    brightness: float = 1.0
+    # color: largest factor of the differences between channels; 0 is the smallest.
+    saturation: float = 2.0
+    # color: smallest factor of the differences from the image's mean; the largest is 1 more.
+    contrast: float = 0.5
+    # cutout: side of the square of zeros, as part of the image's.
+    cutout: float = 0.5
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of the targets, drawn for each image and step (KIP: arXiv 2107.13034, section 5)."""
+
+    # What is done, in this order, in the space of channel-standardised pixels; they are whitened again afterwards.
+    names: tuple[AugmentationName, ...] = ()
+    # Only one of the names in each step, drawn for all its targets.
+    single: bool = False
+    # How strong each is.
+    strength: StrengthConfig = StrengthConfig()
+
+
+@dataclass(frozen=True)
+class RandomFeaturesConfig:
+    """A cheap estimate of the kernel to learn by: finite networks drawn anew for each step (arXiv 2210.12067)."""
+
+    # Networks drawn for each step. 0: the exact kernel.
+    networks: int = 0
+    # Channels of their hidden layers.
+    width: int = 256
+    # Networks, drawn once, whose estimate judges on the validation split. Test scores are those of the exact kernel.
+    judges: int = 16
+
+
+@dataclass(frozen=True)
+class SupportConfig:
+    """The learned set."""
+
+    # Number of learned images in all, dealt to the classes as evenly as possible.
+    size: int
+    # Learn the labels too; without it they stay centred one-hot.
+    learn_labels: bool = False
+    # Where it starts: real (images of the training split), noise (normal pixels of their mean and deviation), or the
+    # folder of a bundle or of a run, whose images are whitened anew where that was done otherwise.
+    start: str = "real"
+    # Regress from the images and their mirror images, with the same labels.
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the predictions of the targets' labels cost."""
+
+    # mse: half the mean square, as in KIP. cross_entropy: of softmax(predictions / temperature).
+    name: Literal["mse", "cross_entropy"] = "mse"
+    # cross_entropy only: the temperature, where it is learned its first value.
+    temperature: float = 0.1
+    # cross_entropy only: learn it (Platt scaling, as in arXiv 2210.12067).
+    learn_temperature: bool = True
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The factor that all learning rates have at a step."""
+
+    # constant: 1. cosine, linear: from 1 to `end` at the last step. piecewise: times `drop` at each of `at`.
+    name: Literal["constant", "cosine", "linear", "piecewise"] = "constant"
+    # Steps in which it rises from 0 first, in a straight line.
+    warmup: int = 0
+    # cosine and linear only: the factor at the last step.
+    end: float = 0.1
+    # piecewise only: the steps at which it drops, ascending.
+    at: tuple[int, ...] = ()
+    # piecewise only: the factor of each drop.
+    drop: float = 0.1
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The outer loop."""
+
+    # The optimiser of images and labels, optax's. A temperature is always learned by adam.
+    name: Literal["adam", "adamw", "adabelief", "lamb", "sgd"] = "adam"
+    # Step size of the optimiser, in units of whitened pixels.
+    learning_rate: float = 4e-2
+    # Step size of learned labels. Default: that of the images.
+    label_learning_rate: float | None = None
+    # Step size of the logarithm of a learned temperature.
+    temperature_learning_rate: float = 1e-2
+    # How the step sizes change.
+    schedule: ScheduleConfig = ScheduleConfig()
+    # sgd: momentum. The others: decay of the mean gradient (beta 1).
+    momentum: float = 0.9
+    # All but sgd: decay of the mean squared gradient (beta 2).
+    second_momentum: float = 0.999
+    # All but sgd: added to the root of the mean squared gradient. Default: optax's.
+    epsilon: float | None = None
+    # adamw and lamb only: decay of images and labels, times the step size.
+    weight_decay: float = 0.0
+    # Largest norm of the gradient by the images, and of that by the labels; longer ones are shortened to it.
+    clip: float | None = None
+    # Number of outer steps in all.
+    steps: int = 300
+    # Training images whose labels are predicted in one step; at most all of them are used.
+    target_batch: int = 5000
+
+
+@dataclass(frozen=True)
+class KrrConfig:
+    """Kernel ridge regression from the learned set."""
+
+    # Ridge, relative to the mean diagonal of the support's kernel: K + ridge * trace(K) / n * I.
+    ridge: float = 1e-6
+    # Ridge of the first step, from which it falls or rises geometrically to `ridge`. Default: `ridge` from the start.
+    # Validation and test always have `ridge`.
+    first_ridge: float | None = None
+    # Steps that this takes. Default: all.
+    ridge_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured, and when."""
+
+    # Steps between two evaluations on the validation split.
+    every: int = 20
+    # Random real sets of the same size evaluated beside the learned one.
+    baseline_draws: int = 5
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """What is kept to resume from."""
+
+    # Save after the steps 1, 2, 4, 6, 8, 12, 18, 26, ... 1000, each about 1.44 times the one before, as KIP released.
+    geometric: bool = True
+    # Steps between two checkpoints beside those.
+    every: int = 500
+    # Minutes after the last checkpoint at which the next step is saved whatever its number; 0 for never.
+    minutes: float = 10.0
+    # Number of newest checkpoints kept.
+    keep: int = 3
+    # Keep those of the geometric schedule, too, for good.
+    keep_geometric: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run."""
+
+    data: DataConfig
+    kernel: KernelConfig
+    support: SupportConfig
+    loss: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
+    random_features: RandomFeaturesConfig = RandomFeaturesConfig()
+    optim: OptimConfig = OptimConfig()
+    krr: KrrConfig = KrrConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    # Seed of everything that is drawn after the data are prepared: first images, target batches, baselines.
+    seed: int = 0

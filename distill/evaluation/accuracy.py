@@ -1,0 +1,52 @@
+"""What a trained network predicts of a split."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from kerneldistill.algorithms.losses import half_mse
+from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.evaluation.models import Variables, model_of
+from kerneldistill.evaluation.network_spec import NetworkSpec
+from kerneldistill.kernels.batching import filled
+from kerneldistill.pipeline.split import Split
+
+# Images of one program; the last are padded to it.
+_BATCH = 512
+
+
+class Predicted(NamedTuple):
+    """A network's answers, scored.
+
+    accuracy: part of the images whose largest output is their class, 0..1
+    mse: 1/2 mean square of outputs against centred labels
+    finite: whether all outputs are
+    """
+
+    accuracy: float
+    mse: float
+    finite: bool
+
+
+def score(spec: NetworkSpec, variables: Variables, split: Split, outputs: int) -> Predicted:
+    """Predicts every image of a split, batch normalisation by its running means."""
+    predict = _predict(spec, split.images.shape[1:], outputs)
+    hits, total, finite = 0, 0.0, True
+    size = min(_BATCH, len(split))
+    for start in range(0, len(split), size):
+        images, labels = split.images[start : start + size], split.labels[start : start + size]
+        found = np.asarray(predict(variables, jnp.asarray(filled(images, size))))[: len(labels)].astype(np.float64)
+        hits += int(np.sum(found.argmax(1) == labels))
+        total += half_mse(found, centred_one_hot(labels, outputs)).total
+        finite &= bool(np.isfinite(found).all())
+    return Predicted(hits / len(split), total / (len(split) * outputs), finite)
+
+
+@lru_cache(maxsize=64)
+def _predict(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int) -> Callable[[Variables, Array], Array]:
+    return jax.jit(model_of(spec, image_shape, outputs).apply)

@@ -1,0 +1,185 @@
+"""What a support is worth under a named protocol: its seeds, beside random real images and the whole train split.
+
+The two figures of DD-Ranking (Li et al. 2025, 2505.13300), on the test split and in parts of 1:
+    improvement over random  ior = acc(set) - acc(random real images of the same number), by one protocol
+    hard label recovery      hlr = acc(whole train split) - acc(set with one-hot labels), smaller is better
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One network, trained and tested.
+
+    seed: of its first weights, of its batches and augmentations, and of the draw where the set is random
+    accuracy: part of the test images whose largest output is their class, 0..1
+    mse: 1/2 mean square over images and classes; None where the outputs are no predictions of centred labels
+    learning_rate: it was trained with; None where nothing is trained
+    seconds: it took to train and test
+    """
+
+    seed: int
+    accuracy: float
+    mse: float | None
+    learning_rate: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one kind of training set gave.
+
+    scores: one for each seed
+    learning_rate: chosen on validation, in the unit of the protocol: absolute, or relative to the largest stable one;
+      None where nothing is trained
+    weight_decay: chosen on validation; None where nothing is trained
+    validation_accuracy: of that choice, by which it was chosen; None where nothing was to choose
+    choosing_seconds: the networks took that were trained to choose
+    """
+
+    scores: tuple[SeedScore, ...]
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    validation_accuracy: float | None = None
+    choosing_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """All its networks took, in whatever session they were trained."""
+        return self.choosing_seconds + sum(score.seconds for score in self.scores)
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Test accuracy of each seed, 0..1."""
+        return tuple(score.accuracy for score in self.scores)
+
+    @property
+    def mean(self) -> float:
+        """Mean of the accuracies."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the accuracies over the seeds."""
+        return float(np.std(self.accuracies))
+
+
+@dataclass(frozen=True)
+class WholeTrain:
+    """The network trained on the whole train split.
+
+    accuracy: on test, 0..1
+    source: where the figure is from
+    seconds: it took, where it was measured
+    """
+
+    accuracy: float
+    source: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """A support under one protocol with one network.
+
+    protocol: name of the protocol, one of `kerneldistill.evaluation.protocols.PROTOCOLS`
+    network: name of the network, or of the kernel
+    support_sha256: digest of the support's images and labels: whose result this is
+    support_size: images in it
+    num_test: test images predicted
+    learned: the support as it is
+    hard: the support with one-hot labels, the class of each label's largest entry; None where its labels are those
+    random_real: random real images of the same number with one-hot labels, another draw for each seed
+    whole_train: the same network on the whole train split; None where that is not known
+    ior: improvement over random, a difference of mean accuracies
+    hlr: hard label recovery; None without `whole_train`
+    seconds: all networks took, choosing included, in whatever session they were trained
+    """
+
+    protocol: str
+    network: str
+    support_sha256: str
+    support_size: int
+    num_test: int
+    learned: Trained
+    hard: Trained | None
+    random_real: Trained
+    whole_train: WholeTrain | None
+    ior: float
+    hlr: float | None
+    seconds: float
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the networks trained on the support."""
+        return tuple(score.seed for score in self.learned.scores)
+
+
+def set_sha256(images: np.ndarray, labels: np.ndarray) -> str:
+    """Digest of a set: images [n, h, w, c], as float32, and labels [n, k], as float64."""
+    digest = hashlib.sha256(f"{images.shape}{labels.shape}".encode())
+    digest.update(np.ascontiguousarray(images, np.float32).tobytes())
+    digest.update(np.ascontiguousarray(labels, np.float64).tobytes())
+    return digest.hexdigest()
+
+
+def seconds_of(*found: Trained | WholeTrain | None) -> float:
+    """What they took together."""
+    return sum(one.seconds for one in found if one is not None)
+
+
+def improvement_over_random(learned: Trained, random_real: Trained) -> float:
+    """DD-Ranking's ior."""
+    return learned.mean - random_real.mean
+
+
+def hard_label_recovery(hard: Trained, whole_train: WholeTrain | None) -> float | None:
+    """DD-Ranking's hlr, of the set with one-hot labels; None where the whole train split's figure is not known."""
+    return None if whole_train is None else whole_train.accuracy - hard.mean
+
+
+def merged(older: Sequence[ProtocolResult], newer: Sequence[ProtocolResult]) -> tuple[ProtocolResult, ...]:
+    """Both, without those of `older` that are of another support, or that `newer` has anew, in the order found."""
+    anew = {(result.protocol, result.network) for result in newer}
+    current = {result.support_sha256 for result in newer}
+    kept = (r for r in older if r.support_sha256 in current and (r.protocol, r.network) not in anew)
+    return (*kept, *newer)
+
+
+def protocol_table(
+    results: Sequence[ProtocolResult], dataset: str
+) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Title, header and rows for the closing table."""
+    title = (
+        f"{dataset}: test accuracy of networks fitted to {results[0].support_size} images, mean ± deviation of seeds"
+    )
+    header = ("protocol, network", "seeds", "the set", "random real", "whole train", "IOR", "HLR", "lr", "decay")
+    return title, header, tuple(_row(result) for result in results)
+
+
+def _row(result: ProtocolResult) -> tuple[str, ...]:
+    return (
+        f"{result.protocol}, {result.network}",
+        str(len(result.learned.scores)),
+        _spread(result.learned),
+        _spread(result.random_real),
+        "-" if result.whole_train is None else f"{100 * result.whole_train.accuracy:.1f} %",
+        f"{100 * result.ior:+.1f}",
+        "-" if result.hlr is None else f"{100 * result.hlr:+.1f}",
+        _number(result.learned.learning_rate),
+        _number(result.learned.weight_decay),
+    )
+
+
+def _spread(trained: Trained) -> str:
+    mean = f"{100 * trained.mean:.1f}"
+    return f"{mean} ± {100 * trained.std:.1f} %" if len(trained.scores) > 1 else f"{mean} %"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"

@@ -1,0 +1,168 @@
+"""Protocols: how a distilled set is judged, each a preset of numbers with its source.
+
+Learning rate and weight decay are chosen on the validation split from each protocol's small grid, whose first values
+are the source's own; the test split is read once, by networks of that choice.
+"""
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from kerneldistill.config.schema import AugmentationName
+from kerneldistill.errors import UserError
+
+# mse: 1/2 mean square against centred labels. cross_entropy: of the class of a label's largest entry.
+# soft_cross_entropy: against softmax(label), as FRePo's.
+LossName = Literal["mse", "cross_entropy", "soft_cross_entropy"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    loss: what its outputs cost
+    optimiser: momentum (0.9), or adam (0.9, 0.999)
+    schedule: of the learning rate: cosine to 0; half: a tenth of it from half way on; warm_cosine: up from 0 during
+      `warmup` steps, but at most half of all, then a cosine to a hundredth
+    batch: images of a step; all of them where there are no more
+    epochs: passes through the set, or 0
+    steps: (size of the set, steps) ascending, used where epochs is 0: the steps of the first size that is not smaller
+    warmup: steps
+    augmentations: what is done to the images of each step; a mirror image is left out for grey images, as DSA does
+    single: one of them for each step, drawn, or all in order
+    relative: whether learning rates are parts of the largest stable one, 2 n k / largest eigenvalue of the empirical
+      NTK of n images (`kerneldistill.evaluation.learning_rate`)
+    """
+
+    loss: LossName
+    optimiser: Literal["momentum", "adam"]
+    schedule: Literal["cosine", "half", "warm_cosine"]
+    batch: int
+    epochs: int = 0
+    steps: tuple[tuple[int, int], ...] = ()
+    warmup: int = 0
+    augmentations: tuple[AugmentationName, ...] = ()
+    single: bool = False
+    relative: bool = False
+
+    def names_for(self, channels: int) -> tuple[AugmentationName, ...]:
+        """The augmentations of images of so many channels."""
+        return tuple(name for name in self.augmentations if name != "flip" or channels > 1)
+
+    def num_steps(self, size: int) -> int:
+        """Steps on a set of `size` images."""
+        if self.epochs:
+            return self.epochs * -(-size // self.batch)
+        return next((steps for most, steps in self.steps if size <= most), self.steps[-1][1])
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named way to judge a set with finite networks.
+
+    name: on the command line and in results
+    source: where its numbers are from
+    recipe: how a network is trained
+    network: name of the network where none is asked for
+    learning_rates: the grid; the source's own first
+    weight_decays: the grid; the source's own first
+    """
+
+    name: str
+    source: str
+    recipe: Recipe
+    network: str
+    learning_rates: tuple[float, ...]
+    weight_decays: tuple[float, ...]
+
+
+KIP = Protocol(
+    name="kip",
+    source="Nguyen et al. 2021 (2107.13034), google-research/kip nn_training.ipynb",
+    recipe=Recipe("mse", "momentum", "cosine", batch=100, steps=((1, 5000),), relative=True),
+    network="kip-convnet",
+    learning_rates=(1.0, 0.25),
+    weight_decays=(1e-3, 1e-5),
+)
+DC = Protocol(
+    name="dc",
+    source="Zhao et al. 2020 (2006.05929), VICO-UoE/DatasetCondensation evaluate_synset, which does not augment",
+    recipe=Recipe("cross_entropy", "momentum", "half", batch=256, epochs=300),
+    network="convnet-instance",
+    learning_rates=(0.01, 0.1, 0.001),
+    weight_decays=(5e-4, 0.0),
+)
+DSA = replace(
+    DC,
+    name="dsa",
+    source="Zhao & Bilen 2021 (2102.08259), VICO-UoE/DatasetCondensation DiffAugment in its mode S",
+    recipe=replace(
+        DC.recipe,
+        epochs=1000,
+        augmentations=("color", "crop", "cutout", "flip", "scale", "rotate"),
+        single=True,
+    ),
+)
+FREPO = Protocol(
+    name="frepo",
+    source="Zhou et al. 2022 (2206.00719), yongchaoz/FRePo script/eval.py; a translation is here a crop",
+    recipe=Recipe(
+        "mse",
+        "adam",
+        "warm_cosine",
+        batch=500,
+        steps=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000), (5000, 40_000)),
+        warmup=500,
+        augmentations=("flip", "color", "crop", "rotate", "cutout"),
+    ),
+    network="frepo-convnet",
+    learning_rates=(3e-4, 3e-3),
+    weight_decays=(0.0,),
+)
+
+
+def _quick(protocol: Protocol, network: str, epochs: int = 0, steps: int = 0) -> Protocol:
+    """The same with a narrower network, fewer steps and two points of the grid: minutes on two cores."""
+    steps_of = ((1, steps),) if steps else ()
+    return replace(
+        protocol,
+        name=f"{protocol.name}-quick",
+        source=f"{protocol.name} of kerneldistill, with a narrower network and fewer steps",
+        recipe=replace(protocol.recipe, epochs=epochs, steps=steps_of, warmup=min(protocol.recipe.warmup, steps // 4)),
+        network=network,
+        learning_rates=protocol.learning_rates[:2],
+        weight_decays=protocol.weight_decays[:1],
+    )
+
+
+PROTOCOLS = MappingProxyType(
+    {
+        protocol.name: protocol
+        for protocol in (
+            KIP,
+            DC,
+            replace(
+                DC,
+                name="dc-soft",
+                source=f"{DC.source}; soft labels as FRePo's softxent",
+                recipe=replace(DC.recipe, loss="soft_cross_entropy"),
+            ),
+            DSA,
+            FREPO,
+            _quick(KIP, "kip-convnet-w128", steps=500),
+            _quick(DC, "convnet-instance-w32", epochs=300),
+            _quick(DSA, "convnet-instance-w32", epochs=300),
+            _quick(FREPO, "frepo-convnet-w32", steps=500),
+        )
+    }
+)
+
+# The protocol that trains nothing: kernel ridge regression (2107.13034, eq. 1) with any kernel.
+KRR = "krr"
+NAMES = (KRR, *PROTOCOLS)
+
+
+def check_protocol(name: str) -> None:
+    """Raises UserError unless there is a protocol of that name."""
+    if name not in NAMES:
+        raise UserError(f"--protocol has {name!r}, allowed are: {', '.join(NAMES)}")

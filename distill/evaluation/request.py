@@ -1,0 +1,105 @@
+"""What `kdistill evaluate` is asked for, checked before anything slow starts.
+
+The comments below are the help texts of the command.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import FlagConversionOff, Positional, arg
+
+from kerneldistill.config.kernel_variants import sampled_kernels
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.errors import UserError
+from kerneldistill.evaluation.network_spec import NetworkSpec, network_spec
+from kerneldistill.evaluation.protocols import KRR, PROTOCOLS, check_protocol
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An evaluation."""
+
+    # A run directory or a bundle.
+    what: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
+    # Protocols, joined by commas. Without any a run is measured again by its own kernel.
+    protocol: Annotated[str, arg(metavar="NAMES", help_behavior_hint="")] = ""
+    # Networks of the protocols, instead of their own: names as convnet-instance-w32-d2, and for krr kernels, each
+    # written as what differs from the run's: network=fc,depth=1,get=nngp, or same.
+    networks: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")] = ()
+    # Networks trained for each figure, and draws of random real images beside them.
+    seeds: int = 5
+    # Bundles only: the prepared data set to judge on.
+    prepared: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Bundles only: whiten the prepared data anew where they live in another space than the bundle.
+    rewhiten: bool = False
+    # Train on the whole train split too, where no figure for it is published: the only long part.
+    whole_train: bool = False
+    # Bundles only: where finished networks and protocols.json go. Default: BUNDLE-evaluation.
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Names of the protocols, in order."""
+        return tuple(dict.fromkeys(filter(None, (name.strip() for name in self.protocol.split(",")))))
+
+    @property
+    def specs(self) -> tuple[NetworkSpec, ...]:
+        """The finite networks asked for."""
+        names = (name for text in self.networks if not _of_kernel(text) for name in text.split(","))
+        return tuple(dict.fromkeys(network_spec(name.strip()) for name in names))
+
+    def specs_of(self, protocol: str) -> tuple[NetworkSpec, ...]:
+        """The finite networks of a protocol: those asked for, or its own."""
+        return self.specs or (network_spec(PROTOCOLS[protocol].network),)
+
+    def kernels(self, main: KernelConfig) -> tuple[KernelConfig, ...]:
+        """The kernels asked for, or the run's own with its NTK and its NNGP.
+
+        Raises:
+          UserError: a text is none.
+        """
+        texts = tuple(text for text in self.networks if _of_kernel(text))
+        if not texts:
+            other = "nngp" if main.get == "ntk" else "ntk"
+            return replace(main, sampled=()), replace(main, sampled=(), get=other)
+        try:
+            return sampled_kernels(replace(main, sampled=texts))
+        except UserError as error:
+            raise UserError(f"--networks writes kernels as kernel.sampled does: {error}") from error
+
+
+def parse_asked(args: Sequence[str], prog: str, description: str) -> Asked:
+    """Read the arguments of `kdistill evaluate`.
+
+    Raises:
+      UserError: a name that is none, networks that no protocol uses, or fewer than one seed.
+      SystemExit: status 0 after `--help`, 2 after a message about a flag.
+    """
+    asked = tyro.cli(Asked, args=list(args), prog=prog, description=description, config=(FlagConversionOff,))
+    for name in asked.protocols:
+        check_protocol(name)
+    if asked.seeds < 1:
+        raise UserError(f"--seeds is {asked.seeds}, allowed is a whole number from 1 up: give --seeds 5")
+    _check_used(asked)
+    return asked
+
+
+def _check_used(asked: Asked) -> None:
+    if not asked.protocols and asked != Asked(asked.what):
+        raise UserError("--protocol is not given, and the other flags say how protocols judge: name one, --protocol dc")
+    trained = [name for name in asked.protocols if name != KRR]
+    if asked.specs and not trained:
+        raise UserError(
+            f"--networks has {asked.specs[0].name}, which is trained, but --protocol is {asked.protocol}: add a "
+            "protocol that trains, such as dc, or name kernels, such as network=fc,depth=1"
+        )
+    kernels = [text for text in asked.networks if _of_kernel(text)]
+    if kernels and KRR not in asked.protocols:
+        raise UserError(f"--networks has the kernel {kernels[0]!r}, but --protocol is {asked.protocol}: add krr to it")
+
+
+def _of_kernel(text: str) -> bool:
+    return "=" in text or text.strip() == "same"

@@ -1,0 +1,102 @@
+"""What is judged: a support with the prepared data it is judged on, from a run directory or from a bundle."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kerneldistill.algorithms.random_streams import Stream, balanced, generator
+from kerneldistill.algorithms.support import Support, real_support
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.evaluation.protocol_result import (
+    ProtocolResult,
+    Trained,
+    WholeTrain,
+    hard_label_recovery,
+    improvement_over_random,
+    seconds_of,
+    set_sha256,
+)
+from kerneldistill.pipeline.split import Split
+
+
+class Subject(NamedTuple):
+    """A support and all that judging it needs.
+
+    support: images [s, h, w, c] in the space of `data`, labels float64 [s, k]
+    train: images to draw random ones from
+    validation: images to choose by
+    test: images to report on
+    dataset: name of the data set
+    num_classes: k
+    space: what the images of the splits are, as in `TrainingUnit`
+    kernel: of the run that made it
+    ridge: of the run that made it
+    flip: whether regressions of that run are from the images and their mirror images
+    seed: of random draws
+    """
+
+    support: Support
+    train: Split
+    validation: Split
+    test: Split
+    dataset: str
+    num_classes: int
+    space: str
+    kernel: KernelConfig
+    ridge: float
+    flip: bool
+    seed: int
+
+    @property
+    def digest(self) -> str:
+        """Of the support's images and labels."""
+        return set_sha256(*self.support)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(h, w, c)."""
+        return self.test.images.shape[1:]
+
+    def hard(self) -> Support:
+        """The support with centred one-hot labels, the class of each label's largest entry."""
+        classes = self.support.labels.argmax(1)
+        return Support(self.support.images, np.eye(self.num_classes)[classes] - 1 / self.num_classes)
+
+    def is_hard(self) -> bool:
+        """Whether the labels are centred one-hot; those of a bundle are so to float32."""
+        return bool(np.allclose(self.support.labels, self.hard().labels, rtol=0, atol=1e-6))
+
+    def random_real(self, draw: int) -> Support:
+        """Random images of train, as many as the support's, class-balanced, with centred one-hot labels."""
+        rng = generator(self.seed, Stream.BASELINE, draw)
+        rows = balanced(self.train.labels, self.num_classes, len(self.support.images), rng)
+        return real_support(self.train, rows, self.num_classes, self.support.images.dtype)
+
+    def whole_train(self) -> Support:
+        """The whole train split with centred one-hot labels."""
+        return real_support(self.train, np.arange(len(self.train)), self.num_classes, self.support.images.dtype)
+
+    def result(
+        self,
+        protocol: str,
+        network: str,
+        learned: Trained,
+        hard: Trained | None,
+        random_real: Trained,
+        whole_train: WholeTrain | None,
+    ) -> ProtocolResult:
+        """What a protocol found of this support, with DD-Ranking's figures; arguments as in `ProtocolResult`."""
+        return ProtocolResult(
+            protocol=protocol,
+            network=network,
+            support_sha256=self.digest,
+            support_size=len(self.support.images),
+            num_test=len(self.test),
+            learned=learned,
+            hard=hard,
+            random_real=random_real,
+            whole_train=whole_train,
+            ior=improvement_over_random(learned, random_real),
+            hlr=hard_label_recovery(hard or learned, whole_train),
+            seconds=seconds_of(learned, hard, random_real, whole_train),
+        )

@@ -1,0 +1,66 @@
+"""Layers as torch draws and places them: the networks of DC, DSA and their successors are torch's."""
+
+from math import sqrt
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from kerneldistill.evaluation.network_spec import Norm
+
+# He et al. 2015 with a = sqrt(5), as torch calls it: W ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)), variance 1/(3 fan_in).
+_weights = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+def conv(
+    x: Array, channels: int, size: int = 3, stride: int = 1, padding: int | None = None, bias: bool = True
+) -> Array:
+    """A convolution of `size` x `size`; without `padding` its output is as large as x / stride. Of a compact module."""
+    around = size // 2 if padding is None else padding
+    return nn.Conv(
+        channels,
+        (size, size),
+        (stride, stride),
+        [(around, around)] * 2,
+        use_bias=bias,
+        kernel_init=_weights,
+        bias_init=_bias(size * size * x.shape[-1]),
+    )(x)
+
+
+def dense(x: Array, outputs: int) -> Array:
+    """A dense layer. Of a compact module."""
+    return nn.Dense(outputs, kernel_init=_weights, bias_init=_bias(x.shape[-1]))(x)
+
+
+def norm(x: Array, kind: Norm, train: bool) -> Array:
+    """A normalisation with learned scale and shift, eps 1e-5. Of a compact module.
+
+    instance: of each channel of each image; layer: of each image, a scale and shift for every pixel and channel; batch:
+    of each channel, by the batch in training and by running means (momentum 0.9) otherwise.
+    """
+    options = {"epsilon": 1e-5, "use_fast_variance": False}
+    match kind:
+        case "none":
+            return x
+        case "instance":
+            return nn.GroupNorm(num_groups=None, group_size=1, **options)(x)
+        case "layer":
+            return nn.LayerNorm(reduction_axes=(1, 2, 3), feature_axes=(1, 2, 3), **options)(x)
+        case "batch":
+            return nn.BatchNorm(use_running_average=not train, momentum=0.9, **options)(x)
+
+
+def halved(x: Array) -> Array:
+    """Means of 2 x 2 pixels; an odd last row or column is left out."""
+    n, height, width, channels = x.shape
+    even = x[:, : height // 2 * 2, : width // 2 * 2]
+    return jnp.mean(even.reshape(n, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+
+
+def _bias(fan_in: int) -> nn.initializers.Initializer:
+    def draw(key: Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+        return jax.random.uniform(key, shape, dtype, -1 / sqrt(fan_in), 1 / sqrt(fan_in))
+
+    return draw

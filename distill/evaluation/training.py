@@ -1,0 +1,194 @@
+"""Training of finite networks: several lanes at once, each a network with its own seed, images and learning rate.
+
+A step is one compiled program mapped over the lanes. On a CPU a lane is trained alone and step by step (mapped
+convolutions take twice as long there, and those in a loop run on one thread: 5 to 8 times as long, jax 0.10.2);
+on accelerators all lanes take many steps in one program.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from kerneldistill.algorithms.augmentations import augment
+from kerneldistill.evaluation.models import Model, Variables, model_of
+from kerneldistill.evaluation.network_spec import NetworkSpec
+from kerneldistill.evaluation.protocols import LossName, Recipe
+
+# Steps of one program on an accelerator.
+_STEPS_AT_ONCE = 100
+
+# Told the steps done.
+Watch = Callable[[int], None]
+
+
+class Lanes(NamedTuple):
+    """Networks to train, one for each of g lanes.
+
+    images: float32 [g, n, h, w, c]
+    labels: float32 [g, n, k] what the loss compares with
+    learning_rates: float32 [g]
+    weight_decays: float32 [g]
+    seeds: int64 [g] of the first weights, the batches and the augmentations
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    learning_rates: np.ndarray
+    weight_decays: np.ndarray
+    seeds: np.ndarray
+
+
+class _State(NamedTuple):
+    variables: Variables
+    opt_state: Any
+
+
+class _Fixed(NamedTuple):
+    """What no step changes, on the device; fields as in `Lanes`, and keys [g] of the augmentations."""
+
+    images: Array
+    labels: Array
+    learning_rates: Array
+    weight_decays: Array
+    keys: Array
+
+
+def train(spec: NetworkSpec, recipe: Recipe, lanes: Lanes, watch: Watch = lambda step: None) -> Variables:
+    """Trains a network in each lane and returns their variables, each leaf with [g] in front.
+
+    Raises:
+      UserError: the images are too small for the network.
+    """
+    size, image_shape, outputs = lanes.images.shape[1], lanes.images.shape[2:], lanes.labels.shape[2]
+    total = recipe.num_steps(size)
+    keys = jnp.stack([jax.random.key(int(seed)) for seed in lanes.seeds])
+    fixed = _Fixed(*map(jnp.asarray, lanes[:4]), keys)
+    state = _first(spec, recipe, image_shape, outputs)(keys)
+    many = _many(spec, recipe, image_shape, outputs, total)
+    done = 0
+    for rows in _batches(lanes.seeds, size, min(recipe.batch, size), total, steps_at_once()):
+        state = many(state, fixed, jnp.arange(done, done + len(rows), dtype=jnp.float32), jnp.asarray(rows))
+        done += len(rows)
+        watch(done)
+    return state.variables
+
+
+def initial(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int, seed: int) -> Variables:
+    """The network that `train` starts from in a lane of this seed."""
+    return jax.jit(_initialised(model_of(spec, image_shape, outputs)))(jax.random.key(seed))
+
+
+def steps_at_once() -> int:
+    """Steps of one compiled program."""
+    return 1 if jax.default_backend() == "cpu" else _STEPS_AT_ONCE
+
+
+def lanes_at_once() -> int:
+    """Lanes that are trained together."""
+    return 1 if jax.default_backend() == "cpu" else 8
+
+
+def loss_of(name: LossName, outputs: Array, labels: Array) -> Array:
+    """The mean loss of outputs [n, k] against labels [n, k]: centred for mse, distributions for cross-entropy."""
+    if name == "mse":
+        return 0.5 * jnp.mean(jnp.square(outputs - labels))
+    return jnp.mean(optax.softmax_cross_entropy(outputs, labels))
+
+
+def schedule_of(recipe: Recipe, total: int) -> optax.Schedule:
+    """The learning rate of each step, relative to the largest."""
+    match recipe.schedule:
+        case "cosine":
+            return optax.cosine_decay_schedule(1.0, total)
+        case "half":
+            return optax.piecewise_constant_schedule(1.0, {total // 2: 0.1})
+        case "warm_cosine":
+            warmup = min(recipe.warmup, total // 2)
+            rise = optax.linear_schedule(0.0, 1.0, warmup)
+            return optax.join_schedules([rise, optax.cosine_decay_schedule(1.0, total - warmup, 0.01)], [warmup])
+
+
+def _batches(seeds: np.ndarray, size: int, batch: int, total: int, at_once: int) -> Iterator[np.ndarray]:
+    """Rows [steps, g, batch] of the images, `at_once` steps at a time: permutations in a row, cut into batches."""
+    streams = [np.random.default_rng((int(seed), size)) for seed in seeds]
+    left = np.empty((len(seeds), 0), np.int32)
+    for start in range(0, total, at_once):
+        steps = min(at_once, total - start)
+        while left.shape[1] < steps * batch:
+            more = [np.arange(size) if batch == size else stream.permutation(size) for stream in streams]
+            left = np.concatenate([left, np.array(more, np.int32)], 1)
+        taken, left = left[:, : steps * batch], left[:, steps * batch :]
+        yield taken.reshape(len(seeds), steps, batch).swapaxes(0, 1)
+
+
+def _transform(recipe: Recipe) -> optax.GradientTransformation:
+    return optax.trace(0.9) if recipe.optimiser == "momentum" else optax.scale_by_adam()
+
+
+def _initialised(model: Model) -> Callable[[Array], Variables]:
+    return lambda key: model.init(jax.random.fold_in(key, 0))
+
+
+@lru_cache(maxsize=64)
+def _first(
+    spec: NetworkSpec, recipe: Recipe, image_shape: tuple[int, int, int], outputs: int
+) -> Callable[[Array], _State]:
+    init = _initialised(model_of(spec, image_shape, outputs))
+
+    def first(key: Array) -> _State:
+        variables = init(key)
+        return _State(variables, _transform(recipe).init(variables.params))
+
+    return jax.jit(jax.vmap(first))
+
+
+@lru_cache(maxsize=64)
+def _many(
+    spec: NetworkSpec, recipe: Recipe, image_shape: tuple[int, int, int], outputs: int, total: int
+) -> Callable[[_State, _Fixed, Array, Array], _State]:
+    """Takes the steps [s] with the rows [s, g, batch]."""
+    one = partial(_step, model_of(spec, image_shape, outputs), recipe, schedule_of(recipe, total), image_shape[2])
+
+    def step(state: _State, fixed: _Fixed, number: Array, rows: Array) -> _State:
+        return jax.vmap(one, (0, 0, None, 0))(state, fixed, number, rows)
+
+    def many(state: _State, fixed: _Fixed, numbers: Array, rows: Array) -> _State:
+        if len(numbers) == 1:
+            return step(state, fixed, numbers[0], rows[0])
+        return jax.lax.scan(lambda state, given: (step(state, fixed, *given), None), state, (numbers, rows))[0]
+
+    return jax.jit(many, donate_argnums=0)
+
+
+def _step(
+    model: Model,
+    recipe: Recipe,
+    schedule: optax.Schedule,
+    channels: int,
+    state: _State,
+    fixed: _Fixed,
+    number: Array,
+    rows: Array,
+) -> _State:
+    """One step of one lane. Decay is added to the gradient, as torch's SGD and an L2 penalty do."""
+    (params, stats), opt_state = state
+    images, labels = fixed.images[rows], fixed.labels[rows]
+    key = jax.random.fold_in(jax.random.fold_in(fixed.keys, 1), number.astype(jnp.int32))
+    images = augment(key, images, recipe.names_for(channels), single=recipe.single)
+
+    def cost(params: Any) -> tuple[Array, Any]:
+        outputs, changed = model.train(Variables(params, stats), images)
+        return loss_of(recipe.loss, outputs, labels), changed
+
+    gradient, stats = jax.grad(cost, has_aux=True)(params)
+    gradient = jax.tree.map(lambda g, p: g + fixed.weight_decays * p, gradient, params)
+    updates, opt_state = _transform(recipe).update(gradient, opt_state, params)
+    rate = fixed.learning_rates * jnp.asarray(schedule(number), jnp.float32)
+    params = jax.tree.map(lambda p, update: p - rate * update, params, updates)
+    return _State(Variables(params, stats), opt_state)

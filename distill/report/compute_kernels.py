@@ -1,0 +1,91 @@
+"""Computes an `OnTest`: the slow part of a report, and the only one that starts jax."""
+
+from dataclasses import replace
+from typing import Literal
+
+import jax
+import numpy as np
+from jax import lax
+
+from kerneldistill.algorithms.engines import engine_of, network_of
+from kerneldistill.algorithms.gradient import kernel_of
+from kerneldistill.algorithms.scoring import regression_of
+from kerneldistill.algorithms.support import Support, real_support
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.config.schema import Config
+from kerneldistill.evaluation.infinite_width import Blocks
+from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.networks import Network
+from kerneldistill.pipeline import Prepared
+from kerneldistill.pipeline.split import Split
+from kerneldistill.report.test_kernels import OnTest
+from kerneldistill.runs.outcome import Outcome
+
+# Images whose own variance is computed in one program.
+_ROWS = 256
+
+
+def measure(config: Config, outcome: Outcome, data: Prepared, test_images: int) -> OnTest:
+    """Computes the kernels of a support and of its start with `test_images` images, spread evenly over the test split.
+
+    Raises:
+      UserError: the configuration names no kernel that can be computed.
+    """
+    test, num_classes = spread(data.test, test_images), len(data.manifest.class_names)
+    engines = {get: _engine(config, data, get) for get in ("ntk", "nngp")}
+    own = engines[config.kernel.get]
+    start = real_support(data.train, outcome.init_indices, num_classes, own.dtype)
+    targets = Targets(own, test, num_classes)
+    blocks = {get: _blocks(engine, outcome.support, targets) for get, engine in engines.items()}
+    begun = _blocks(own, start, targets)
+    images = test.images.astype(own.dtype, copy=False)
+    return OnTest(
+        ntk_ss=blocks["ntk"].ss,
+        ntk_ts=blocks["ntk"].ts,
+        nngp_ss=blocks["nngp"].ss,
+        nngp_ts=blocks["nngp"].ts,
+        nngp_tt=own_variances(network_of(config.kernel), images),
+        start_ss=begun.ss,
+        start_ts=begun.ts,
+        start_images=start.images.astype(np.float32),
+        start_labels=start.labels,
+        learned_pixels=data.whitener.invert(outcome.support.images.astype(np.float32)),
+        start_pixels=data.whitener.invert(start.images.astype(np.float32)),
+        test_pixels=np.round(np.clip(data.whitener.invert(test.images), 0, 255)).astype(np.uint8),
+        test_labels=test.labels,
+        test_size=len(data.test),
+    )
+
+
+def spread(split: Split, count: int) -> Split:
+    """`count` images of a split, evenly spaced, so that one sorted by class keeps all classes; or all of a smaller."""
+    rows = np.arange(min(count, len(split))) * len(split) // min(count, len(split))
+    return Split(np.ascontiguousarray(split.images[rows]), split.labels[rows])
+
+
+def own_variances(network: Network, images: np.ndarray) -> np.ndarray:
+    """NNGP of each image [n, h, w, c] with itself, [n]."""
+
+    @jax.jit
+    def of_some(some: jax.Array) -> jax.Array:
+        return lax.map(lambda image: gram(network, image[None], image[None], "nngp")[0, 0], some)
+
+    size = min(_ROWS, len(images))
+    starts = range(0, len(images), size)
+    parts = [np.asarray(of_some(filled(images[start : start + size], size))) for start in starts]
+    return np.concatenate(parts)[: len(images)]
+
+
+def _engine(config: Config, data: Prepared, get: Literal["ntk", "nngp"]) -> Engine:
+    return engine_of(replace(config.kernel, get=get), data.manifest.image_shape)
+
+
+def _blocks(engine: Engine, support: Support, targets: Targets) -> Blocks:
+    """The kernel of a support and the images of `targets`, in the engine's precision."""
+    rows = engine.rows(support.images)
+    k_ss = regression_of(engine, rows, 0.0).k_ss
+    chunks = targets.chunks(len(support.images))
+    k_st = [kernel_of(engine, rows, chunk.features, len(chunk.labels)) for chunk in chunks]
+    return Blocks(k_ss.astype(engine.dtype), np.concatenate(k_st, axis=1).T.astype(engine.dtype))

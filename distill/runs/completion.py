@@ -1,0 +1,91 @@
+"""Which stages of a run are done: each is remembered with digests of what it was made from and of what it made.
+
+A stage is done when both are as they were, as with `make`, but by content. What is missing, damaged, or made from
+something else is made again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from kerneldistill.config.schema import CheckpointConfig, Config
+from kerneldistill.config.toml import config_to_toml
+from kerneldistill.pipeline.storage.files import names_below, sha256, write_whole
+from kerneldistill.runs.directory import RunDir
+
+
+class Stage(NamedTuple):
+    """A stage of a run.
+
+    name: of the stage
+    inputs: what it is made from: files and folders, or texts
+    outputs: files and folders it makes
+    """
+
+    name: str
+    inputs: Sequence[Path | str]
+    outputs: Sequence[Path]
+
+
+class Stages:
+    """The finished stages of a run directory.
+
+    Args:
+      file: that remembers them; made by the first.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def is_done(self, stage: Stage) -> bool:
+        """Whether its inputs and outputs are those of the last time it was done."""
+        return self._read().get(stage.name) == _digests(stage)
+
+    def knows(self, name: str) -> bool:
+        """Whether the stage was ever done."""
+        return name in self._read()
+
+    def done(self, stage: Stage) -> None:
+        """Remembers a stage that has just been done."""
+        known = {**self._read(), stage.name: _digests(stage)}
+        write_whole(self._file, (json.dumps(known, indent=2) + "\n").encode())
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        # A file that is lost or damaged costs no more than doing the stages again.
+        try:
+            known = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+
+def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
+    """The stages after the data are prepared, each made from what those before it made."""
+    of_no_number = replace(config, checkpoint=CheckpointConfig(), data=replace(config.data, dir=None))
+    inputs = (config_to_toml(of_no_number), rundir.prepared / "manifest.json", rundir.fork_file)
+    outcome, results = rundir.outcome_file, rundir.results_file
+    return (
+        Stage("distill", inputs, (outcome,)),
+        Stage("evaluate", (*inputs, outcome), (results,)),
+        Stage("export", (*inputs, outcome, results), (rundir.bundle, rundir.picture)),
+    )
+
+
+def _digests(stage: Stage) -> dict[str, str]:
+    return {"inputs": _joined(map(_digest, stage.inputs)), "outputs": _joined(map(_digest, stage.outputs))}
+
+
+def _digest(what: Path | str) -> str:
+    """Of a text, a file, or all names and files in a folder; what is not there has one, too."""
+    if isinstance(what, str):
+        return _joined([what])
+    if what.is_dir():
+        return _joined(f"{name} {sha256(what / name)}" for name in sorted(names_below(what)))
+    return sha256(what) if what.is_file() else "absent"
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -1,0 +1,229 @@
+"""The run directory: the unit of work, of resuming and of locking."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerneldistill.config.schema import Config
+from kerneldistill.config.toml import config_from_toml, config_to_toml, difference
+from kerneldistill.config.validation import flag
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runs.config_changes import free, in_words, write_down
+from kerneldistill.runs.last_error import failures_recorded
+from kerneldistill.runs.lock import locked
+from kerneldistill.runtime import environment
+from kerneldistill.runtime.console import tell
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A folder that holds one run, whole.
+
+    path: the folder
+
+    Example:
+      with RunDir(Path("runs/digits")).open(config) as rundir:
+          ...
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration as resolved, TOML. Written first; what has none is no run directory."""
+        return self.path / "config.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions and devices of every session that computed, JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of the prepared data set."""
+        return self.path / "prepared"
+
+    @property
+    def fingerprint_file(self) -> Path:
+        """Fingerprint of the prepared data that the run began with."""
+        return self.path / "data.fingerprint"
+
+    @property
+    def start_file(self) -> Path:
+        """Where the run began, if that was a set distilled elsewhere."""
+        return self.path / "start.npz"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Folder of the state that predicted validation best."""
+        return self.path / "best"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON line a step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's view of the metrics."""
+        return self.path / "events"
+
+    @property
+    def live_picture(self) -> Path:
+        """The images as they were at the last checkpoint, PNG."""
+        return self.path / "live.png"
+
+    @property
+    def outcome_file(self) -> Path:
+        """The chosen support, .npz."""
+        return self.path / "outcome.npz"
+
+    @property
+    def results_file(self) -> Path:
+        """What was measured at the end, JSON."""
+        return self.path / "results.json"
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of the exported bundle."""
+        return self.path / "bundle"
+
+    @property
+    def picture(self) -> Path:
+        """The learned images beside their starts, PNG."""
+        return self.path / "support.png"
+
+    @property
+    def stages_file(self) -> Path:
+        """What each finished stage was made from, JSON."""
+        return self.path / "stages.json"
+
+    @property
+    def failure_file(self) -> Path:
+        """The error that ended the last session, JSON; absent after any other end."""
+        return self.path / "failure.json"
+
+    @property
+    def fork_file(self) -> Path:
+        """Where a forked run began, JSON."""
+        return self.path / "fork.json"
+
+    @property
+    def fork(self) -> Path:
+        """Folder of the state that a forked run began with."""
+        return self.path / "fork"
+
+    @property
+    def changes_file(self) -> Path:
+        """What was changed in the configuration as the run went on, one JSON line a time."""
+        return self.path / "changes.jsonl"
+
+    @contextmanager
+    def open(self, config: Config) -> Iterator["RunDir"]:
+        """Create the directory, or go on in it, and keep other processes out until the block ends.
+
+        Args:
+          config: the configuration of the run. If the directory has one, they may differ in what `changes.free` names.
+
+        Raises:
+          UserError: another process writes there, the run there has another configuration, the folder holds something
+            else, or it cannot be created.
+        """
+        self._create()
+        with locked(self.path):
+            if not self.config_file.exists() or self._changed(config):
+                write_whole(self.config_file, config_to_toml(config).encode())
+            with failures_recorded(self.failure_file):
+                yield self
+
+    @contextmanager
+    def reopen(self) -> Iterator["RunDir"]:
+        """Go on in a directory that must exist, and keep other processes out until the block ends.
+
+        Raises:
+          UserError: another process writes there, or it is no run directory.
+        """
+        if not self.config_file.is_file():
+            raise UserError(f"RUN is {self.path}, which has no config.toml: give a folder that kdistill run made")
+        with locked(self.path), failures_recorded(self.failure_file):
+            yield self
+
+    def config(self) -> Config:
+        """The configuration in the directory.
+
+        Raises:
+          UserError: its config.toml is damaged or of another version of this program.
+        """
+        try:
+            return config_from_toml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.config_file} is damaged: {error}. Start again with another --dir") from error
+
+    def tie_to_data(self, fingerprint: str) -> None:
+        """Remember the data a run begins with, and refuse others later: its checkpoints were learned from them.
+
+        Raises:
+          UserError: the run began with other data.
+        """
+        if not self.fingerprint_file.exists():
+            write_whole(self.fingerprint_file, f"{fingerprint}\n".encode())
+        elif (begun := self.fingerprint_file.read_text(encoding="utf-8").strip()) != fingerprint:
+            raise UserError(
+                f"the prepared data in {self.path} have fingerprint {fingerprint[:16]}, but the run began with "
+                f"{begun[:16]}: the source data were replaced. Put them back, or start a new run with another --dir"
+            )
+
+    def record_environment(self) -> None:
+        """Add this process's versions and devices, if they are not those of the session before; starts jax.
+
+        A changed environment is warned of, since it may change the last bits of a resumed run.
+        """
+        now, file = environment.current(), self.environment_file
+        sessions = environment.from_json(file.read_text(encoding="utf-8")) if file.exists() else []
+        if sessions and sessions[-1] == now:
+            return
+        if sessions:
+            LOG.warning("%s goes on in another environment than it began in; see %s", self.path, file)
+        write_whole(file, environment.to_json([*sessions, now]).encode())
+
+    def _create(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            names = {entry.name for entry in self.path.iterdir()}
+        except OSError as error:
+            raise UserError(
+                f"--dir is {self.path}, which cannot be used: {error.strerror}. Choose another --dir"
+            ) from error
+        # A process that died here may have left its lock and a part of the configuration.
+        foreign = sorted(name for name in names if name != ".lock" and not name.startswith(".config.toml."))
+        if foreign and "config.toml" not in names:
+            raise UserError(
+                f"--dir is {self.path}, which holds {foreign[0]!r} and no config.toml, so no run of kdistill: "
+                "choose an empty or a new folder"
+            )
+
+    def _changed(self, config: Config) -> bool:
+        """Whether the run goes on with another configuration, which is told and written down."""
+        changes = difference(self.config(), config)
+        fixed = [change for change in changes if not free(change, config)]
+        if fixed:
+            flags = " ".join(flag(change.name) for change in fixed)
+            raise UserError(
+                f"{self.path} holds a run with another configuration: {in_words(fixed)}. Change {flags} back, take all "
+                f"settings from --config {self.config_file}, start a new run with another --dir, or begin one with "
+                f"these images: another --dir and --fork {self.path}"
+            )
+        if changes:
+            write_down(self.changes_file, changes)
+            tell(f"{self.path} goes on with changes: {in_words(changes)}")
+        return bool(changes)

@@ -1,0 +1,135 @@
+"""Where a support begins: real images, noise, or a set that was distilled before."""
+
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerneldistill.algorithms.random_streams import Stream, balanced, generator
+from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
+from kerneldistill.bundle.reader import Bundle, read_bundle
+from kerneldistill.config.schema import Config
+from kerneldistill.config.validation import bundle_folder, images_per_class
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline import Prepared
+from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.whitening.whitener import Whitener
+
+# Images whose mean and deviation noise has.
+_SAMPLE = 1000
+
+
+class Start(NamedTuple):
+    """Where a support begins.
+
+    support: images, class-major, with their labels
+    rows: int64 [s] of the prepared train split; -1 where an image is none of it
+    class_ids: int32 [s]
+    """
+
+    support: Support
+    rows: np.ndarray
+    class_ids: np.ndarray
+
+    def save(self, path: Path) -> None:
+        """Writes an .npz, whole or not at all."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **self.support._asdict(), rows=self.rows, class_ids=self.class_ids)
+        write_whole(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> "Start":
+        """Reads what `save` wrote.
+
+        Raises:
+          UserError: it is damaged (every member of an .npz carries a CRC).
+        """
+        try:
+            with np.load(io.BytesIO(path.read_bytes())) as file:
+                return cls(Support(file["images"], file["labels"]), file["rows"], file["class_ids"])
+        except Exception as error:  # of any class: it depends on the byte that is damaged
+            raise UserError(
+                f"{path} is damaged ({type(error).__name__}: {error}): remove it, and the run begins from its "
+                "--support.start again where no step is done, or run it again in another --dir"
+            ) from error
+
+
+def start_of(config: Config, data: Prepared, kept: Path) -> Start:
+    """The start that `config.support` names.
+
+    Args:
+      config: of the run
+      data: prepared
+      kept: file in which a set that comes from elsewhere is kept, so that a resumed run does not depend on it
+
+    Raises:
+      UserError: the set that is named is damaged, or does not suit the data or the configuration.
+    """
+    dtype = np.dtype(config.kernel.dtype)
+    match config.support.start:
+        case "real":
+            return _real(config, data, dtype)
+        case "noise":
+            return _noise(config, data, dtype)
+        case folder:
+            if not kept.exists():
+                _distilled(config, data, Path(folder).expanduser(), dtype).save(kept)
+            return Start.load(kept)
+
+
+def _real(config: Config, data: Prepared, dtype: np.dtype) -> Start:
+    num_classes = len(data.manifest.class_names)
+    rows = balanced(data.train.labels, num_classes, config.support.size, generator(config.seed, Stream.START))
+    return Start(real_support(data.train, rows, num_classes, dtype), rows, data.train.labels[rows])
+
+
+def _noise(config: Config, data: Prepared, dtype: np.dtype) -> Start:
+    """Normal pixels; each has the mean and the deviation of its place in real images."""
+    num_classes, size, rng = len(data.manifest.class_names), config.support.size, generator(config.seed, Stream.START)
+    real = data.train.images[balanced(data.train.labels, num_classes, _SAMPLE, rng)].astype(np.float64)
+    images = real.mean(0) + real.std(0) * rng.standard_normal((size, *real.shape[1:]))
+    class_ids = np.repeat(np.arange(num_classes, dtype=np.int32), images_per_class(size, num_classes))
+    return Start(Support(images.astype(dtype), centred_one_hot(class_ids, num_classes)), np.full(size, -1), class_ids)
+
+
+def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) -> Start:
+    bundle = read_bundle(bundle_folder(config.support.start))
+    here, there = data.manifest, bundle.manifest
+    if tuple(there.class_names) != tuple(here.class_names):
+        raise UserError(
+            f"support.start is {folder}, a set of the classes {', '.join(there.class_names)}; allowed are those of "
+            f"{here.name}, in their order: {', '.join(here.class_names)}: name another set with --support.start"
+        )
+    if bundle.images.shape[1:] != tuple(here.image_shape):
+        raise UserError(
+            f"support.start is {folder}, a set of images {bundle.images.shape[1:]}; allowed are those of {here.name}, "
+            f"{tuple(here.image_shape)}: name another set with --support.start"
+        )
+    if len(bundle.images) != config.support.size:
+        raise UserError(
+            f"support.size is {config.support.size}, but {folder} holds {len(bundle.images)} images: "
+            f"set --support.size {len(bundle.images)}"
+        )
+    order = np.argsort(bundle.class_ids, kind="stable")
+    images = _rewhitened(bundle, data.whitener)[order].astype(dtype)
+    support = Support(images, bundle.labels[order].astype(np.float64))
+    return Start(support, np.full(len(order), -1), bundle.class_ids[order].astype(np.int32))
+
+
+def _rewhitened(bundle: Bundle, whitener: Whitener) -> np.ndarray:
+    """The images in the space of `whitener`: as they are where that is theirs, else by way of pixels.
+
+    A whitening that brings each image to length 1 forgets the brightness and contrast that were learned.
+    """
+    if _alike(bundle.whitener, whitener):
+        return bundle.images
+    return whitener.apply(bundle.whitener.invert(bundle.images))
+
+
+def _alike(a: Whitener, b: Whitener) -> bool:
+    """Whether two whitenings make the same of the same pixels."""
+    if (a.kind, a.block, a.input_scale, a.per_image_norm) != (b.kind, b.block, b.input_scale, b.per_image_norm):
+        return False
+    names = ("channel_mean", "channel_std", "feature_mean", "W")
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)

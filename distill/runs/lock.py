@@ -1,0 +1,86 @@
+"""The lock of a run directory: one process writes there at a time.
+
+The kernel drops a flock with its process, however that ends, so no lock is ever stale. The file says who has it.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from kerneldistill.errors import UserError
+
+# Every flock on this machine, on Linux: "1: FLOCK  ADVISORY  WRITE PID MAJOR:MINOR:INODE 0 EOF".
+_LOCKS = Path("/proc/locks")
+
+
+class Holder(NamedTuple):
+    """Who has a lock.
+
+    pid: of the process
+    host: the machine it is on
+    certain: False where it is on another machine, which cannot be asked; it may have been killed there
+    """
+
+    pid: int
+    host: str
+    certain: bool
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder until the block ends.
+
+    Raises:
+      UserError: another process has it.
+    """
+    descriptor = os.open(_file(folder), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = " on ".join(os.read(descriptor, 300).decode(errors="replace").split())
+            raise UserError(
+                f"{folder} is in use by process {holder or '(unknown)'}: wait until it ends, or choose another --dir"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who has the lock of a folder, without touching it; None if nobody has."""
+    file = _file(folder)
+    try:
+        pid, host = file.read_text(encoding="utf-8").split()
+        found = Holder(int(pid), host, certain=host == socket.gethostname())
+    except (OSError, ValueError):  # no such file, or empty: its last holder ended well
+        return None
+    return found if not found.certain or _holds(found.pid, file) else None
+
+
+def _holds(pid: int, file: Path) -> bool:
+    with contextlib.suppress(OSError):  # no Linux
+        inode = str(file.stat().st_ino)
+        held = [line.split() for line in _LOCKS.read_text(encoding="utf-8").splitlines()]
+        return any(line[1] == "FLOCK" and line[4] == str(pid) and line[5].endswith(f":{inode}") for line in held)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, so not ours
+        return False
+    return True
+
+
+def _file(folder: Path) -> Path:
+    return folder / ".lock"

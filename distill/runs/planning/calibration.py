@@ -1,0 +1,75 @@
+"""Seconds per kernel entry, measured by the programs that a run would use, on random images."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from kerneldistill.kernels.engine import CHUNK_POINTS
+from kerneldistill.kernels.levels import points
+from kerneldistill.runs.planning.workload import Shape
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of this machine, all devices together.
+
+    forward: of a kernel entry
+    gradient: of an entry with its gradient
+    features: of an image's standard deviations
+    compile: of the programs of a step, with what the folder of compiled programs has of them
+    """
+
+    forward: float
+    gradient: float
+    features: float
+    compile: float
+
+
+def calibrate(shape: Shape) -> Speed:
+    """Computes one chunk of a step, once to compile and then to time: a few seconds on two CPU cores.
+
+    Where a single group of columns with the whole support would take longer than a chunk should, fewer rows are taken.
+    """
+    engine, size = shape.engine, shape.engine.image_shape
+    unit = points(engine.network, *size) * len(engine.devices) * engine.group
+    rows_count = max(1, min(shape.rows, CHUNK_POINTS // unit))
+    rng = np.random.default_rng(0)
+    support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, shape.chunk))
+    began = time.perf_counter()
+    rows, columns = engine.rows(support), engine.columns(targets)
+    cotangent = np.ones((rows_count, len(targets)))
+    saved = jax.block_until_ready(engine.block_saving(rows, columns))[1]
+    seconds, compiling = {}, time.perf_counter() - began
+    programs: dict[str, Callable[[], object]] = {
+        "features": lambda: engine.columns(targets),
+        "forward": lambda: engine.block(rows, columns),
+        "saving": lambda: engine.block_saving(rows, columns),
+        "pullback": lambda: engine.pullback(rows, columns, cotangent, saved=saved),
+    }
+    for name, program in programs.items():
+        first, seconds[name] = _seconds(program), _best(program)
+        compiling += max(0.0, first - seconds[name])
+    entries = rows_count * len(targets)
+    return Speed(
+        forward=seconds["forward"] / entries,
+        gradient=(seconds["saving"] + seconds["pullback"]) / entries,
+        features=seconds["features"] / len(targets),
+        compile=max(0.0, compiling - seconds["saving"] - seconds["features"]),
+    )
+
+
+def _best(program: Callable[[], object]) -> float:
+    """The least of three times, or of fewer where they take a second: what else goes on only adds."""
+    times = [_seconds(program)]
+    while len(times) < 3 and sum(times) < 1:
+        times.append(_seconds(program))
+    return min(times)
+
+
+def _seconds(program: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    jax.block_until_ready(program())
+    return time.perf_counter() - began

@@ -1,0 +1,69 @@
+"""What a plan needs to know of a data set: its shape and counts, whether it is prepared or not."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etils import epath
+
+from kerneldistill.config.schema import Config
+from kerneldistill.config.validation import check_image, check_support
+from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.sources.ranges import Range, parse
+from kerneldistill.pipeline.storage.manifest import MANIFEST, Manifest
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """The sizes of a data set.
+
+    name: of it
+    image_shape: (h, w, c) in pixels
+    num_classes: k
+    train, validation, test: images; before the data are read, as if none were bad
+    prepared: whether they are prepared; if not, the process of the run does it
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    train: int
+    validation: int
+    test: int
+    prepared: bool = True
+
+
+def size_of(config: Config, prepared: Path) -> DataSize:
+    """The sizes of the data set of `config`: from `prepared` if that is it, else from its source, without reading it.
+
+    Raises:
+      UserError: the images or classes do not suit the configuration.
+      DataError: the source cannot be found.
+    """
+    size = _prepared(config.data, prepared) or _source(config.data)
+    check_image(config.kernel, size.image_shape)
+    check_support(config.support, [size.train // size.num_classes + 1] * size.num_classes)
+    return size
+
+
+def _prepared(config: DataConfig, folder: Path) -> DataSize | None:
+    if not (folder / MANIFEST).exists():
+        return None
+    manifest = Manifest.load(epath.Path(folder))
+    if replace(config, version=manifest.config.version) != manifest.config:
+        return None
+    counts = (manifest.count(split) for split in ("train", "validation", "test"))
+    return DataSize(manifest.name, manifest.image_shape, len(manifest.class_names), *counts)
+
+
+def _source(config: DataConfig) -> DataSize:
+    source = open_source(config)
+    name = f"{source.name} {source.version}"
+    train, test = (_count(parse(part, source.splits, name)) for part in (config.train_split, config.test_split))
+    validation = round(config.validation_fraction * train)
+    shape, classes = source.image_shape, len(source.class_names)
+    return DataSize(source.name, shape, classes, train - validation, validation, test, prepared=False)
+
+
+def _count(ranges: tuple[Range, ...]) -> int:
+    return sum(part.stop - part.start for part in ranges)

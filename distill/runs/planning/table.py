@@ -1,0 +1,83 @@
+"""A plan as text."""
+
+from kerneldistill.runs.planning.plan import Plan, gigabytes
+from kerneldistill.runtime.columns import columns
+from kerneldistill.runtime.console import duration
+
+
+def table(plan: Plan) -> str:
+    """The plan, a line for each thing a user decides by."""
+    return "\n".join([_title(plan), *_sizes(plan), *_memory(plan), *_work(plan), *_time(plan), *_notes(plan)])
+
+
+def _title(plan: Plan) -> str:
+    data, machine = plan.data, plan.machine
+    shape = "x".join(map(str, data.image_shape))
+    devices = f"{machine.devices} {machine.platform} device{'s' * (machine.devices > 1)}"
+    return (
+        f"{plan.support} images learned from {data.train:,} of {data.name}, {shape} (validation {data.validation:,}, "
+        f"test {data.test:,}), on {devices}"
+    )
+
+
+def _sizes(plan: Plan) -> list[str]:
+    rows = {
+        "tile": f"1 row x {plan.tile} columns",
+        "chunk": f"{plan.support} rows x {plan.chunk:,} columns; {plan.chunks:,} a step",
+    }
+    rows |= {f"resolution {i}": text for i, text in enumerate(plan.resolutions, 1)}
+    return ["sizes", columns(rows)]
+
+
+def _memory(plan: Plan) -> list[str]:
+    memory, machine = plan.memory, plan.machine
+    rows = {}
+    for part in memory.parts:
+        sizes = [gigabytes(part.host)] * (part.host > 0)
+        sizes += [f"{gigabytes(part.device)} a device"] * (part.device > 0)
+        rows[part.name] = " + ".join(sizes) or "0 MB"
+    free = "" if machine.memory is None else f" of {gigabytes(machine.memory)}"
+    if memory.shared:
+        rows["peak"] = f"{gigabytes(memory.host)}{free}"
+    else:
+        rows["peak of the process"] = gigabytes(memory.host)
+        rows["peak of a device"] = f"{gigabytes(memory.device)}{free}"
+    return ["memory, while it is at its peak", columns(rows)]
+
+
+def _work(plan: Plan) -> list[str]:
+    rows = {
+        "a kernel entry": f"{_flop(plan.flops_forward)}, with its gradient {_flop(plan.flops_gradient)}",
+        "a step": f"{plan.entries:,} entries with gradient, {_flop(plan.entries * plan.flops_gradient)}",
+        "evaluation": f"{plan.validation_entries:,} entries on validation, {plan.test_entries:,} in the closing one",
+    }
+    return ["work", columns(rows)]
+
+
+def _time(plan: Plan) -> list[str]:
+    seconds = plan.seconds
+    if seconds is None:
+        return ["time: not measured"]
+    rate = plan.entries * plan.flops_gradient / seconds.step / 1e9
+    rows = {
+        "compiling": duration(seconds.compile),
+        "deviations": duration(seconds.features),
+        "a step": f"{duration(seconds.step)} ({plan.entries / seconds.step:,.0f} entries/s, {rate:.1f} GFLOP/s)",
+        "all steps": duration(seconds.steps),
+        "validation": duration(seconds.validation),
+        "closing evaluation": duration(seconds.evaluation),
+        "in total": f"{duration(seconds.total)}, and the preparation of the data",
+    }
+    return ["time, from a calibration on this machine", columns(rows)]
+
+
+def _notes(plan: Plan) -> list[str]:
+    return [f"note: {note}" for note in plan.notes]
+
+
+def _flop(count: int) -> str:
+    for unit in ("", "k", "M", "G", "T", "P"):
+        if count < 1000 or unit == "P":
+            break
+        count /= 1000
+    return f"{count:.3g} {unit}FLOP"

@@ -1,0 +1,124 @@
+"""How much a run computes: chunks, kernel entries and operations, from its configuration and the sizes of its data."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.config.schema import Config
+from kerneldistill.config.validation import flag
+from kerneldistill.errors import UserError
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.flops import Flops, entry_flops
+from kerneldistill.kernels.levels import levels
+from kerneldistill.runs.planning.dataset_size import DataSize
+from kerneldistill.runs.training.schedule import to_validate
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a run computes.
+
+    config: of the run
+    size: of its data set
+    engine: that would compute it; for a machine of another number of devices it has stand-ins, and cannot compute
+    """
+
+    config: Config
+    size: DataSize
+    engine: Engine
+
+    @property
+    def rows(self) -> int:
+        """Rows of the kernel: the learned images, and with `support.flip` their mirror images."""
+        return self.config.support.size * (1 + self.config.support.flip)
+
+    @cached_property
+    def targets(self) -> int:
+        """Targets of a step."""
+        return min(self.config.optim.target_batch, self.size.train)
+
+    @cached_property
+    def chunk(self) -> int:
+        """Targets of a chunk of a step, on all devices."""
+        return self.engine.chunk(self.targets, self.rows)
+
+    @cached_property
+    def per_device(self) -> int:
+        """Targets of a chunk on one device."""
+        return -(-self.chunk // len(self.engine.devices))
+
+    @cached_property
+    def pairs(self) -> int:
+        """Columns of a tile."""
+        return min(self.engine.group, self.per_device)
+
+    @cached_property
+    def flops(self) -> Flops:
+        """Operations of a kernel entry."""
+        return entry_flops(self.engine.network, self.engine.image_shape, self.engine.get)
+
+    @cached_property
+    def step_entries(self) -> int:
+        """Entries of an outer step, each with its gradient."""
+        return self.rows * (self.targets + self.rows)
+
+    @cached_property
+    def validation_entries(self) -> int:
+        """Entries of all evaluations on the validation split, without gradient."""
+        steps = self.config.optim.steps
+        times = 1 + sum(to_validate(step, self.config) for step in range(1, steps + 1)) if self.size.validation else 0
+        return times * self.rows * (self.size.validation + self.rows)
+
+    @cached_property
+    def test_entries(self) -> int:
+        """Entries of the closing evaluation: the learned set, its start and the random real sets, without gradient."""
+        sets = 2 + self.config.evaluate.baseline_draws
+        on_validation = self.rows * (self.size.validation + self.rows) if self.size.validation else 0
+        return sets * self.rows * (self.size.test + self.rows) + on_validation
+
+    @cached_property
+    def images(self) -> int:
+        """Images whose standard deviations are computed once, about one entry each; those of validation twice."""
+        return self.size.train * bool(self.config.optim.steps) + 2 * self.size.validation + self.size.test
+
+    @cached_property
+    def step_images(self) -> int:
+        """Images whose standard deviations are computed in each step: augmented targets, and the support."""
+        return self.targets * bool(self.config.augment.names) + 2 * self.rows
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the plan leaves out."""
+        config, notes = self.config, []
+        if config.kernel.sampled:
+            notes.append("the steps draw from kernel.sampled; planned is the main kernel alone")
+        if config.random_features.networks:
+            notes.append("the steps estimate the kernel by random_features; planned are steps of the exact one")
+        return tuple(notes)
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """The resolutions of the network, as a person would write them."""
+        network, (height, width, _) = self.engine.network, self.engine.image_shape
+        if network.fully_connected:
+            return ()
+        return tuple(
+            f"{o.height}x{o.width}: {o.shape[0]}x{o.shape[1]} offsets"
+            + (", wrapped" if o.wrapped else f", radius {o.ry},{o.rx}" if o.ry != o.rx else f", radius {o.ry}")
+            for o in (level.offsets for level in levels(network, height, width))
+        )
+
+
+def shape_of(config: Config, size: DataSize, devices: int) -> Shape:
+    """The shape of a run on `devices` devices; starts jax's backend.
+
+    Raises:
+      UserError: the network cannot take the images.
+    """
+    try:
+        engine = engine_of(config.kernel, size.image_shape)
+    except ValueError as error:
+        raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
+    if len(engine.devices) != devices:
+        engine = replace(engine, devices=(engine.devices[0],) * devices)
+    return Shape(config, size, engine)

@@ -1,0 +1,102 @@
+"""What was measured at the end of a run, as JSON and as a table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydantic
+
+from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.errors import UserError
+from kerneldistill.evaluation.protocol_result import ProtocolResult
+
+
+@dataclass(frozen=True)
+class Measured:
+    """accuracy: 0..1. mse: 1/2 mean square over images and classes."""
+
+    accuracy: float
+    mse: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """Kernel ridge regression from a support, scored.
+
+    step: outer steps behind the chosen support
+    label_mode: how its labels came about
+    support_size: images in it
+    num_test: test images predicted
+    learned: the chosen support, on test
+    start: the real images it began as, on test
+    random_real: other random real supports of the same size, on test
+    validation: the chosen support on validation, by which it was chosen; None without a validation split
+    protocols: the chosen support under named protocols, as far as they were asked for
+    """
+
+    step: int
+    label_mode: LabelMode
+    support_size: int
+    num_test: int
+    learned: Measured
+    start: Measured
+    random_real: tuple[Measured, ...]
+    validation: Measured | None
+    protocols: tuple[ProtocolResult, ...] = ()
+
+    def to_json(self) -> str:
+        """The results as a JSON object."""
+        return pydantic.TypeAdapter(Results).dump_json(self, indent=2).decode() + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> "Results":
+        """Reads what `to_json` gave.
+
+        Raises:
+          UserError: the file is missing or damaged.
+        """
+        if not path.exists():
+            raise UserError(
+                f"{path} is missing: nothing is measured there yet; kdistill evaluate {path.parent} does it"
+            )
+        try:
+            return pydantic.TypeAdapter(cls).validate_json(path.read_bytes())
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]["msg"]
+            raise UserError(
+                f"{path} is damaged ({first}): measure again with kdistill evaluate {path.parent}"
+            ) from error
+
+    @classmethod
+    def protocols_of(cls, path: Path, support_sha256: str) -> tuple[ProtocolResult, ...]:
+        """The protocols that a support was judged by, of results that are about to be measured again.
+
+        Those of another support are left out; a file that is missing or damaged has none.
+        """
+        try:
+            found = cls.load(path).protocols
+        except UserError:
+            return ()
+        return tuple(result for result in found if result.support_sha256 == support_sha256)
+
+    def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Title, header and rows for the closing table."""
+        learned = "labels solved" if self.label_mode == "label_solve" else f"learned, step {self.step}"
+        rows = [(learned, _percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
+        rows.append(("its start, real images", _percent(self.start.accuracy), f"{self.start.mse:.4f}"))
+        if self.random_real:
+            accuracies = np.array([measured.accuracy for measured in self.random_real])
+            mean = f"{_percent(accuracies.mean())} ± {100 * accuracies.std():.1f}"
+            rows.append((f"random real images, mean of {len(accuracies)}", mean, f"{self._random_mse():.4f}"))
+        return (
+            f"{dataset}: {self.support_size} images predict {self.num_test:,} test images by kernel ridge regression",
+            ("support", "test accuracy", "test mse"),
+            tuple(rows),
+        )
+
+    def _random_mse(self) -> float:
+        return float(np.mean([measured.mse for measured in self.random_real]))
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -1,0 +1,224 @@
+"""The stages of a job, each from what the one before left in the run directory; `run` is all of them."""
+
+import json
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.label_solve import label_solve as solve
+from kerneldistill.algorithms.problem import problem_of
+from kerneldistill.algorithms.scoring import evaluate as score_of
+from kerneldistill.algorithms.scoring import random_support
+from kerneldistill.algorithms.support import regressed
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
+from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
+from kerneldistill.config.schema import Config
+from kerneldistill.config.validation import bundle_folder, check_image, check_support
+from kerneldistill.errors import UserError
+from kerneldistill.evaluation.protocol_result import set_sha256
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.pipeline import Prepared, load
+from kerneldistill.pipeline import prepare as prepare_data
+from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runs.completion import Stages, stages_of
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.fork import first_state
+from kerneldistill.runs.initial_support import Start, start_of
+from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.planning.memory_check import check_memory
+from kerneldistill.runs.results import Measured, Results
+from kerneldistill.runs.training.checkpoints import Checkpoints
+from kerneldistill.runs.training.live_picture import LivePicture
+from kerneldistill.runs.training.loop import TrainState
+from kerneldistill.runs.training.loop import train as learn
+from kerneldistill.runs.training.metrics import MetricsLog
+from kerneldistill.runs.training.saver import Keeper
+from kerneldistill.runs.training.schedule import to_keep
+from kerneldistill.runtime.console import closing_table, tell
+
+
+def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+    """Prepares, distils, evaluates and exports, where that is not done or what it made is missing or damaged."""
+    known = Stages(rundir.stages_file)
+    if all(map(known.is_done, stages_of(config, rundir))):
+        tell(f"{rundir.path} is done, and all it made is as it was written: nothing to do")
+        closing_table(*Results.load(rundir.results_file).table(config.data.name))
+        return
+    check_memory(config, rundir)
+    prepare(config, rundir, options)
+    made_by = {"distill": lambda: distill(config, rundir), "evaluate": lambda: evaluate(rundir)}
+    made_by["export"] = lambda: export(rundir)
+    for stage in stages_of(config, rundir):
+        if not known.is_done(stage):
+            made_by[stage.name]()
+
+
+def _done(name: str, rundir: RunDir) -> None:
+    (stage,) = (stage for stage in stages_of(rundir.config(), rundir) if stage.name == name)
+    Stages(rundir.stages_file).done(stage)
+
+
+def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+    """Reads, whitens and stores the data set of `config`.
+
+    Raises:
+      UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
+        too few images.
+      DataError: the data cannot be read; see `kerneldistill.pipeline.prepare`.
+    """
+    if config.support.start not in ("real", "noise") and not rundir.start_file.exists():
+        bundle_folder(config.support.start)
+    source = open_source(config.data)
+    check_image(config.kernel, source.image_shape)
+    # As if every class had enough images: how many it has is known when all are read.
+    check_support(config.support, [config.support.size] * len(source.class_names))
+    began = time.perf_counter()
+    manifest = prepare_data(config.data, rundir.prepared, options)
+    check_support(config.support, manifest.class_counts["train"])
+    counts = ", ".join(f"{manifest.count(split):,} {split}" for split in manifest.class_counts)
+    shape = "x".join(map(str, manifest.image_shape))
+    tell(
+        f"{manifest.name} {manifest.version}: {counts} images of {shape}, whitened by {config.data.whiten!r}"
+        f" ({time.perf_counter() - began:.1f} s)"
+    )
+
+
+def distill(config: Config, rundir: RunDir) -> None:
+    """Learns the support from the prepared data, or goes on learning it.
+
+    Raises:
+      UserError: labels were solved for in this directory, or see `kerneldistill.runs.training.loop.train`.
+      DataError: the prepared data are missing or damaged.
+    """
+    if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
+        raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
+    check_memory(config, rundir)
+    data, engine = _open(config, rundir)
+    start = start_of(config, data, rundir.start_file)
+    problem = problem_of(config, data, engine, start.support)
+    live = LivePicture(rundir.live_picture)
+    keeper = Keeper(
+        config,
+        Checkpoints(rundir.checkpoints, config.checkpoint.keep, lambda step: to_keep(step, config.checkpoint)),
+        Checkpoints(rundir.best, keep=1),
+        lambda state: live.show(lambda: draw_sheet(_sheet(data, start, state))),
+    )
+    first = first_state(rundir, problem)
+    best = learn(problem, keeper, MetricsLog(rundir.metrics_file), rundir.events, first).best
+    mode = "learned" if config.support.learn_labels else "fixed"
+    Outcome(best.support, start.rows, start.class_ids, best.step, mode, best.ridge).save(rundir.outcome_file)
+    _done("distill", rundir)
+
+
+def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+    """Prepares, solves for the labels of the first images in closed form, evaluates and exports.
+
+    Raises:
+      UserError: images were learned in this directory; see also `prepare`.
+    """
+    if rundir.checkpoints.exists():
+        raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
+    prepare(config, rundir, options)
+    data, engine = _open(config, rundir)
+    start = start_of(config, data, rundir.start_file)
+    train = Targets(engine, data.train, len(data.manifest.class_names))
+    began = time.perf_counter()
+    solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
+    entries = len(train) * len(start.rows)
+    seconds = time.perf_counter() - began
+    tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
+    Outcome(solved, start.rows, start.class_ids, 0, "label_solve", config.krr.ridge).save(rundir.outcome_file)
+    evaluate(rundir)
+    export(rundir)
+
+
+def evaluate(rundir: RunDir) -> None:
+    """Reads the test split, once: scores the chosen support, its start, and random real ones by the same code.
+
+    Raises:
+      UserError: nothing is distilled there yet, or what is there is damaged or another run's.
+    """
+    config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
+    data, engine = _open(config, rundir)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    num_classes, size = len(data.manifest.class_names), len(outcome.init_indices)
+    test = Targets(engine, data.test, num_classes)
+    supports = [outcome.support, start_of(config, data, rundir.start_file).support]
+    supports += [
+        random_support(engine, data.train, num_classes, size, config.seed, draw)
+        for draw in range(config.evaluate.baseline_draws)
+    ]
+    ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
+    sources = [regressed(support, config.support.flip) for support in supports]
+    scored = zip(sources, ridges, strict=True)
+    chosen, start, *baselines = (score_of(engine, source, test, ridge) for source, ridge in scored)
+    validation = Targets(engine, data.validation, num_classes)
+    held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
+    results = Results(
+        step=outcome.step,
+        label_mode=outcome.label_mode,
+        support_size=size,
+        num_test=len(test),
+        learned=Measured(*chosen),
+        start=Measured(*start),
+        random_real=tuple(Measured(*score) for score in baselines),
+        validation=None if held_out is None else Measured(*held_out),
+        protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
+    )
+    write_whole(rundir.results_file, results.to_json().encode())
+    _done("evaluate", rundir)
+    closing_table(*results.table(data.manifest.name))
+
+
+def export(rundir: RunDir) -> None:
+    """Writes the bundle and the picture of the chosen support.
+
+    Raises:
+      UserError: nothing is distilled or evaluated there yet, or what is there is damaged or another run's.
+    """
+    config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
+    results = Results.load(rundir.results_file)
+    data = load(rundir.prepared)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    contents = BundleContents(
+        images=outcome.support.images,
+        labels=outcome.support.labels,
+        class_ids=outcome.class_ids,
+        init_indices=outcome.init_indices,
+        starts=start_of(config, data, rundir.start_file).support.images,
+        label_mode=outcome.label_mode,
+        step=outcome.step,
+        results=json.loads(results.to_json()),
+        config=config,
+        source=data.manifest,
+        whitener=data.whitener,
+        probe=data.probe,
+        ridge=outcome.ridge,
+    )
+    write_bundle(rundir.bundle, contents)
+    draw_sheet(sheet_of(contents)).save(rundir.picture)
+    _done("export", rundir)
+    tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
+
+
+def _sheet(data: Prepared, start: Start, state: TrainState) -> SheetContents:
+    """The images as they are after a step."""
+    return SheetContents(
+        learned=data.whitener.invert(np.asarray(state.learner.support.images, np.float32)),
+        starts=data.whitener.invert(start.support.images.astype(np.float32)),
+        class_ids=start.class_ids,
+        class_names=data.manifest.class_names,
+        title=f"{data.manifest.name}: {len(start.rows)} learned images after {state.step} steps",
+    )
+
+
+def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
+    data = load(rundir.prepared)
+    rundir.tie_to_data(data.manifest.fingerprint)
+    rundir.record_environment()
+    check_support(config.support, data.manifest.class_counts["train"])
+    return data, engine_of(config.kernel, data.manifest.image_shape)

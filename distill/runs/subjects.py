@@ -1,0 +1,126 @@
+"""What is judged: a support with the prepared data it is judged on, from a run directory or from a bundle."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kerneldistill.algorithms.support import Support
+from kerneldistill.bundle.reader import Bundle, read_bundle
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.errors import UserError
+from kerneldistill.evaluation.subject import Subject
+from kerneldistill.pipeline import Prepared, load
+from kerneldistill.pipeline.split import Split
+from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
+
+# Whitened pixels of one space, computed by two machines, differ by their rounding.
+_SAME_SPACE = 1e-3
+
+
+def of_run(rundir: RunDir, prepared: str | None) -> Subject:
+    """The chosen support of a run.
+
+    Raises:
+      UserError: nothing is distilled there yet, what is there is damaged, or `prepared` is given: a run has its own.
+      DataError: the prepared data are missing or damaged.
+    """
+    if prepared is not None:
+        raise UserError(f"--prepared is {prepared}, but RUN holds its prepared data: leave --prepared out")
+    config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
+    data = load(rundir.prepared)
+    rundir.tie_to_data(data.manifest.fingerprint)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    support, made = outcome.support, (config.kernel, outcome.ridge, config.support.flip, config.seed)
+    return _subject(support, data, data.manifest.fingerprint, *made)
+
+
+def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> Subject:
+    """The images of a bundle, on data that are whitened as it says.
+
+    Raises:
+      UserError: the bundle is damaged, no prepared data are named, they have other images or classes, or another
+        whitening and `rewhiten` is not set or is impossible.
+      DataError: the prepared data are missing or damaged.
+    """
+    bundle = read_bundle(folder)
+    if prepared is None:
+        raise UserError(
+            f"{folder} is a bundle, which holds no test images: name a prepared data set with --prepared DIR "
+            f"(kdistill prepare makes one of {bundle.manifest.dataset})"
+        )
+    data = load(prepared)
+    _check_same_classes(folder, bundle, prepared, data)
+    space = data.manifest.fingerprint
+    if not _same_space(bundle.whitener, data):
+        if not rewhiten:
+            raise UserError(
+                f"{folder} lives in the space of whitening {bundle.whitener.kind!r}, {prepared} in another "
+                f"({data.whitener.kind!r}), where the set would seem worth less than it is: prepare the data with that "
+                "whitening, or give --rewhiten to whiten these anew by the transform in the bundle"
+            )
+        data, space = (
+            _whitened_anew(folder, bundle, prepared, data),
+            f"{space}, whitened by {bundle.manifest.fingerprint}",
+        )
+    made = bundle.manifest
+    support = Support(bundle.images, bundle.labels.astype(np.float64))
+    return _subject(support, data, space, made.kernel, made.ridge, made.flip, made.seed)
+
+
+def _subject(
+    support: Support, data: Prepared, space: str, kernel: KernelConfig, ridge: float, flip: bool, seed: int
+) -> Subject:
+    manifest = data.manifest
+    splits = data.train, data.validation, data.test
+    return Subject(support, *splits, manifest.name, len(manifest.class_names), space, kernel, ridge, flip, seed)
+
+
+def _check_same_classes(folder: Path, bundle: Bundle, prepared: str, data: Prepared) -> None:
+    for name, there, here in (
+        ("images", bundle.images.shape[1:], tuple(data.manifest.image_shape)),
+        ("classes", tuple(bundle.manifest.class_names), tuple(data.manifest.class_names)),
+    ):
+        if there != here:
+            raise UserError(
+                f"{folder} has {name} {_short(there)}, {prepared} has {_short(here)}: name the prepared data set of "
+                f"{bundle.manifest.dataset} with --prepared"
+            )
+
+
+def _same_space(whitener: Whitener, data: Prepared) -> bool:
+    """Whether the bundle's transform makes of raw test images what the prepared data hold."""
+    theirs, ours = whitener.apply(data.probe), data.whitener.apply(data.probe)
+    return bool(np.abs(theirs - ours).max() <= _SAME_SPACE * max(1.0, float(np.abs(ours).max())))
+
+
+def _whitened_anew(folder: Path, bundle: Bundle, prepared: str, data: Prepared) -> Prepared:
+    """The splits as pixels again, whitened by the transform in the bundle.
+
+    A whitening that took off each image's mean and length cannot be undone, so only one that takes them off too, of
+    equally standardised pixels, can follow it.
+    """
+    ours, theirs = data.whitener, bundle.whitener
+    standardised = np.allclose(ours.channel_mean, theirs.channel_mean, atol=1e-6) and np.allclose(
+        ours.channel_std, theirs.channel_std, rtol=1e-6
+    )
+    if ours.per_image_norm and not (theirs.per_image_norm and standardised):
+        raise UserError(
+            f"{prepared} is whitened by {ours.kind!r}, which forgets each image's mean and length, so it cannot be "
+            f"whitened anew as {folder} needs: prepare the data by 'standard' or 'none' and name those with --prepared"
+        )
+
+    def anew(split: Split) -> Split:
+        return replace(split, images=theirs.apply(ours.invert(split.images)))
+
+    return replace(
+        data, train=anew(data.train), validation=anew(data.validation), test=anew(data.test), whitener=theirs
+    )
+
+
+def _short(values: Sequence[object]) -> str:
+    shown = ", ".join(map(str, values[:5]))
+    return f"({shown}, ...)" if len(values) > 5 else f"({shown})"

@@ -1,0 +1,176 @@
+"""The cases of a sweep file.
+
+    preset = "cifar10-convnet-1"            # what every case starts from, unless it says otherwise
+    [set]                                   # settings of every case
+    data.dir = "~/tensorflow_datasets"
+    [[grid]]                                # every combination; any number of grids
+    data.whiten = ["standard", "kip_zca"]
+    support.size = [10, 100]
+    [[case]]                                # one more
+    command = "label-solve"                 # instead of run
+    support.size = 500
+
+`preset` and `command` may stand in a grid or a case like any setting.
+"""
+
+import itertools
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from kerneldistill.config.schema import Config
+from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
+from kerneldistill.config.validation import check_values
+from kerneldistill.errors import UserError
+
+COMMANDS = ("run", "label-solve")
+# A dotted name of a setting, or `preset` or `command`, and its value.
+Settings = Mapping[str, Any]
+
+_LONGEST_VALUE = 40
+_LONGEST_NAME = 150
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of a sweep.
+
+    name: of its run directory: the preset and what the case sets
+    command: run or label-solve
+    preset: what it starts from
+    config: the whole configuration
+    """
+
+    name: str
+    command: str
+    preset: str
+    config: Config
+
+
+def cases_of(file: Path) -> list[Case]:
+    """The cases of a sweep file in its order, each once.
+
+    Raises:
+      UserError: the file cannot be read, is not as the module says, or a case is no valid configuration.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"FILE is {file}, which cannot be read: {error}. Give a TOML file in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file} is not TOML: {error}") from error
+    _check_keys(file, document)
+    common = {name: document[name] for name in ("preset", "command") if name in document}
+    common |= _flat(document.get("set", {}))
+    cases: list[Case] = []
+    for own in _combinations(file, document):
+        case = _case(file, common, own)
+        if not any((case.command, case.config) == (other.command, other.config) for other in cases):
+            # Two values may differ in letters only that no name of a folder should have.
+            taken = case.name in {other.name for other in cases}
+            cases.append(_renamed(case) if taken else case)
+    if not cases:
+        raise UserError(f"{file} has no case: add a [[grid]] of lists or a [[case]] of values")
+    return cases
+
+
+def _check_keys(file: Path, document: Mapping[str, Any]) -> None:
+    allowed = {"preset": str, "command": str, "set": dict, "grid": (dict, list), "case": (dict, list)}
+    for key, value in document.items():
+        if key not in allowed:
+            raise UserError(
+                f"{file}: {key} is not a part of a sweep, allowed are: {', '.join(allowed)}; settings stand in [set]"
+            )
+        tables = value if isinstance(value, list) else [value]
+        kind = dict if isinstance(value, list) else allowed[key]
+        if not isinstance(value, allowed[key]) or not all(isinstance(table, kind) for table in tables):
+            raise UserError(f"{file}: {key} is {value!r}, allowed is a {'text' if allowed[key] is str else 'table'}")
+
+
+def _combinations(file: Path, document: Mapping[str, Any]) -> Iterator[Settings]:
+    """What each case sets, beside what is common to all."""
+    for grid in _tables(document, "grid"):
+        axes = _flat(grid)
+        for name, values in axes.items():
+            if not isinstance(values, list) or not values:
+                raise UserError(f"{file}: grid.{name} is {values!r}, allowed is a list of values, such as [{values!r}]")
+        for values in itertools.product(*axes.values()):
+            yield dict(zip(axes, values, strict=True))
+    yield from map(_flat, _tables(document, "case"))
+
+
+def _tables(document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+    found = document.get(key, [])
+    return found if isinstance(found, list) else [found]
+
+
+def _case(file: Path, common: Settings, own: Settings) -> Case:
+    settings = {**common, **own}
+    preset, command = settings.pop("preset", None), settings.pop("command", COMMANDS[0])
+    what = f"{file}, case {own}"
+    if preset is None:
+        raise UserError(f"{what}: preset is missing: set it at the top, such as preset = 'digits'")
+    if command not in COMMANDS:
+        raise UserError(f"{what}: command is {command!r}, allowed are: {', '.join(COMMANDS)}")
+    import tomli_w
+
+    config = config_from_toml(tomli_w.dumps(_nested(settings)), what, preset_config(preset))
+    try:
+        check_values(config)
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from error
+    return Case(_name(command, preset, own), command, preset, config)
+
+
+def _name(command: str, preset: str, own: Settings) -> str:
+    parts = [preset] + [command] * (command != COMMANDS[0])
+    leaves = [name.rsplit(".", 1)[-1] for name in _leaves(Config, "")]
+    for name, value in own.items():
+        if name not in ("preset", "command"):
+            last = name.rsplit(".", 1)[-1]
+            parts.append(f"{last if leaves.count(last) == 1 else name}={_word(value)}")
+    return ",".join(parts)[:_LONGEST_NAME]
+
+
+def _word(value: object) -> str:
+    """A value as a part of a folder's name."""
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.lower() if isinstance(value, bool) else text.rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text)[:_LONGEST_VALUE]
+
+
+def _renamed(case: Case) -> Case:
+    return Case(f"{case.name},{config_digest(case.config)[:8]}", case.command, case.preset, case.config)
+
+
+def _leaves(kind: type, prefix: str) -> Iterator[str]:
+    """The dotted names of all settings."""
+    for field in fields(kind):
+        inner = next((part for part in (field.type, *get_args(field.type)) if is_dataclass(part)), None)
+        if inner is None:
+            yield prefix + field.name
+        else:
+            yield from _leaves(inner, f"{prefix}{field.name}.")
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Tables in tables as one, by dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def _nested(settings: Settings) -> dict[str, Any]:
+    """The opposite of `_flat`."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        *path, last = name.split(".")
+        table = found
+        for part in path:
+            table = table.setdefault(part, {})
+        table[last] = value
+    return found

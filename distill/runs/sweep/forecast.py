@@ -1,0 +1,60 @@
+"""What a sweep would do, and for how long."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.runs.planning.calibration import Speed, calibrate
+from kerneldistill.runs.planning.dataset_size import size_of
+from kerneldistill.runs.planning.machine import machine
+from kerneldistill.runs.planning.memory import memory_of
+from kerneldistill.runs.planning.plan import check_fits, label_solve_seconds, seconds_of
+from kerneldistill.runs.planning.workload import shape_of
+from kerneldistill.runs.sweep.cases import Case
+from kerneldistill.runs.sweep.directories import Place, places_of
+from kerneldistill.runtime import devices
+from kerneldistill.runtime.console import closing_table, duration
+
+Speeds = dict[tuple[KernelConfig, tuple[int, int, int]], Speed]
+
+
+def forecast(cases: Sequence[Case], folder: Path, timed: bool) -> None:
+    """Prints a line for each case: its run directory, how far it is, and the seconds of its plan if `timed`.
+
+    Networks are timed once each, on the first case they are in; what is done is not timed.
+
+    Raises:
+      UserError: some of them cannot be run, which their lines tell.
+    """
+    devices.setup()
+    rows, speeds, total, refused = [], {}, 0.0, 0
+    for place in places_of(cases, folder):
+        status, seconds = place.status, 0.0
+        if status != "done":
+            try:
+                seconds = _seconds(place, speeds, timed)
+            except (UserError, DataError) as error:
+                status, refused = f"cannot run: {' '.join(str(error).split())}", refused + 1
+        total += seconds
+        rows.append((place.rundir.path.name, status, duration(seconds) if seconds else ""))
+    if timed:
+        rows.append(("in total", "", duration(total)))
+    closing_table(f"{len(cases)} runs in {folder}", ("run", "is", "would take"), rows)
+    if refused:
+        raise UserError(f"{refused} of {len(cases)} runs cannot be run, each for the reason told above")
+
+
+def _seconds(place: Place, speeds: Speeds, timed: bool) -> float:
+    """Of a whole run, as if it had not started."""
+    config, here = place.case.config, machine()
+    shape = shape_of(config, size_of(config, place.rundir.prepared), here.devices)
+    check_fits(config, memory_of(shape), here)
+    if not timed:
+        return 0.0
+    key = (config.kernel, shape.size.image_shape)
+    if key not in speeds:
+        speeds[key] = calibrate(shape)
+    of_method = label_solve_seconds if place.case.command == "label-solve" else seconds_of
+    return of_method(shape, speeds[key]).total

@@ -1,0 +1,70 @@
+"""One case of a sweep, run to its end in a process of its own: what kills it does not touch the others."""
+
+import signal
+import subprocess
+import sys
+from typing import NamedTuple
+
+from kerneldistill.runs.sweep.directories import Place
+from kerneldistill.runtime.signals import INTERRUPTED
+
+# Beside the run's own files: all that its processes wrote to their standard streams.
+LOG = "log.txt"
+
+
+class End(NamedTuple):
+    """How a process ended.
+
+    status: its exit status, or the negative number of the signal that killed it
+    reason: why it did not come through, in one line; empty if it did
+    """
+
+    status: int
+    reason: str
+
+
+def run_case(place: Place) -> End:
+    """Runs, or goes on with, a case.
+
+    Raises:
+      KeyboardInterrupt: this process was told to end; the run was, too, has saved, and has ended.
+      UserError: the run directory cannot be used.
+    """
+    case, rundir = place
+    with rundir.open(case.config):
+        pass  # the configuration is there now, for the process to read
+    with (rundir.path / LOG).open("ab") as log:
+        start = log.tell()
+        # In a session of its own: of Ctrl-C it hears from here alone, once.
+        process = subprocess.Popen(
+            command_of(place), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
+    return End(status, "" if status == 0 else _reason(place, status, start))
+
+
+def command_of(place: Place) -> list[str]:
+    """The command line of a case."""
+    case, rundir = place
+    command = [sys.executable, "-m", "kerneldistill", case.command, case.preset]
+    return [*command, "--config", str(rundir.config_file), "--dir", str(rundir.path)]
+
+
+def _reason(place: Place, status: int, start: int) -> str:
+    if status == -signal.SIGKILL:
+        return "killed by SIGKILL, as a system does that is out of memory"
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    if status == INTERRUPTED:
+        return "interrupted; the sweep, run again, resumes it"
+    with (place.rundir.path / LOG).open("rb") as log:
+        log.seek(start)
+        lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    # A user's mistake is told in a line of its own; of a fault of the program the traceback's last says most.
+    told = [line for line in lines if line.startswith("kdistill: error: ")]
+    return (told or lines or [f"exit status {status}"])[-1].removeprefix("kdistill: error: ")

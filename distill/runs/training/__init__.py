@@ -1,0 +1,1 @@
+"""The outer loop, and what it keeps: checkpoints, metrics, the newest picture."""

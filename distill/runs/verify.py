@@ -1,0 +1,117 @@
+"""Everything that a run directory can be asked, for `kdistill verify`. Nothing in it is changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kerneldistill.bundle.reader import faults, read_bundle
+from kerneldistill.config.schema import Config
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.verify import problems
+from kerneldistill.runs.completion import Stages, stages_of
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.results import Results
+from kerneldistill.runs.training.metrics import MetricsLog
+
+_AGAIN = "the command that made it, given again, makes it anew"
+
+
+def run_faults(folder: Path) -> Iterator[str]:
+    """What is wrong with a run directory, one complete line each; what is not made yet is not wrong."""
+    rundir = RunDir(folder)
+    try:
+        config = rundir.config()
+    except UserError as error:
+        yield str(error)
+        return
+    manifest = None
+    if rundir.prepared.is_dir():
+        try:
+            yield from problems(rundir.prepared)
+            manifest = Manifest.load(rundir.prepared)
+        except DataError as error:
+            yield str(error)
+    yield from _fingerprint(rundir, manifest)
+    yield from _metrics(rundir)
+    yield from _checkpoints(rundir)
+    yield from _made(rundir, config, manifest)
+    if rundir.bundle.is_dir():
+        found = list(faults(rundir.bundle))
+        yield from found
+        if not found:
+            yield from _bundle(rundir, manifest)
+
+
+def _fingerprint(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
+    """The data must be those that the run began with."""
+    file = rundir.fingerprint_file
+    if manifest is None or not file.is_file():
+        return
+    begun = file.read_bytes().decode(errors="replace").strip()
+    if begun != manifest.fingerprint:
+        yield (
+            f"{file} says {begun[:16]!r}, the prepared data have fingerprint {manifest.fingerprint[:16]}: "
+            "put the data back that the run began with"
+        )
+
+
+def _metrics(rundir: RunDir) -> Iterator[str]:
+    """Every line is a record, in the order of the steps."""
+    try:
+        steps = [record["step"] for record in MetricsLog(rundir.metrics_file).read()]
+    except UserError as error:
+        yield str(error)
+        return
+    if any(np.diff(steps) < 0):
+        yield f"{rundir.metrics_file} has steps out of order: two runs wrote to it; move the file away"
+
+
+def _checkpoints(rundir: RunDir) -> Iterator[str]:
+    """The digest of every leaf of every step that is kept."""
+    kept = [folder for folder in (rundir.checkpoints, rundir.best, rundir.fork) if folder.is_dir()]
+    if kept:
+        from kerneldistill.runs.training.checkpoints import damaged
+
+        for folder in kept:
+            yield from damaged(folder)
+
+
+def _made(rundir: RunDir, config: Config, manifest: Manifest | None) -> Iterator[str]:
+    """The outcome, the results, and that each stage's files are those that it made, from what is there now."""
+    if rundir.outcome_file.is_file():
+        try:
+            outcome = Outcome.load(rundir.outcome_file)
+            if manifest is not None:
+                outcome.check_fits(rundir.outcome_file, manifest, config.kernel.dtype)
+        except UserError as error:
+            yield str(error)
+    if rundir.results_file.is_file():
+        try:
+            Results.load(rundir.results_file)
+        except UserError as error:
+            yield str(error)
+    stages = Stages(rundir.stages_file)
+    for stage in stages_of(config, rundir):
+        if stages.knows(stage.name) and not stages.is_done(stage):
+            names = ", ".join(str(path) for path in stage.outputs)
+            yield f"{names}: not as `{stage.name}` made it, or made from files that have changed since; {_AGAIN}"
+
+
+def _bundle(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
+    """The bundle must hold the outcome of this run, and be of its data."""
+    bundle = read_bundle(rundir.bundle)
+    if manifest is not None and bundle.manifest.fingerprint != manifest.fingerprint:
+        yield f"{rundir.bundle} is of other data than {rundir.prepared}: write it again with kdistill export"
+    try:
+        outcome = Outcome.load(rundir.outcome_file)
+    except UserError:
+        return
+    order = np.argsort(outcome.class_ids, kind="stable")
+    for name in ("images", "labels"):
+        if not np.array_equal(getattr(outcome.support, name).astype(np.float32)[order], getattr(bundle, name)):
+            again = "write it again with kdistill export"
+            yield f"{rundir.bundle}: its {name} are not those of {rundir.outcome_file}: {again}"

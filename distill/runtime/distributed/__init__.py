@@ -1,0 +1,1 @@
+"""Several processes as one: collectives, the group behind them, and its watchdog."""

@@ -1,0 +1,79 @@
+"""What a run ran on: versions and devices, kept so that a result can be explained later."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+from kerneldistill.runtime.version import code_version
+
+# The packages whose versions can change a number.
+PACKAGES = (
+    "apache-beam",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "optax",
+    "orbax-checkpoint",
+    "pillow",
+    "scipy",
+    "tensorflow-datasets",
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One machine and its software.
+
+    kerneldistill: version of this program
+    python: version of Python
+    platform: operating system and processor
+    backend: of jax: cpu, gpu or tpu
+    device_kind: name of the first device
+    device_count: devices of this process
+    packages: version of each of `PACKAGES` that is installed
+    """
+
+    kerneldistill: str
+    python: str
+    platform: str
+    backend: str
+    device_kind: str
+    device_count: int
+    packages: dict[str, str]
+
+
+def current() -> Environment:
+    """The environment of this process; starts jax's backend."""
+    import jax
+
+    devices = jax.local_devices()
+    installed = {
+        distribution.name: distribution.version for distribution in map(_distribution, PACKAGES) if distribution
+    }
+    return Environment(
+        kerneldistill=code_version(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        backend=jax.default_backend(),
+        device_kind=devices[0].device_kind,
+        device_count=len(devices),
+        packages=installed,
+    )
+
+
+def to_json(environments: list[Environment]) -> str:
+    """Environments as indented JSON, one object each."""
+    return json.dumps([asdict(environment) for environment in environments], indent=2) + "\n"
+
+
+def from_json(text: str) -> list[Environment]:
+    """Read what `to_json` wrote."""
+    return [Environment(**fields) for fields in json.loads(text)]
+
+
+def _distribution(name: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None

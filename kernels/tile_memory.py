@@ -1,0 +1,115 @@
+"""What the tiles of a network hold in memory, from its spec alone: integers, nothing is compiled or run.
+
+A program of the engine works on one tile at a time: the columns laid out for slicing, the bands and stacks of planes
+between resolutions, and the planes of the resolution being walked. How many planes are alive at once is the compiler's
+choice: it was counted in the programs of eleven networks (8x8 to 32x32, every head, both precisions; `memory_analysis`
+of XLA's CPU compiler), of which the sums below are within 15 %.
+"""
+
+from typing import Literal, NamedTuple
+
+from kerneldistill.kernels.layers import AvgPool, activations
+from kerneldistill.kernels.levels import Level, levels
+from kerneldistill.kernels.networks import Network
+
+# Planes of the resolution being walked. Forward: a few of NNGP and NTK; in reverse what every activation of the plane
+# keeps of its inputs and answers.
+_FORWARD_PLANES = 5
+_REVERSE_PLANES_PER_ACTIVATION = 6
+# Arrays that an activation lays out per column: its factors. Two for ReLU and GELU, one for erf.
+_FACTORS = 2
+
+
+class Tile(NamedTuple):
+    """Bytes on a device while a program works on one tile, beside what it is given.
+
+    columns: laid out for slicing by row offset
+    bands: between resolutions, as stacks of planes and as pooled bands
+    planes: of the resolution that is walked
+    """
+
+    columns: int
+    bands: int
+    planes: int
+
+    @property
+    def total(self) -> int:
+        return self.columns + self.bands + self.planes
+
+
+class Tiles(NamedTuple):
+    """forward: of a block; the features of images take no more. reverse: of a pullback."""
+
+    forward: Tile
+    reverse: Tile
+
+
+class _Walk(NamedTuple):
+    """Values per pair of images at one resolution.
+
+    columns: laid out
+    band: of one kernel entering it; 0 at the first, which makes its own from pixels
+    stack: of one kernel leaving it plane by plane
+    plane: one plane
+    activations: on a plane
+    """
+
+    columns: int
+    band: int
+    stack: int
+    plane: int
+    activations: int
+
+
+def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
+    """Standard deviations that are kept for each image: one per activation and pixel at its resolution."""
+    if network.fully_connected:
+        return len(activations(network.layers))
+    plan = levels(network, *image_shape[:2])
+    pixels = sum(p.offsets.height * p.offsets.width * len(activations(p.layers)) for p in plan)
+    return pixels + len(activations(network.layers[network.head + 1 :]))
+
+
+def saved(network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"]) -> int:
+    """Values that `Engine.block_saving` keeps for each entry: the bands that enter the resolutions but the first."""
+    if network.fully_connected:
+        return 0
+    return (1 + (get == "ntk")) * sum(level.offsets.points for level in levels(network, *image_shape[:2])[1:])
+
+
+def tiles(
+    network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"], pairs: int, itemsize: int
+) -> Tiles:
+    """Bytes of a tile of `pairs` columns whose numbers take `itemsize` bytes each.
+
+    Of a fully connected network a tile is a whole block: `pairs` are all its entries.
+    """
+    kernels, unit = 1 + (get == "ntk"), pairs * itemsize
+    if network.fully_connected:
+        depth = len(activations(network.layers))
+        return Tiles(Tile(0, 0, 2 * unit), Tile(0, 0, _REVERSE_PLANES_PER_ACTIVATION * depth * unit))
+    plan = levels(network, *image_shape[:2])
+    walks = [_walk(level, image_shape[2] if i == 0 else 0) for i, level in enumerate(plan)]
+    columns = sum(walk.columns for walk in walks) * unit
+    forward, reverse = [], []
+    for walk, after in zip(walks, [*walks[1:], None], strict=True):
+        passing = walk.band + walk.stack + (0 if after is None else after.band)
+        planes = max(_FORWARD_PLANES, _REVERSE_PLANES_PER_ACTIVATION * walk.activations)
+        forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * walk.plane * unit))
+        reverse.append(Tile(columns, kernels * passing * unit, planes * walk.plane * unit))
+    return Tiles(max(forward, key=lambda t: t.total), max(reverse, key=lambda t: t.total))
+
+
+def _walk(level: Level, channels: int) -> _Walk:
+    """`channels` of the images at the first resolution, 0 at the others."""
+    offsets, count = level.offsets, len(activations(level.layers))
+    rows, cols = offsets.shape
+    laid_out = (offsets.height + rows - 1) * cols * offsets.width
+    halved = (cols // 2) * (offsets.width // 2)
+    return _Walk(
+        columns=laid_out * (channels + _FACTORS * count),
+        band=0 if channels else offsets.points,
+        stack=rows * offsets.height * halved if isinstance(level.end, AvgPool) else rows,
+        plane=offsets.height * cols * offsets.width,
+        activations=count,
+    )

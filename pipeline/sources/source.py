@@ -1,0 +1,49 @@
+"""`Source`: where the examples come from. Every kind of input is one subclass."""
+
+import abc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.record import BadRecord, Record
+
+
+@dataclass(frozen=True)
+class Source(abc.ABC):
+    """A labelled image data set with random access by index.
+
+    Sources are small and picklable: Beam workers get a copy and open the files themselves.
+
+    name: of the data set
+    version: of the data set
+    file_format: `array_record`, `tfrecord`, `folder`, `npz`, `embedded`
+    class_names: [k] names in label order
+    image_shape: (h, w, c) that every image must have, or is brought to
+    splits: number of examples by split name
+    """
+
+    name: str
+    version: str
+    file_format: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    splits: Mapping[str, int]
+
+    def num_examples(self, split: str) -> int:
+        """Number of examples in `split`. Raises DataError, with the splits there are, when it does not exist."""
+        if split not in self.splits:
+            raise DataError(f"{self.name} {self.version} has no split {split!r}; it has: {', '.join(self.splits)}")
+        return self.splits[split]
+
+    @abc.abstractmethod
+    def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
+        """The examples start..stop-1 of `split` in their stored order, one item for each.
+
+        Raises:
+          DataError: when the file itself cannot be read; one unreadable example is a `BadRecord`.
+          OSError: when a storage or network fails that may answer a moment later.
+        """
+
+    @abc.abstractmethod
+    def fingerprint(self, splits: Sequence[str]) -> str:
+        """Hex digest that changes whenever the content of `splits` does, and not with its location."""

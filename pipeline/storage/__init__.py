@@ -1,0 +1,1 @@
+"""Files of a prepared data set: shards, manifest, digests, and their publication as one piece."""

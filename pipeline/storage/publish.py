@@ -1,0 +1,119 @@
+"""Puts a finished staging folder in the place of the output, so that a kill at any moment leaves the old or the new."""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+
+from etils import epath
+
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.storage.files import fsync
+from kerneldistill.pipeline.storage.manifest import MANIFEST
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def check_output(path: epath.PathLike) -> epath.Path:
+    """The output folder, absolute, links followed.
+
+    Raises:
+      DataError: it holds something that is not a prepared data set, which would be replaced.
+    """
+    if "://" in str(path):
+        raise DataError(f"output {path} is a URL; allowed: a folder on this machine or one that is mounted")
+    out = epath.Path(path).expanduser().resolve()
+    if out.exists() and not out.is_dir():
+        raise DataError(f"output {out} is a file; give a folder that does not exist yet")
+    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists():
+        raise DataError(f"output {out} has files but no {MANIFEST}; it is not ours to replace: give another folder")
+    return out
+
+
+def clean_up(out: epath.Path) -> None:
+    """Ends what killed runs began: removes their staging folders, and puts back an output left aside in a swap.
+
+    Raises:
+      DataError: another process is preparing `out`.
+    """
+    if _aside(out).exists() and not out.exists():
+        os.rename(_aside(out), out)
+    for leftover in out.parent.glob(f"{glob.escape(out.name)}.staging-*"):
+        with _locked(leftover):
+            shutil.rmtree(leftover)
+
+
+@contextlib.contextmanager
+def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
+    """A fresh folder beside `out` to write into; removed at the end, whatever happened.
+
+    It is locked as long as this process lives, which is how `clean_up` tells it from a leftover.
+
+    Raises:
+      DataError: it cannot be made.
+    """
+    staging = out.parent / f"{out.name}.staging-{fingerprint[:16]}"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(exist_ok=False)
+    except OSError as error:
+        raise DataError(f"cannot write beside the output {out} ({error.strerror}); give another folder") from error
+    with _locked(staging):
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def publish(staging: epath.Path, out: epath.Path) -> None:
+    """Renames `staging` to `out`; what was at `out` is then at `staging`. One step, nothing in between."""
+    fsync(staging)
+    if out.exists() and any(out.iterdir()):
+        _exchange(staging, out)
+    else:
+        os.rename(staging, out)
+    fsync(out.parent)
+
+
+def _exchange(left: epath.Path, right: epath.Path) -> None:
+    """Swaps two folders in one step by Linux's renameat2."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return _exchange_by_renames(left, right)
+    if renameat2(_AT_FDCWD, os.fsencode(left), _AT_FDCWD, os.fsencode(right), _RENAME_EXCHANGE) != 0:
+        code = ctypes.get_errno()
+        if code not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+            raise OSError(code, os.strerror(code), str(right))
+        _exchange_by_renames(left, right)
+
+
+def _exchange_by_renames(left: epath.Path, right: epath.Path) -> None:
+    """For systems that cannot swap. A kill after the first rename leaves `right` aside, where `clean_up` finds it."""
+    os.rename(right, _aside(right))
+    os.rename(left, right)
+    os.rename(_aside(right), left)
+
+
+def _aside(out: epath.Path) -> epath.Path:
+    return out.parent / f"{out.name}.staging-previous"
+
+
+@contextlib.contextmanager
+def _locked(folder: epath.Path) -> Iterator[None]:
+    """Holds the lock on a folder, which ends with the process at the latest."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(
+                f"{folder} is in use: another process prepares the same output; wait for it or end it"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

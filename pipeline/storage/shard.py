@@ -1,0 +1,127 @@
+"""A shard: one array_record file of whitened images. Each record describes itself.
+
+    4 bytes  magic "KDR1"
+    int32    label
+    uint16   length of the key
+    uint32   h, w, c
+    key      UTF-8
+    pixels   float32 [h, w, c]
+
+All little-endian. array_record adds a checksum to each chunk, the manifest a digest of the whole file.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.storage.files import local, sha256, whole
+from kerneldistill.pipeline.storage.retry import persistent
+from kerneldistill.pipeline.storage.statistics import Statistics
+
+_MAGIC = b"KDR1"
+_HEAD = struct.Struct("<4siH3I")
+# Records compressed together. Standardised pixels shrink to 40 % with 64, to 55 % one by one; 1000 gain little more.
+_OPTIONS = "group_size:64"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard file, as the manifest lists it.
+
+    split: train, validation or test
+    index: number of the source batch its images come from; shards of a split are in this order
+    path: relative to the prepared data set
+    class_counts: [k] images of each class
+    statistics: of the whitened pixels
+    bytes: size of the file
+    sha256: hex digest of the file
+    """
+
+    split: str
+    index: int
+    path: str
+    class_counts: tuple[int, ...]
+    statistics: Statistics
+    bytes: int
+    sha256: str
+
+
+class ShardImages(NamedTuple):
+    """What a shard holds.
+
+    keys: [n] stable names
+    images: float32 [n, h, w, c] whitened pixels
+    labels: int32 [n]
+    """
+
+    keys: Sequence[str]
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def shard_path(split: str, index: int) -> str:
+    """Name of a shard file, relative to the prepared data set."""
+    return f"shards/{split}-{index:05d}.array_record"
+
+
+def write_shard(folder: epath.Path, split: str, index: int, content: ShardImages, num_classes: int) -> Shard:
+    """Writes `content` under `folder`, whole or not at all; the same content gives the same bytes."""
+    path = folder / shard_path(split, index)
+    persistent(lambda: _write(path, content), f"writing {path}")
+    counts = np.bincount(content.labels, minlength=num_classes)
+    return Shard(
+        split=split,
+        index=index,
+        path=shard_path(split, index),
+        class_counts=tuple(counts.tolist()),
+        statistics=Statistics.of(content.images),
+        bytes=path.stat().length,
+        sha256=sha256(path),
+    )
+
+
+def _write(path: epath.Path, content: ShardImages) -> None:
+    from array_record.python import array_record_module
+
+    with whole(path) as temporary:
+        writer = array_record_module.ArrayRecordWriter(str(temporary), _OPTIONS)
+        for key, image, label in zip(content.keys, content.images, content.labels, strict=True):
+            writer.write(encode(key, image, int(label)))
+        writer.close()
+
+
+def read_shard(path: epath.Path) -> ShardImages:
+    """Reads a shard of one record or more. Raises DataError when it is not one, or damaged."""
+    from array_record.python import array_record_module
+
+    try:
+        with local(path) as readable:
+            reader = array_record_module.ArrayRecordReader(readable)
+            records = reader.read_all()
+            reader.close()
+        decoded = [decode(record) for record in records]
+    except (RuntimeError, ValueError, struct.error) as error:
+        reason = first_line(error)
+        raise DataError(f"shard {path} cannot be read ({reason}); prepare the data set again") from error
+    keys, images, labels = zip(*decoded, strict=True)
+    return ShardImages(keys, np.stack(images), np.array(labels, np.int32))
+
+
+def encode(key: str, image: np.ndarray, label: int) -> bytes:
+    """One record: float32 image [h, w, c] with its key and label."""
+    name = key.encode()
+    return _HEAD.pack(_MAGIC, label, len(name), *image.shape) + name + image.astype("<f4").tobytes()
+
+
+def decode(record: bytes) -> tuple[str, np.ndarray, int]:
+    """Key, float32 image [h, w, c] and label of one record. Raises ValueError when it is not one."""
+    magic, label, length, *shape = _HEAD.unpack_from(record)
+    if magic != _MAGIC:
+        raise ValueError(f"a record starts with {magic!r}, expected {_MAGIC!r}")
+    key = record[_HEAD.size : _HEAD.size + length].decode()
+    return key, np.frombuffer(record, "<f4", offset=_HEAD.size + length).reshape(shape), label

@@ -1,0 +1,1 @@
+"""Whitening: what each kind is, fitted from moments, applied, inverted and checked."""

@@ -1,0 +1,163 @@
+"""`Whitener`: pixels to the space the kernels see, and back. `fit` makes one.
+
+    standard   y = (p / 255 - mu_c) / sigma_c                     channel mean and standard deviation of train
+    kip_zca    x = standard(p), z = (x - mean(x)) / |x - mean(x)| per image, y = W z
+               C = Z^T Z / n,  C + reg tr(C)/d I = U diag(s) U^T,  W = U diag(s^-1/2) U^T
+    kornia_zca x = p / 255 - m,  C = X^T X / (n - 1) = U diag(s) U^T,  W = U diag((s + eps)^-1/2) U^T,  y = W x
+    none       y = p / 255
+
+kornia_zca is kornia's ZCAWhitening (https://github.com/kornia/kornia, enhance/zca.py), which MTT, DATM and DD-Ranking
+apply to pixels / 255 with eps = 0.1. Images cut into blocks have a W for each; z is of the whole image.
+
+kip_zca is that of KIP (Nguyen et al. 2021, arXiv 2107.13034) with the rule of its published code for few images: when
+n < d, the d - n smallest s count as 1.
+
+Letters: n images, d = h * w * c features, c channels.
+"""
+
+import functools
+import zipfile
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.storage.files import whole
+from kerneldistill.pipeline.whitening.blocks import Blocks
+from kerneldistill.pipeline.whitening.moments import unit_images
+
+_VERSION = 2
+_ROWS = 1000
+
+
+class Forgotten(NamedTuple):
+    """What `kip_zca` takes off each image and does not keep, in channel-standardised units.
+
+    mean: float64 [n] the images' means
+    norm: float64 [n] the lengths of what is left
+    """
+
+    mean: np.ndarray
+    norm: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Whitener:
+    """A fitted whitening with its inverse.
+
+    kind: kip_zca, kornia_zca, standard or none
+    image_shape: (h, w, c)
+    block: side of the square blocks that are whitened apart, in pixels; 0: the image is one
+    input_scale: pixels are divided by it first (255)
+    channel_mean: float64 [c] mean of the scaled pixels of train
+    channel_std: float64 [c] standard deviation of the scaled pixels of train
+    per_image_norm: whether each image is brought to mean 0 and length 1
+    feature_mean: float64 [d] taken off before W (0 in kip_zca)
+    W: float64 [d, d] symmetric; [g, e, e] for g blocks of e features; or [0, 0] where there is none
+    W_inv: float64, its inverse, or [0, 0]
+    reg: ridge of the covariance
+    reg_mode: `relative` (times trace / d) or `absolute`
+    fit_split: the split it was fitted on
+    n_fit: images it was fitted on
+    image_mean: average over those of the per-image mean, in channel-standardised units
+    image_norm: average over those of the per-image length, in channel-standardised units
+    data_fingerprint: hex digest of the data and configuration it was fitted on
+    """
+
+    kind: str
+    image_shape: tuple[int, int, int]
+    block: int
+    input_scale: float
+    channel_mean: np.ndarray
+    channel_std: np.ndarray
+    per_image_norm: bool
+    feature_mean: np.ndarray
+    W: np.ndarray
+    W_inv: np.ndarray
+    reg: float
+    reg_mode: str
+    fit_split: str
+    n_fit: int
+    image_mean: float
+    image_norm: float
+    data_fingerprint: str
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Whitens images [n, h, w, c] of pixels 0..255, uint8 or floating: float32 [n, h, w, c]."""
+        images = self._checked(images)
+        whitened = np.empty(images.shape, np.float32)
+        for start in range(0, len(images), _ROWS):
+            rows = self.standardise(images[start : start + _ROWS]).reshape(-1, self.feature_mean.size)
+            if self.per_image_norm:
+                rows = unit_images(rows).features
+            if self.W.size:
+                rows = self._times(rows - self.feature_mean.astype(np.float32), self._W32)
+            whitened[start : start + _ROWS] = rows.reshape(-1, *self.image_shape)
+        return whitened
+
+    def invert(self, whitened: np.ndarray, forgotten: Forgotten | None = None) -> np.ndarray:
+        """Pixels float32 [n, h, w, c], 0..255 but not clipped, of whitened images [n, h, w, c].
+
+        Exact, but that `kip_zca` forgets two numbers per image, its mean and its length: without `forgotten` the
+        average of train stands in for both, and the picture is right up to brightness and contrast.
+        """
+        rows = self._checked(whitened).reshape(-1, self.feature_mean.size).astype(np.float64)
+        if self.W_inv.size:
+            rows = self._times(rows, self.W_inv) + self.feature_mean
+        if self.per_image_norm:
+            mean, norm = (self.image_mean, self.image_norm) if forgotten is None else (x[:, None] for x in forgotten)
+            rows = rows * norm + mean
+        pixels = rows.reshape(-1, *self.image_shape) * self.channel_std + self.channel_mean
+        return (pixels * self.input_scale).astype(np.float32)
+
+    def forgotten(self, images: np.ndarray) -> Forgotten:
+        """The two numbers of each of the images [n, h, w, c] that `apply` loses where `per_image_norm` is set."""
+        rows = self.standardise(self._checked(images)).reshape(-1, self.feature_mean.size)
+        unit = unit_images(rows)
+        return Forgotten(unit.mean, unit.norm)
+
+    def standardise(self, images: np.ndarray) -> np.ndarray:
+        """The first step alone: (p / 255 - mu_c) / sigma_c of images [n, h, w, c], as float32."""
+        slope = 1.0 / (self.input_scale * self.channel_std)
+        return images * slope.astype(np.float32) - (self.channel_mean / self.channel_std).astype(np.float32)
+
+    def save(self, path: epath.PathLike) -> None:
+        """Writes an .npz, whole or not at all; the same whitener gives the same bytes."""
+        with whole(epath.Path(path)) as temporary, open(temporary, "wb") as file:
+            np.savez(file, version=_VERSION, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: epath.PathLike) -> "Whitener":
+        """Reads what `save` wrote. Raises DataError when the file is absent, of another version or not a whitener."""
+        try:
+            with epath.Path(path).open("rb") as file, np.load(file) as arrays:
+                if int(arrays["version"]) != _VERSION:
+                    raise DataError(f"whitener {path} has version {arrays['version']}; this program reads {_VERSION}")
+                values = {field.name: arrays[field.name] for field in fields(cls)}
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{path} is not a readable whitener ({error}); prepare the data set again") from error
+        scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
+        return cls(**{**values, **scalars, "image_shape": tuple(values["image_shape"].tolist())})
+
+    @functools.cached_property
+    def _W32(self) -> np.ndarray:  # noqa: N802
+        return self.W.astype(np.float32)
+
+    def _times(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """Rows [n, d] times a matrix [d, d], or block by block times [g, e, e]."""
+        if matrix.ndim == 2:
+            return rows @ matrix
+        blocks = Blocks(self.image_shape, self.block)
+        return blocks.join(blocks.cut(rows) @ matrix)
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
+        if images.shape[1:] != self.image_shape:
+            raise DataError(
+                f"images are {images.shape}; this whitener is for [n, {', '.join(map(str, self.image_shape))}]"
+            )
+        return images

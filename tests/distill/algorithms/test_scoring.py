@@ -1,0 +1,81 @@
+"""Scores are those of numpy on the whole matrix, whatever the chunks and devices."""
+
+import numpy as np
+import pytest
+
+import kerneldistill.kernels.engine
+from kerneldistill.algorithms.random_streams import Stream, balanced, generator
+from kerneldistill.algorithms.scoring import evaluate, random_support
+from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
+from kerneldistill.algorithms.targets import Targets
+from kerneldistill.errors import UserError
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.levels import points
+from kerneldistill.kernels.networks import fc_net
+from kerneldistill.pipeline.split import Split
+from tests.helpers.kernels import engine, kernel
+from tests.helpers.splits import make_split
+from tests.helpers.tolerance import FORWARD
+
+SHAPE = (6, 6, 1)
+NETWORK = fc_net(1)
+RIDGE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def own() -> Engine:
+    return engine(NETWORK, SHAPE)
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return make_split((9, 7, 5), SHAPE, noise=2.0)
+
+
+@pytest.fixture(scope="module")
+def support() -> Support:
+    return real_support(make_split((2, 2, 2), SHAPE, seed=1, noise=2.0), np.arange(6), 3, np.dtype(np.float64))
+
+
+def directly(own: Engine, support: Support, split: Split) -> tuple[float, float]:
+    """Accuracy and half mean square, from whole matrices."""
+    k_ss = kernel(own, support.images, support.images)
+    k_ts = kernel(own, split.images.astype(np.float64), support.images)
+    regularised = k_ss + RIDGE * np.trace(k_ss) / len(k_ss) * np.eye(len(k_ss))
+    predictions = k_ts @ np.linalg.solve(regularised, support.labels)
+    errors = predictions - (np.eye(3)[split.labels] - 1 / 3)
+    return float(np.mean(predictions.argmax(1) == split.labels)), float(0.5 * np.mean(errors**2))
+
+
+def test_scores_equal_numpy(own: Engine, support: Support, split: Split) -> None:
+    accuracy, mse = directly(own, support, split)
+    assert 0.4 < accuracy < 1  # so that a constant answer could not pass
+    score = evaluate(own, support, Targets(own, split, 3), RIDGE)
+    assert score.accuracy == accuracy
+    assert score.mse == pytest.approx(mse, rel=FORWARD["float64"])
+
+
+@pytest.mark.parametrize(("chunk", "devices"), [(4, 2), (8, 1)])
+def test_chunks_and_devices_change_nothing(support, split, chunk, devices, monkeypatch) -> None:
+    own = engine(NETWORK, SHAPE, devices=devices)
+    whole = directly(own, support, split)
+    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "group", 2)
+    monkeypatch.setattr(kerneldistill.kernels.engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
+    targets = Targets(own, split, 3)
+    assert len(list(targets.chunks(6))) == -(-21 // chunk)
+    assert evaluate(own, support, targets, RIDGE) == pytest.approx(whole, rel=FORWARD["float64"])
+
+
+def test_equal_images_with_no_ridge_are_refused(own: Engine, support: Support, split: Split) -> None:
+    twice = Support(np.concatenate([support.images[:3]] * 2), support.labels)
+    with pytest.raises(UserError, match=r"krr\.ridge is 0"):
+        evaluate(own, twice, Targets(own, split, 3), 0.0)
+
+
+def test_random_supports_are_balanced_real_images(own: Engine, split: Split) -> None:
+    first, second = (random_support(own, split, 3, 7, seed=4, draw=draw) for draw in (0, 1))
+    rows = balanced(split.labels, 3, 7, generator(4, Stream.BASELINE, 0))
+    assert np.array_equal(first.images, split.images[rows].astype(np.float64))
+    assert first.images.dtype == own.dtype
+    assert np.array_equal(first.labels, centred_one_hot(split.labels[rows], 3))
+    assert not np.array_equal(first.images, second.images)

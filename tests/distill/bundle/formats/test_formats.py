@@ -1,0 +1,232 @@
+"""Every format: its files are those the other program reads, and nothing but what it says is lost on the way back."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerneldistill.bundle.formats.detect import read_foreign
+from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.formats.foreign_set import labels_of
+from kerneldistill.bundle.formats.normalization import NORMALISATIONS, normalised
+from kerneldistill.bundle.formats.registry import FORMATS, formats_named
+from kerneldistill.bundle.untrusted.torch_file import read_torch
+from kerneldistill.errors import UserError
+from tests.helpers.bundles import NAMES, SHAPE, fitted
+from tests.helpers.foreign import make_exported
+
+KINDS = ("standard", "kip_zca", "kornia_zca", "none")
+SAME = {"kip", "hf", "tfds"}
+SOFT = {"kip", "datm", "dd-ranking", "hf", "tfds"}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A bundle in KIP's ZCA with learned labels, whose largest entries are the classes they began in."""
+    labels = np.eye(3)[[0, 0, 1, 1, 2, 2]] - 0.4 + np.random.default_rng(1).uniform(0, 0.3, (6, 3))
+    return make_exported(
+        tmp_path_factory.mktemp("learned") / "bundle",
+        labels=labels,
+        label_mode="learned",
+        results={"learned": {"accuracy": 0.5, "mse": 0.03}},
+    )
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+PLACES = {
+    "kip": ["kip/kip.csv", "kip/tiny/ConvNet2p_ssize6_zca_l_noaug_ckpt12.npz"],
+    "dc-bench": [f"distilled_results/TM/tiny/IPC2/{name}_best.pt" for name in ("images", "labels")],
+    "dc": ["res_DC_tiny_ConvNet_2ipc.pt"],
+    "mtt": ["images_best.pt", "labels_best.pt"],
+    "datm": ["images_best.pt", "labels_best.pt", "lr_best.pt"],
+    "dd-ranking": ["config.yaml", "images.pt", "labels.pt", "lr.pt"],
+    "imagefolder": [f"{c:05d}/class{c:05d}_id{i:05d}.png" for c in range(3) for i in range(2)],
+    "hf": ["README.md", "data/train-00000-of-00001.parquet", "transform.npz"],
+    "png": ["support.png"],
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "tfds"])
+def test_the_files_are_where_the_other_program_looks(tmp_path: Path, name: str, learned: Exported) -> None:
+    copies = FORMATS[name].write(learned, tmp_path)
+    assert files(tmp_path) == PLACES[name]
+    for copy in copies:
+        # What is lost is said, and what is said is lost.
+        same_labels = np.allclose(labels_of(copy.read, 3).values, learned.bundle.labels, atol=1e-6)
+        same_images = copy.space is learned.bundle.whitener
+        assert (same_images and same_labels) == (copy.lost == ""), copy
+        assert same_labels == (name in SOFT and "image" not in copy.what.split()[-1:]), copy
+        assert labels_of(copy.read, 3).class_ids.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_images_come_back_in_the_space_that_is_said(tmp_path: Path, kind: str) -> None:
+    exported = make_exported(tmp_path / "bundle", kind)
+    # `none` and kornia's ZCA keep no channels: they are measured where the data are at hand.
+    pixels = np.random.default_rng(0).integers(0, 256, (200, *SHAPE), dtype=np.uint8)
+    vars(exported)["normalised"] = fitted("standard", pixels)
+    for name in sorted({*FORMATS} - {"tfds", "png"}):
+        (tmp_path / name).mkdir()
+        for copy in FORMATS[name].write(exported, tmp_path / name):
+            whole = copy.read.images.dtype == np.uint8
+            found = copy.read.images if whole else copy.space.invert(copy.read.images)
+            truth = exported.bytes if whole else exported.pixels
+            np.testing.assert_allclose(found, truth, atol=0.01 * np.abs(truth).max(), err_msg=name)
+            np.testing.assert_allclose(labels_of(copy.read, 3).values, exported.bundle.labels, atol=1e-6)
+
+
+def test_a_set_that_is_written_twice_has_equal_bytes(tmp_path: Path, learned: Exported) -> None:
+    for name in ("kip", "dc", "mtt", "dd-ranking", "hf", "imagefolder"):
+        contents = []
+        for side in ("a", "b"):
+            folder = tmp_path / side / name
+            folder.mkdir(parents=True)
+            FORMATS[name].write(learned, folder)
+            contents.append({path: (folder / path).read_bytes() for path in files(folder)})
+        assert contents[0] == contents[1], name
+
+
+def test_kips_index_has_a_row_for_each_set_and_its_columns(tmp_path: Path, learned: Exported) -> None:
+    for _ in range(2):
+        FORMATS["kip"].write(learned, tmp_path)
+    solved = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, label_mode="label_solve")))
+    FORMATS["kip"].write(solved, tmp_path)
+    other = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, step=1000, label_mode="fixed")))
+    FORMATS["kip"].write(other, tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "kip" / "kip.csv").read_text())))
+    assert [row["URL"] for row in rows] == [
+        "kip/tiny/ConvNet2p_ssize6_zca_l_noaug_ckpt12.npz",
+        "kip/tiny/ConvNet2p_ssize6_zca_nol_noaug_ckpt1000.npz",
+    ]
+    assert (
+        (tmp_path / "kip" / "kip.csv")
+        .read_text()
+        .startswith(
+            "architecture,dataset,ssize,zca,l,aug,ckpt,test_acc,test_mse,URL\nConvNet2p,tiny,6,True,True,False,12,0.5,0.03,"
+        )
+    )
+    assert (
+        (tmp_path / "ls" / "ls.csv")
+        .read_text()
+        .startswith(
+            "architecture,dataset,ssize,zca,l,ckpt,test_acc,test_mse,URL\nConvNet2p,tiny,6,True,False,12,0.5,0.03,"
+        )
+    )
+    assert (tmp_path / "ls" / "tiny" / "ConvNet2p_ssize6_zca.npz").is_file()
+
+
+def _manifest(exported: Exported, **changes: object) -> object:
+    return replace(exported.bundle.manifest, **changes)
+
+
+def test_dc_bench_gets_kips_name_for_a_set_in_kips_zca(tmp_path: Path, learned: Exported) -> None:
+    cifar = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, dataset="cifar10")))
+    (copy,) = FORMATS["dc-bench"].write(cifar, tmp_path)
+    place = "distilled_results/KIP/CIFAR10/IPC2/kip_cifar10_ConvNet3_ssize6_zca_nol_noaug_ckpt1000.npz"
+    assert files(tmp_path) == [place]
+    np.testing.assert_array_equal(copy.read.images, learned.bundle.images)
+    assert copy.read.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert "largest class" in copy.lost
+
+
+def test_torch_programs_get_their_own_constants_and_types(tmp_path: Path, learned: Exported) -> None:
+    cifar = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, dataset="cifar10")))
+    FORMATS["dc"].write(cifar, tmp_path)
+    value = read_torch(tmp_path / "res_DC_CIFAR10_ConvNet_2ipc.pt")
+    images, labels = value["data"][-1]
+    mean, std = (np.array(part)[:, None, None] for part in NORMALISATIONS["cifar10"])
+    truth = (np.moveaxis(learned.pixels, -1, 1) / 255 - mean) / std
+    np.testing.assert_allclose(images, truth, atol=1e-4 * np.abs(truth).max())
+    assert (images.dtype, labels.dtype, value["accs_all_exps"]) == (np.float32, np.int64, {"ConvNet": []})
+
+
+def test_kornias_whitening_is_used_where_it_is_given(tmp_path: Path, learned: Exported) -> None:
+    kornia = fitted("kornia_zca", np.random.default_rng(0).integers(0, 256, (200, *SHAPE), dtype=np.uint8))
+    exported = replace(learned, kornia=kornia)
+    exported.check()
+    FORMATS["dd-ranking"].write(exported, tmp_path)
+    np.testing.assert_array_equal(read_foreign(tmp_path).images, kornia.apply(learned.pixels))
+    config = (tmp_path / "config.yaml").read_text().splitlines()
+    assert {"dataset: tiny", "use_zca: true", "ipc: 2", "im_size: [6, 5]", "soft_label_mode: S"} <= {*config}
+    with pytest.raises(UserError, match="--kornia names data whitened by standard"):
+        replace(learned, kornia=learned.normalised).check()
+
+
+def test_soft_labels_are_shifted_only_when_asked(tmp_path: Path, learned: Exported) -> None:
+    FORMATS["datm"].write(learned, tmp_path)
+    np.testing.assert_array_equal(read_torch(tmp_path / "labels_best.pt"), learned.bundle.labels)
+    assert read_torch(tmp_path / "lr_best.pt").shape == ()
+    FORMATS["datm"].write(replace(learned, shift_labels=True), tmp_path)
+    np.testing.assert_allclose(read_torch(tmp_path / "labels_best.pt"), learned.bundle.labels + 1 / 3, atol=1e-6)
+
+
+def test_uneven_classes_and_labels_out_of_order_are_refused_where_they_cannot_be(
+    tmp_path: Path, learned: Exported
+) -> None:
+    labels = learned.bundle.labels.copy()
+    labels[0] = [-1, 2, -1]
+    uneven = replace(learned, bundle=replace(learned.bundle, labels=labels))
+    swapped = replace(learned, bundle=replace(learned.bundle, labels=learned.bundle.labels[::-1]))
+    for name in ("dc", "dc-bench", "dd-ranking"):
+        with pytest.raises(UserError, match=f"{name} needs equally many images of each class, there are 1 to 3"):
+            FORMATS[name].write(uneven, tmp_path)
+        with pytest.raises(UserError, match=f"{name} needs images in the order of their classes"):
+            FORMATS[name].write(swapped, tmp_path)
+
+
+def test_channels_that_nobody_knows_are_asked_for(tmp_path: Path) -> None:
+    exported = make_exported(tmp_path / "bundle", "none")
+    with pytest.raises(UserError, match=r"keeps no mean of the channels of 'tiny'.*--prepared"):
+        FORMATS["dc"].write(exported, tmp_path)
+    assert normalised("cifar10", exported.bundle.whitener, None).channel_mean.tolist() == [0.4914, 0.4822, 0.4465]
+
+
+def test_the_parquet_says_what_datasets_needs(tmp_path: Path, learned: Exported) -> None:
+    import pyarrow.parquet as pq
+
+    FORMATS["hf"].write(learned, tmp_path)
+    schema = pq.read_schema(tmp_path / "data" / "train-00000-of-00001.parquet")
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert features["label"] == {"names": list(NAMES), "_type": "ClassLabel"}
+    assert schema.names == list(features)
+    card = (tmp_path / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert "\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n---\n" in card
+    assert "reaches 50.0 % on test" in card
+
+
+def test_pictures_are_clipped_pixels(tmp_path: Path, learned: Exported) -> None:
+    FORMATS["imagefolder"].write(learned, tmp_path)
+    with Image.open(tmp_path / "00001" / "class00001_id00001.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), np.clip(np.round(learned.pixels[3]), 0, 255))
+
+
+@pytest.mark.filterwarnings("ignore:label:DeprecationWarning")  # protobuf's, from inside TFDS
+def test_tfds_reads_the_data_set(tmp_path: Path, learned: Exported) -> None:
+    import tensorflow_datasets as tfds
+
+    whitened, image = FORMATS["tfds"].write(learned, tmp_path)
+    assert (whitened.lost, "8 bits" in image.lost) == ("", True)
+    builder = tfds.builder_from_directory(str(tmp_path / "tiny_distilled_6" / "1.0.0"))
+    assert builder.info.features["label"].names == list(NAMES)
+    rows = list(builder.as_data_source(split="train"))
+    np.testing.assert_array_equal(np.stack([row["whitened"] for row in rows]), learned.bundle.images)
+    np.testing.assert_array_equal(np.stack([row["soft_label"] for row in rows]), learned.bundle.labels)
+    np.testing.assert_array_equal(np.stack([row["image"] for row in rows]), learned.bytes)
+    assert [row["label"] for row in rows] == [0, 0, 1, 1, 2, 2]
+
+
+def test_formats_are_named_by_commas() -> None:
+    assert formats_named("all") == tuple(FORMATS)
+    assert formats_named(" dc, kip,dc") == ("dc", "kip")
+    for wrong in ("", "dc,torch"):
+        with pytest.raises(UserError, match=r"--to is .*allowed are all, or names joined by commas: kip, dc-bench"):
+            formats_named(wrong)

@@ -1,0 +1,280 @@
+"""The command line: what it calls, what it says, and with which status it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from kerneldistill.cli import main as cli
+from kerneldistill.cli.main import COMMANDS, main
+from kerneldistill.config.presets import PRESETS
+from kerneldistill.config.schema import Config
+from kerneldistill.config.toml import resolve
+from kerneldistill.config.validation import flag
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runtime import devices
+
+DIGITS = PRESETS["digits"]
+Calls = list[tuple[object, ...]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
+    """What the commands call, in order; `kerneldistill.runs.stages` is replaced, and the working directory is empty."""
+    made: Calls = []
+
+    def recorder(name: str) -> Callable[..., None]:
+        return lambda *arguments: made.append((name, *arguments))
+
+    run = ModuleType("kerneldistill.runs.stages")
+    for name in ("run", "prepare", "distill", "label_solve", "evaluate", "export"):
+        setattr(run, name, recorder(name))
+    monkeypatch.setitem(sys.modules, "kerneldistill.runs.stages", run)
+    monkeypatch.setattr("kerneldistill.runs.stages", run, raising=False)
+    monkeypatch.setattr(devices, "setup", recorder("devices"))
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (
+            ["run", "digits"],
+            [
+                ("devices",),
+                ("run", DIGITS, RunDir(Path("runs/digits")), []),
+            ],
+        ),
+        (["prepare", "digits", "--dir", "here"], [("prepare", DIGITS, RunDir(Path("here")), [])]),
+        (
+            ["distill", "--dir", "here", "digits"],
+            [("devices",), ("distill", DIGITS, RunDir(Path("here")))],
+        ),
+        (
+            ["label-solve", "digits", "--pipeline-options", "a=1", "--pipeline-options=--b=2"],
+            [
+                ("devices",),
+                ("label_solve", DIGITS, RunDir(Path("runs/digits-label-solve")), ["--a=1", "--b=2"]),
+            ],
+        ),
+    ],
+)
+def test_a_command_opens_its_directory_and_calls_its_function(args: list[str], expected: Calls, calls: Calls) -> None:
+    assert main(args) == 0
+    assert calls == expected
+    rundir = calls[-1][2]
+    assert isinstance(rundir, RunDir)
+    assert rundir.config() == DIGITS
+
+
+def test_flags_lie_over_the_file_and_the_file_over_the_named_preset(calls: Calls) -> None:
+    Path("mine.toml").write_text("seed = 8\n[optim]\nsteps = 7\n")
+    args = ["--optim.steps", "9", "--data.dir", "sets"]
+    assert main(["run", *args[:2], "cifar10-fc1", *args[2:], "--config", "mine.toml"]) == 0
+    config = calls[-1][1]
+    assert isinstance(config, Config)
+    assert config == resolve("cifar10-fc1", Path("mine.toml"), args)
+    assert (config.seed, config.optim.steps, config.support.size) == (8, 9, 100)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+def test_commands_on_a_finished_run(command: str, calls: Calls) -> None:
+    assert main(["run", "digits", "--dir", "here"]) == 0
+    assert main([command, "here"]) == 0
+    assert calls[-2:] == [("devices",), (command, RunDir(Path("here")))]
+
+
+def test_the_directory_is_locked_during_the_call(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def second(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
+        with pytest.raises(UserError, match="in use"), RunDir(rundir.path).open(config):
+            pass
+        calls.append(("locked",))
+
+    monkeypatch.setattr("kerneldistill.runs.stages.run", second)
+    assert main(["run", "digits"]) == 0
+    assert calls[-1] == ("locked",)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["rnu", "digits"], "COMMAND is 'rnu', allowed are: run, prepare"),
+        (["run", "dgits"], "PRESET is 'dgits', allowed are: digits"),
+        (["run", "cifar10-fc1"], "data.dir is not set"),
+        (["run", "digits", "--config", "none.toml"], "--config none.toml cannot be read"),
+        (["run", "digits", "--support.size", "0"], "support.size is 0"),
+        (["evaluate", "nowhere"], "RUN is nowhere, which has no config.toml"),
+        (["presets", "a", "b"], "presets takes one name at most"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(
+    args: list[str], message: str, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(args) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err.startswith(f"kdistill: error: {message}")
+    assert written.err.count("\n") == 1
+    assert calls == []
+
+
+@pytest.mark.parametrize("error", [UserError("bad\nthing"), DataError("bad thing")])
+def test_mistakes_found_later_are_one_line_too(
+    error: Exception, calls: Calls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("kerneldistill.runs.stages.run", fail)
+    assert main(["run", "digits"]) == 2
+    assert capsys.readouterr().err == "kdistill: error: bad thing\n"
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("kerneldistill.runs.stages.run", fail)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        main(["run", "digits"])
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_with_75_and_say_how_to_go_on(
+    signum: int, calls: Calls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        os.kill(os.getpid(), signum)
+        time.sleep(60)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("kerneldistill.runs.stages.run", interrupted)
+    assert main(["run", "digits"]) == 75
+    assert capsys.readouterr().err == "kdistill: interrupted; run the same command again to resume\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_unknown_flags_are_refused_with_a_suggestion(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "digits", "--optim.step", "3"])
+    assert caught.value.code == 2
+    assert "--optim.steps" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["distill", "digits", "--pipeline-options", "a=1"])
+    assert calls == []
+
+
+def test_help_lists_every_command_and_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in [*COMMANDS, *PRESETS])
+    assert max(map(len, text.splitlines())) <= 120
+    assert main([]) == 2
+    assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main([name, "--help"])
+    except SystemExit as end:
+        status = end.code
+    text = capsys.readouterr().out
+    assert status == 0
+    assert f"usage: kdistill {name}" in text
+    assert f"  kdistill {name} " in text
+
+
+def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "cifar10-fc1", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: cifar10)" in text
+    assert "--support.size INT Number of learned images in all" in text
+
+
+def names_of(kind: type) -> Iterator[str]:
+    """The dotted names of all settings below a dataclass."""
+    for field in fields(kind):
+        below = names_of(field.type) if is_dataclass(field.type) else None
+        yield from [field.name] if below is None else (f"{field.name}.{name}" for name in below)
+
+
+def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    for name in names_of(Config):
+        assert re.search(rf"{flag(name)} \S+ [^(]", text), f"{name} has no comment in its dataclass"
+
+
+def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["presets"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
+    assert main(["presets", "cifar10-fc1"]) == 0
+    file = tmp_path / "printed.toml"
+    file.write_text(capsys.readouterr().out)
+    assert resolve("digits", file, ["--data.dir", "x"]) == resolve("cifar10-fc1", flags=["--data.dir", "x"])
+
+
+LIGHT = """
+import sys, time
+start = time.process_time()
+from kerneldistill.cli.main import main
+status = main(sys.argv[1:])
+heavy = [name for name in ("jax", "apache_beam", "tensorflow", "tensorflow_datasets", "orbax") if name in sys.modules]
+print(status, time.process_time() - start, heavy, file=sys.stderr)
+"""
+
+
+def light(args: Sequence[str]) -> tuple[int, float, str]:
+    """Exit status, seconds of processor time, and the heavy modules loaded by a command in a new process."""
+    answer = subprocess.run([sys.executable, "-c", LIGHT, *args], capture_output=True, text=True, check=True)
+    status, seconds, heavy = answer.stderr.splitlines()[-1].split(maxsplit=2)
+    return int(status), float(seconds), heavy
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["presets", "digits"], ["run", "digits", "--seed", "-1"]])
+def test_what_needs_no_computation_loads_nothing_heavy(args: list[str]) -> None:
+    status, _, heavy = light(args)
+    assert status == (2 if "-1" in args else 0)
+    assert heavy == "[]"
+
+
+def test_help_comes_at_once() -> None:
+    # Processor time and the best of five: the bound must hold on a machine that is busy with other things.
+    assert min(light(["--help"])[1] for _ in range(5)) < 0.5
+
+
+def test_python_m_distill_is_the_same_command() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "kerneldistill", "--version"], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == f"kdistill {cli.code_version()}\n"
+
+
+CHATTER = """
+import logging, sys
+from kerneldistill.cli.main import main
+main(["presets"])
+logging.getLogger("absl").warning("advice to programmers")
+logging.getLogger("kerneldistill.runs.training.checkpoints").warning("a step is damaged")
+logging.getLogger("kerneldistill.runs.training.checkpoints").info("a detail")
+"""
+
+
+def test_only_warnings_meant_for_the_user_are_shown() -> None:
+    answer = subprocess.run([sys.executable, "-c", CHATTER], capture_output=True, text=True, check=True)
+    assert answer.stderr == "kdistill: WARNING: a step is damaged\n"

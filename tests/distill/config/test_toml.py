@@ -1,0 +1,133 @@
+"""Preset, file and flags become one configuration; TOML gives it back exactly."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerneldistill.config.presets import PRESETS, SUMMARIES
+from kerneldistill.config.schema import Config, DataConfig, KrrConfig, OptimConfig, SupportConfig
+from kerneldistill.config.toml import (
+    Difference,
+    config_digest,
+    config_from_toml,
+    config_to_toml,
+    difference,
+    layered,
+    preset_config,
+    resolve,
+)
+from kerneldistill.errors import UserError
+
+DIGITS = PRESETS["digits"]
+
+
+def toml(folder: Path, text: str) -> Path:
+    file = folder / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_come_back_from_toml(name: str) -> None:
+    assert config_from_toml(config_to_toml(PRESETS[name]), "x.toml") == PRESETS[name]
+
+
+def test_presets_have_their_summaries_and_run_once_their_folder_is_known() -> None:
+    assert list(PRESETS) == list(SUMMARIES)
+    for name in PRESETS:
+        assert resolve(name, flags=["--data.dir", "somewhere"]).support.size >= 10
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.floats(allow_nan=False), st.integers(0, 2**32 - 1), st.one_of(st.none(), st.text()))
+def test_any_value_comes_back_from_toml(rate: float, seed: int, folder: str | None) -> None:
+    config = replace(DIGITS, optim=OptimConfig(learning_rate=rate), data=DataConfig(dir=folder), seed=seed)
+    back = config_from_toml(config_to_toml(config), "x.toml")
+    assert back == config
+    assert math.copysign(1, back.optim.learning_rate) == math.copysign(1, rate)
+
+
+def test_file_overrides_preset_and_flags_override_both(tmp_path: Path) -> None:
+    file = toml(tmp_path, "seed = 3\n[optim]\nsteps = 7\nlearning_rate = 1\n")
+    config = resolve("digits", file, ["--optim.steps", "9", "--support.learn-labels", "True"])
+    assert config.seed == 3
+    assert config.optim == replace(DIGITS.optim, steps=9, learning_rate=1.0)
+    assert isinstance(config.optim.learning_rate, float)
+    assert config.support == SupportConfig(size=10, learn_labels=True)
+    assert config.kernel == DIGITS.kernel
+
+
+def test_an_unknown_preset_names_the_known() -> None:
+    with pytest.raises(UserError, match="PRESET is 'cifar', allowed are: digits, digits-ce, cifar10-fc1"):
+        preset_config("cifar")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[data]\nnmae = 'x'", r"data\.nmae is not a setting, allowed here are: name, dir, version"),
+        ("nmae = 1", r"nmae is not a setting, allowed here are: data, kernel, support"),
+        ("[optim]\nsteps = 1.5", r"optim\.steps is 1\.5, allowed is a valid integer"),
+        ("[optim]\nsteps = true", r"optim\.steps is True, allowed is a valid integer"),
+        ("[optim]\nlearning_rate = 'fast'", r"optim\.learning_rate is 'fast', allowed is a valid number"),
+        ("[kernel]\nprepend = 1", r"kernel\.prepend is 1, allowed is a valid boolean"),
+        (
+            "[kernel]\nnetwork = 'resnet'",
+            r"kernel\.network is 'resnet', allowed is 'fc', 'conv_net', 'conv_vec', 'my.*",
+        ),
+        ("optim = 3", r"optim is 3, allowed is a table \[optim\]"),
+        ("[data]\nname = 1979-05-27", r"data\.name is \['1979-05-27'\], allowed is a valid string"),
+        ("[data]\nvalidation_fraction = 0.9", r"mine\.toml: data\.validation_fraction is 0\.9"),
+        ("[optim\nsteps = 1", "is not TOML"),
+        ("[data]\nnmae = 1\n[optim]\nsteps = 1.5", r"data\.nmae is not.*; optim\.steps is 1\.5"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_name_of_the_value(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        layered("digits", toml(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    assert "mine.toml" in str(caught.value)
+
+
+def test_a_whole_configuration_lacks_nothing() -> None:
+    with pytest.raises(UserError, match=r"kernel\.depth is missing; support is missing"):
+        config_from_toml("[data]\n[kernel]\nnetwork = 'fc'", "x.toml")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "mine.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=r"--config .*mine\.toml cannot be read"):
+        layered("digits", file)
+
+
+def test_values_are_checked_after_all_layers(tmp_path: Path) -> None:
+    file = toml(tmp_path, "[krr]\nridge = -1")
+    with pytest.raises(UserError, match=r"krr\.ridge is -1\.0"):
+        resolve("digits", file)
+    assert resolve("digits", file, ["--krr.ridge", "0"]).krr == KrrConfig(ridge=0.0)
+
+
+@pytest.mark.parametrize("flags", [["--optim.stpes", "3"], ["--optim.steps", "three"], ["--kernel.get", "x"]])
+def test_a_bad_flag_exits_with_2(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        resolve("digits", flags=flags)
+    assert caught.value.code == 2
+    assert flags[0] in capsys.readouterr().err
+
+
+def test_difference_names_every_value_with_both_sides() -> None:
+    other = replace(DIGITS, seed=1, optim=replace(DIGITS.optim, steps=5))
+    assert difference(DIGITS, DIGITS) == []
+    assert difference(DIGITS, other) == [Difference("optim.steps", DIGITS.optim.steps, 5), Difference("seed", 0, 1)]
+
+
+def test_the_digest_is_of_the_values() -> None:
+    same = Config(**{name: getattr(DIGITS, name) for name in DIGITS.__dataclass_fields__})
+    assert config_digest(same) == config_digest(DIGITS) != config_digest(replace(DIGITS, seed=1))

@@ -1,0 +1,60 @@
+"""What the command line asks for, and what it refuses before anything is loaded."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.errors import UserError
+from kerneldistill.evaluation.network_spec import network_spec
+from kerneldistill.evaluation.protocols import KRR, NAMES, PROTOCOLS
+from kerneldistill.evaluation.request import Asked, parse_asked
+
+MAIN = KernelConfig(network="conv_net", depth=2)
+
+
+def asked(*args: str) -> Asked:
+    return parse_asked(["runs/x", *args], "kdistill evaluate", "")
+
+
+def test_protocols_have_networks_of_their_own() -> None:
+    assert asked().protocols == ()
+    found = asked("--protocol", "krr,dc, kip,dc")
+    assert found.protocols == ("krr", "dc", "kip")
+    assert found.specs_of("dc") == (network_spec("convnet-instance"),)
+    assert [(kernel.network, kernel.get) for kernel in found.kernels(MAIN)] == [
+        ("conv_net", "ntk"),
+        ("conv_net", "nngp"),
+    ]
+    assert (found.what, found.seeds) == (Path("runs/x"), 5)
+    assert {name for name, protocol in PROTOCOLS.items() if network_spec(protocol.network)} | {KRR} == set(NAMES)
+
+
+def test_networks_and_kernels_go_to_the_protocols_they_are_of() -> None:
+    found = asked("--protocol", "krr,dc", "--networks", "mlp,convnet-w8", "same", "network=fc,depth=1,get=nngp")
+    assert [spec.name for spec in found.specs_of("dc")] == ["mlp", "convnet-w8"]
+    kernels = found.kernels(MAIN)
+    assert kernels[0] == MAIN
+    assert (kernels[1].network, kernels[1].depth, kernels[1].get) == ("fc", 1, "nngp")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--protocol", "kipp"], "--protocol has 'kipp', allowed are: krr, kip, dc"),
+        (["--protocol", "dc", "--networks", "vgg"], "--networks has 'vgg', allowed are: convnet"),
+        (["--protocol", "dc", "--seeds", "0"], "--seeds is 0, allowed is a whole number from 1 up"),
+        (["--seeds", "3"], "--protocol is not given, and the other flags say how protocols judge"),
+        (["--protocol", "krr", "--networks", "mlp"], "--networks has mlp, which is trained, but --protocol is krr"),
+        (["--protocol", "dc", "--networks", "same"], "--networks has the kernel 'same', but --protocol is dc: add krr"),
+    ],
+)
+def test_mistakes_are_refused(args: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        asked(*args)
+
+
+def test_a_kernel_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--networks writes kernels as kernel\.sampled does"):
+        asked("--protocol", "krr", "--networks", "depht=2").kernels(MAIN)

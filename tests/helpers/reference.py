@@ -1,0 +1,159 @@
+"""The definition: the same kernels in float64 numpy, every pixel pair, one loop iteration at a time. For tests only.
+
+K[p, q] is the covariance of pixel p of x with pixel q of x', for all p and q; nothing is left out or reordered.
+"""
+
+from math import acos, asin, pi, sqrt
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kerneldistill.kernels.activations import dual_of
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Layer, Residual
+from kerneldistill.kernels.networks import Network
+
+Pairs = dict[tuple[int, int, int, int], float]
+
+
+class _Kernel(NamedTuple):
+    """Of two images: covariance and tangent kernel of every pixel pair.
+
+    inputs: what a next layer has per output (and filter tap), in the standard parameterisation; None in NTK's.
+    width: of the hidden layers, likewise.
+    """
+
+    nngp: Pairs
+    ntk: Pairs
+    inputs: int | None
+    width: int | None
+
+
+def reference_kernel(network: Network, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """NNGP and NTK [n1, n2] of images `x1` [n1, h, w, c] and `x2` [n2, h, w, c]."""
+    values = [[_entry(network, a, b) for b in x2] for a in x1]
+    return np.array([[v[0] for v in row] for row in values]), np.array([[v[1] for v in row] for row in values])
+
+
+def _entry(network: Network, a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Follows the three kernels (a, b), (a, a), (b, b) through the layers together."""
+    own = _through(network.layers, [_images(network, x, y) for x, y in ((a, b), (a, a), (b, b))])[0]
+    return own.nngp[0, 0, 0, 0], own.ntk[0, 0, 0, 0]
+
+
+def _images(network: Network, x: np.ndarray, y: np.ndarray) -> _Kernel:
+    h, w, channels = x.shape
+    nngp = {(p, q, r, s): float(np.dot(x[p, q], y[r, s])) / channels for p, q, r, s in np.ndindex(h, w, h, w)}
+    return _Kernel(nngp, dict.fromkeys(nngp, 0.0), None if network.width is None else channels, network.width)
+
+
+def _through(layers: tuple[Layer, ...], kernels: list[_Kernel]) -> list[_Kernel]:
+    for layer in layers:
+        if isinstance(layer, Residual):
+            branch = _through(layer.branch, kernels)
+            shortcut = kernels if layer.shortcut is None else _through((layer.shortcut,), kernels)
+            kernels = [_sum(a, b) for a, b in zip(branch, shortcut, strict=True)]
+        elif isinstance(layer, Activation):
+            kernels = [_activated(layer, which, kernels) for which in range(3)]
+        elif isinstance(layer, Conv | Dense):
+            kernels = [_weighted(layer, kernel) for kernel in kernels]
+        else:
+            kernels = [_averaged(layer, kernel) for kernel in kernels]
+    return kernels
+
+
+def _sum(a: _Kernel, b: _Kernel) -> _Kernel:
+    return a._replace(
+        nngp={key: a.nngp[key] + b.nngp[key] for key in a.nngp}, ntk={key: a.ntk[key] + b.ntk[key] for key in a.ntk}
+    )
+
+
+def _weighted(layer: Conv | Dense, kernel: _Kernel) -> _Kernel:
+    taps = 9 if isinstance(layer, Conv) else 1
+    sums, tangents = ({key: _window(pairs, key, taps) for key in pairs} for pairs in (kernel.nngp, kernel.ntk))
+    nngp = {key: layer.W_std**2 / taps * value + layer.b_std**2 for key, value in sums.items()}
+    if kernel.inputs is None:
+        own = nngp
+    else:
+        own = {key: kernel.inputs * value + (1 if layer.b_std > 0 else 0) for key, value in sums.items()}
+    ntk = {key: own[key] + layer.W_std**2 / taps * tangents[key] for key in own}
+    return kernel._replace(nngp=nngp, ntk=ntk, inputs=kernel.width)
+
+
+def _window(pairs: Pairs, key: tuple[int, int, int, int], taps: int) -> float:
+    if taps == 1:
+        return pairs[key]
+    p, q, r, s = key
+    return sum(pairs.get((p + i - 1, q + j - 1, r + i - 1, s + j - 1), 0.0) for i, j in np.ndindex(3, 3))
+
+
+def _activated(layer: Activation, which: int, kernels: list[_Kernel]) -> _Kernel:
+    own = kernels[which]
+    first, second = (kernels[1], kernels[2]) if which == 0 else (own, own)
+    nngp, ntk = {}, {}
+    for key, k in own.nngp.items():
+        p, q, r, s = key
+        nngp[key], slope = _dual(layer.function, k, first.nngp[p, q, p, q], second.nngp[r, s, r, s])
+        ntk[key] = own.ntk[key] * slope
+    return own._replace(nngp=nngp, ntk=ntk)
+
+
+def _dual(function, k: float, v1: float, v2: float) -> tuple[float, float]:
+    """E[phi(u) phi(v)] and E[phi'(u) phi'(v)]."""
+    match function:
+        case "relu":
+            scale = sqrt(v1 * v2)
+            if scale == 0:
+                return 0.0, 0.0
+            c = 1.0 if k >= scale else max(k / scale, -1.0)
+            angle = pi - acos(c)
+            return scale * (sqrt(1 - c * c) + angle * c) / (2 * pi), angle / (2 * pi)
+        case "erf":
+            scale = 2 / sqrt((1 + 2 * v1) * (1 + 2 * v2))
+            return 2 / pi * asin(k * scale), 2 / pi * scale / sqrt(1 - (k * scale) ** 2)
+        case "identity":
+            return k, 1.0
+    return integrated_dual(dual_of(function).apply, k, v1, v2)
+
+
+def integrated_dual(phi, k: float, v1: float, v2: float, nodes: int = 60) -> tuple[float, float]:
+    """The same two expectations of any smooth phi, by Gauss-Hermite quadrature in the plane: nodes^2 points."""
+    z, weights = np.polynomial.hermite_e.hermegauss(nodes)
+    weights = np.outer(weights, weights) / weights.sum() ** 2
+    # u = a z1, v = b z1 + c z2 with a^2 = v1, a b = k, b^2 + c^2 = v2.
+    a = sqrt(v1)
+    b = k / a if a > 0 else 0.0
+    u = np.broadcast_to(a * z[:, None], weights.shape)
+    v = b * z[:, None] + sqrt(max(0.0, v2 - b * b)) * z[None, :]
+    values, slopes = zip(*(_value_and_slope(phi, x) for x in (u, v)), strict=True)
+    return float(np.sum(weights * values[0] * values[1])), float(np.sum(weights * slopes[0] * slopes[1]))
+
+
+def _value_and_slope(phi, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return jax.jvp(phi, (jnp.asarray(x),), (jnp.ones(x.shape, x.dtype),))
+
+
+def _averaged(layer: AvgPool | Flatten | GlobalAvgPool, kernel: _Kernel) -> _Kernel:
+    """Pools and heads: the same mean for both kernels."""
+    height, width = (max(key[i] for key in kernel.nngp) + 1 for i in (0, 1))
+    inputs = kernel.inputs
+    if isinstance(layer, Flatten) and inputs is not None:
+        inputs *= height * width
+    nngp, ntk = (_mean(layer, pairs, height, width) for pairs in (kernel.nngp, kernel.ntk))
+    return kernel._replace(nngp=nngp, ntk=ntk, inputs=inputs)
+
+
+def _mean(layer: AvgPool | Flatten | GlobalAvgPool, pairs: Pairs, height: int, width: int) -> Pairs:
+    match layer:
+        case AvgPool():
+            blocks = np.ndindex(height // 2, width // 2, height // 2, width // 2)
+            corners = list(np.ndindex(2, 2, 2, 2))
+            return {
+                (p, q, r, s): sum(pairs[2 * p + i, 2 * q + j, 2 * r + k, 2 * s + m] for i, j, k, m in corners) / 16
+                for p, q, r, s in blocks
+            }
+        case Flatten():
+            return {(0, 0, 0, 0): sum(pairs[p, q, p, q] for p, q in np.ndindex(height, width)) / (height * width)}
+        case GlobalAvgPool():
+            return {(0, 0, 0, 0): sum(pairs.values()) / (height * width) ** 2}

@@ -1,0 +1,126 @@
+"""Arrays in .npz files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerneldistill import pipeline
+from kerneldistill.pipeline import DataConfig, DataError
+from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.sources.npz import _array
+from kerneldistill.pipeline.sources.record import BadRecord
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (20, 6, 5, 3), dtype=np.uint8)
+LABELS = np.arange(20) % 4
+
+
+def _config(path: Path, **changes) -> DataConfig:
+    keys = {"image_key": "x_{split}", "label_key": "y_{split}"}
+    return DataConfig(**{"name": "mine", "source": "npz", "dir": str(path), **keys, **changes})
+
+
+def _keras(path: Path, labels: np.ndarray = LABELS, save=np.savez, **more) -> Path:
+    save(path, x_train=IMAGES[:14], y_train=labels[:14], x_test=IMAGES[14:], y_test=labels[14:], **more)
+    return path
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_one_file_of_all_splits(tmp_path, save):
+    source = open_source(_config(_keras(tmp_path / "mine.npz", save=save)))
+    assert dict(source.splits) == {"train": 14, "test": 6}
+    assert (source.class_names, source.image_shape) == (("0", "1", "2", "3"), (6, 5, 3))
+    for row, record in enumerate(source.read("test", 2, 6), 2):
+        assert record.key == f"test/{row:07d}"
+        assert np.array_equal(record.image, IMAGES[14 + row])
+        assert record.label == LABELS[14 + row]
+    assert isinstance(_array(str(tmp_path / "mine.npz"), "x_train"), np.memmap) == (save is np.savez)
+
+
+def test_one_file_without_splits(tmp_path):
+    np.savez(tmp_path / "mine.npz", image=IMAGES[..., 0], label=LABELS[:, None])
+    config = _config(
+        tmp_path / "mine.npz", image_key="image", label_key="label", train_split="all[:15]", test_split="all[15:]"
+    )
+    source = open_source(config)
+    assert (source.image_shape, dict(source.splits)) == ((6, 5, 1), {"all": 20})
+    assert [record.label for record in source.read("all", 3, 6)] == [3, 0, 1]
+
+
+def test_one_file_per_split(tmp_path):
+    np.savez(tmp_path / "train.npz", image=IMAGES[:14], label=LABELS[:14])
+    np.savez(tmp_path / "test.npz", image=IMAGES[14:], label=LABELS[14:])
+    source = open_source(_config(tmp_path, image_key="image", label_key="label"))
+    assert dict(source.splits) == {"test": 6, "train": 14}
+
+
+def test_labels_are_texts_or_numbers_or_named(tmp_path):
+    texts = np.array(["owl", "ant", "cat", "bee"])[LABELS]
+    source = open_source(_config(_keras(tmp_path / "texts.npz", texts)))
+    assert source.class_names == ("ant", "bee", "cat", "owl")
+    assert [record.label for record in source.read("train", 0, 4)] == [3, 0, 2, 1]
+    sparse = open_source(_config(_keras(tmp_path / "sparse.npz", LABELS * 10 + 1)))
+    assert sparse.class_names == ("1", "11", "21", "31")
+    named = open_source(_config(_keras(tmp_path / "named.npz", class_names=["w", "x", "y", "z", "none"])))
+    assert named.class_names == ("w", "x", "y", "z", "none")
+    assert [record.label for record in named.read("train", 0, 4)] == [0, 1, 2, 3]
+
+
+def test_labels_below_zero_are_bad_records(tmp_path):
+    labels = LABELS - 2 * (np.arange(20) == 3) * 2
+    (record,) = open_source(_config(_keras(tmp_path / "mine.npz", labels))).read("train", 3, 4)
+    assert isinstance(record, BadRecord)
+    assert record.reason == "label is -1, expected a whole number from 0 up or a text"
+
+
+def test_end_to_end(tmp_path):
+    _keras(tmp_path / "mine.npz", np.array(["owl", "ant", "cat", "bee"])[LABELS])
+    manifest = pipeline.prepare(_config(tmp_path / "mine.npz", whiten="none"), tmp_path / "out")
+    assert (manifest.source_format, manifest.class_names) == ("npz", ("ant", "bee", "cat", "owl"))
+    prepared = pipeline.load(tmp_path / "out")
+    np.testing.assert_allclose(prepared.test.images, IMAGES[14:] / 255, atol=1e-6)
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    path = _keras(tmp_path / "mine.npz")
+    content = bytearray(path.read_bytes())
+    content[500] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"the checksum of array x_train\.npy does not match"):
+        open_source(_config(path))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "changes", "message"),
+    [
+        ({"x_train": IMAGES}, {}, "holds no split with data.image_key 'x_{split}' and .*; it has the arrays x_train"),
+        ({"x_train": IMAGES / 255, "y_train": LABELS}, {}, r"x_train is float64 \(20, 6, 5, 3\); allowed: uint8"),
+        (
+            {"x_train": IMAGES, "y_train": LABELS[:5]},
+            {},
+            r"y_train is int64 \(5,\); allowed: whole numbers or texts",
+        ),
+        ({"x_train": IMAGES, "y_train": LABELS / 2}, {}, "y_train is float64"),
+        ({"x_train": IMAGES, "y_train": LABELS - 9}, {}, "mine has no usable label; allowed"),
+        ({"image": IMAGES}, {"image_key": "image", "label_key": "label"}, "has no array 'label'; it has: image"),
+        (
+            {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:, :3], "y_test": LABELS},
+            {},
+            "the images of mine differ in height; set data.height and data.width",
+        ),
+        ({"x_train": IMAGES[..., :2], "y_train": LABELS}, {}, "mine has images of 2 channels; allowed: 1, 3, 4"),
+    ],
+)
+def test_mistakes(tmp_path, arrays, changes, message):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        open_source(_config(tmp_path / "mine.npz", **changes))
+
+
+def test_what_is_not_an_npz(tmp_path):
+    (tmp_path / "mine.npz").write_text("text")
+    with pytest.raises(DataError, match=r"is not a readable \.npz file"):
+        open_source(_config(tmp_path / "mine.npz"))
+    with pytest.raises(DataError, match=r"data\.dir is .*/none; data\.source = 'npz' needs a \.npz file"):
+        open_source(_config(tmp_path / "none"))

@@ -1,0 +1,241 @@
+"""Whitening: against an independent float64 definition, and back again."""
+
+import numpy as np
+import pytest
+
+from kerneldistill.pipeline import DataConfig, DataError, Whitener
+from kerneldistill.pipeline.whitening.blocks import Blocks
+from kerneldistill.pipeline.whitening.fit import (
+    centring,
+    channel_whitener,
+    identity_whitener,
+    kornia_whitener,
+    zca_whitener,
+)
+from kerneldistill.pipeline.whitening.limits import check_size
+from kerneldistill.pipeline.whitening.moments import ChannelMoments, Scatter, plain_images, unit_images
+
+SHAPE = (4, 6, 2)
+KINDS = ["none", "standard", "kip_zca", "kornia_zca"]
+
+
+def _images(n: int, seed: int = 0) -> np.ndarray:
+    """Pictures with structure: neighbouring pixels are alike."""
+    noise = np.random.default_rng(seed).normal(size=(n, *SHAPE))
+    return np.clip(np.cumsum(np.cumsum(noise, axis=1), axis=2) * 30 + 120, 0, 255).astype(np.uint8)
+
+
+def _fit(kind: str, images: np.ndarray, reg: float = 0.1, block: int = 0) -> Whitener:
+    if kind == "none":
+        return identity_whitener(SHAPE, "f")
+    standard = channel_whitener(ChannelMoments.of(images), SHAPE, len(images), "f")
+    if kind == "standard":
+        return standard
+    rows = standard.standardise(images).reshape(len(images), -1)
+    half = len(images) // 2
+    blocks = Blocks(SHAPE, block)
+    if kind == "kornia_zca":
+        rows = centring(standard).standardise(images).reshape(len(images), -1)
+        parts = [Scatter.of(plain_images(part), blocks) for part in (rows[:half], rows[half:])]
+        return kornia_whitener(standard, parts[0].merge(parts[1]), reg, block)
+    parts = [Scatter.of(unit_images(part), blocks) for part in (rows[:half], rows[half:])]
+    return zca_whitener(standard, parts[0].merge(parts[1]), reg, block)
+
+
+def _kip_zca(train: np.ndarray, images: np.ndarray, reg: float = 0.1) -> np.ndarray:
+    """The definition, by singular values, in float64, with nothing of the module under test."""
+
+    def unit(x):
+        x = ((x / 1.0 - train.mean(axis=(0, 1, 2))) / train.std(axis=(0, 1, 2))).reshape(len(x), -1)
+        x = x - x.mean(axis=1, keepdims=True)
+        return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+    z = unit(train)
+    n, d = z.shape
+    covariance = z.T @ z / n
+    u, s, _ = np.linalg.svd(covariance + reg * np.trace(covariance) / d * np.eye(d))
+    scale = 1 / np.sqrt(s)
+    scale[n:] = 1
+    return (unit(images) @ (u * scale) @ u.T).reshape(images.shape)
+
+
+def _mean_cosine(left: np.ndarray, right: np.ndarray) -> float:
+    left, right = left.reshape(len(left), -1).astype(np.float64), right.reshape(len(right), -1)
+    return float(np.mean((left * right).sum(1) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)))
+
+
+def test_none_is_pixels_over_255():
+    images = _images(5)
+    np.testing.assert_allclose(_fit("none", images).apply(images), images / 255, rtol=1e-6)
+
+
+def test_standard_is_that_of_numpy():
+    images = _images(60)
+    expected = (images - images.mean(axis=(0, 1, 2))) / images.std(axis=(0, 1, 2))
+    np.testing.assert_allclose(_fit("standard", images).apply(images), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [200, 10], ids=["more images than features", "fewer, rank control"])
+def test_kip_zca_is_its_definition(n):
+    train, other = _images(n), _images(20, seed=1)
+    whitened = _fit("kip_zca", train).apply(other)
+    assert _mean_cosine(whitened, _kip_zca(train, other)) >= 0.999999
+    np.testing.assert_allclose(whitened, _kip_zca(train, other), atol=1e-4)
+
+
+def _kornia(train: np.ndarray, images: np.ndarray, eps: float = 0.1) -> np.ndarray:
+    """kornia's zca_mean and linear_transform (enhance/zca.py, v0.7), of pixels / 255, by its own singular values."""
+    x = (train / 255).reshape(len(train), -1)
+    mean = x.mean(axis=0, keepdims=True)
+    centred = x - mean
+    u, s, _ = np.linalg.svd(centred.T @ centred / float(len(x) - 1))
+    transform = u @ (1 / np.sqrt(s + eps)[:, None] * u.T)
+    return (((images / 255).reshape(len(images), -1) - mean) @ transform).reshape(images.shape)
+
+
+@pytest.mark.parametrize("eps", [0.1, 0.01])
+def test_kornia_zca_is_its_definition(eps):
+    train, other = _images(200), _images(20, seed=1)
+    whitener = _fit("kornia_zca", train, eps)
+    np.testing.assert_allclose(whitener.apply(other), _kornia(train, other, eps), atol=1e-5)
+    assert (whitener.reg_mode, whitener.per_image_norm) == ("absolute", False)
+
+
+def test_kornia_zca_needs_two_images():
+    with pytest.raises(DataError, match="kornia_zca has 1 images to fit to; allowed: 2 or more"):
+        _fit("kornia_zca", np.concatenate([_images(1), _images(1)])[:1])
+
+
+def test_blocks_are_cut_and_joined():
+    blocks = Blocks(SHAPE, 2)
+    images = np.arange(3 * 48).reshape(3, *SHAPE)
+    cut = blocks.cut(images.reshape(3, -1))
+    assert cut.shape == (blocks.count, 3, blocks.features) == (6, 3, 8)
+    np.testing.assert_array_equal(cut[4], images[:, 2:4, 2:4].reshape(3, -1))
+    np.testing.assert_array_equal(blocks.join(cut), images.reshape(3, -1))
+
+
+def test_kornia_in_blocks_is_kornia_of_each_block():
+    train, other = _images(200), _images(20, seed=1)
+    found = _fit("kornia_zca", train, block=2).apply(other)
+    for y in (0, 2):
+        for x in (0, 2, 4):
+            here = slice(None), slice(y, y + 2), slice(x, x + 2)
+            np.testing.assert_allclose(found[here], _kornia(train[here], other[here]), atol=1e-5)
+
+
+def test_kip_in_blocks_whitens_each_block_of_the_unit_image():
+    train = _images(500)
+    standard = _fit("standard", train)
+    unit = unit_images(standard.standardise(train).reshape(500, -1)).features.reshape(train.shape).astype(np.float64)
+    found = _fit("kip_zca", train, block=2).apply(train)
+    for here in ((slice(None), slice(0, 2), slice(4, 6)), (slice(None), slice(2, 4), slice(0, 2))):
+        z = unit[here].reshape(500, -1)
+        covariance = z.T @ z / 500
+        s, u = np.linalg.eigh(covariance + 0.1 * np.trace(covariance) / 8 * np.eye(8))
+        np.testing.assert_allclose(found[here].reshape(500, -1), z @ (u / np.sqrt(s)) @ u.T, atol=1e-4)
+
+
+def test_one_block_is_no_blocks():
+    train = _images(100)[:, :, :4]
+    square = (4, 4, 2)
+    standard = channel_whitener(ChannelMoments.of(train), square, 100, "f")
+    unit = unit_images(standard.standardise(train).reshape(100, -1))
+    whole = zca_whitener(standard, Scatter.of(unit), 0.1)
+    one = zca_whitener(standard, Scatter.of(unit, Blocks(square, 4)), 0.1, 4)
+    np.testing.assert_allclose(one.apply(train), whole.apply(train), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "message"),
+    [
+        ((64, 64, 3), {}, r"several matrices of 1\.2 GB; allowed: 1\.1 GB each; set data\.zca_block to 32 or less"),
+        ((64, 48, 3), {"zca_block": 10}, "zca_block is 10; allowed for images of 64 x 48: 0, 1, 2, 4, 8, 16"),
+        ((8, 8, 1), {"zca_block": 4, "whiten": "standard"}, "zca_block is 4, of whiten = 'standard'; allowed: 0"),
+        ((40000, 40000, 3), {"zca_block": 1}, "use whiten = 'standard'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(shape, changes, message):
+    with pytest.raises(DataError, match=message):
+        check_size(shape, DataConfig(**{"whiten": "kip_zca", **changes}))
+
+
+def test_what_fits_is_not_refused():
+    check_size((32, 32, 3), DataConfig(whiten="kip_zca"))
+    check_size((64, 64, 3), DataConfig(whiten="kornia_zca", zca_block=32))
+
+
+def test_kip_zca_whitens_what_the_ridge_lets_it():
+    train = _images(500)
+    rows = _fit("kip_zca", train, reg=1e-3).apply(train).reshape(500, -1).astype(np.float64)
+    eigenvalues = np.linalg.eigvalsh(rows.T @ rows / 500)
+    assert eigenvalues[-1] == pytest.approx(1, abs=1e-2)
+
+
+@pytest.mark.parametrize("block", [0, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_forward_and_inverse_are_exact(kind, block):
+    if block and "zca" not in kind:
+        pytest.skip("only a ZCA has blocks")
+    train = _images(200)
+    whitener = _fit(kind, train, block=block)
+    whitened = whitener.apply(train)
+    np.testing.assert_allclose(whitener.apply(whitener.invert(whitened)), whitened, rtol=1e-5, atol=1e-5)
+    pixels = whitener.invert(whitened, whitener.forgotten(train) if whitener.per_image_norm else None)
+    assert pixels.dtype == np.float32
+    np.testing.assert_allclose(pixels / 255, train / 255, atol=1e-5)
+
+
+def test_inverse_of_kip_zca_loses_brightness_and_contrast_only():
+    train = _images(200)
+    whitener = _fit("kip_zca", train)
+    pixels = whitener.standardise(whitener.invert(whitener.apply(train))).reshape(200, -1)
+    original = whitener.standardise(train).reshape(200, -1)
+    for found, true in zip(pixels, original, strict=True):
+        slope, offset = np.polyfit(true, found, 1)
+        assert slope > 0
+        np.testing.assert_allclose(slope * true + offset, found, atol=1e-4)
+
+
+def test_float_images_are_taken_too():
+    train = _images(50)
+    whitener = _fit("kip_zca", train)
+    np.testing.assert_allclose(whitener.apply(train.astype(np.float64)), whitener.apply(train), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whitener_survives_the_disk(kind, tmp_path):
+    whitener = _fit(kind, _images(50))
+    whitener.save(tmp_path / "a.npz")
+    again = Whitener.load(tmp_path / "a.npz")
+    for name, value in vars(whitener).items():
+        if name != "_W32":
+            np.testing.assert_array_equal(getattr(again, name), value, err_msg=name)
+            assert type(getattr(again, name)) is type(value), name
+    again.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a zip file", b"PK\x03\x04"])
+def test_what_is_not_a_whitener_is_refused(content, tmp_path):
+    path = tmp_path / "w.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"w\.npz is not a readable whitener"):
+        Whitener.load(path)
+
+
+def test_another_version_is_refused(tmp_path):
+    np.savez(tmp_path / "w.npz", version=99)
+    with pytest.raises(DataError, match="has version 99; this program reads 2"):
+        Whitener.load(tmp_path / "w.npz")
+
+
+def test_a_wrong_shape_is_refused():
+    with pytest.raises(DataError, match=r"images are \(2, 3, 4, 2\); this whitener is for \[n, 4, 6, 2\]"):
+        _fit("none", _images(1)).apply(np.zeros((2, 3, 4, 2), np.uint8))
+
+
+def test_a_singular_covariance_is_refused():
+    with pytest.raises(DataError, match="zca_reg is 1e-30: the covariance of 200 images is singular"):
+        _fit("kip_zca", _images(200), reg=1e-30)
