@@ -46,7 +46,7 @@ FLOORS = (
     {"bundle", "evaluation"},
     {"runs"},
     {"report"},
-    {"cli"},
+    {"api", "cli"},
     {"__main__"},
 )
 

@@ -13,13 +13,15 @@ def act(call: Call) -> None:
         devices.setup()
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle
 
-        return evaluate_bundle(asked.what, asked)
+        evaluate_bundle(asked.what, asked)
+        return
     with RunDir(asked.what).reopen() as rundir:
         devices.setup()
         if asked.protocols:
             from kerneldistill.runs.protocol_evaluation import evaluate_run
 
-            return evaluate_run(rundir, asked)
+            evaluate_run(rundir, asked)
+            return
         from kerneldistill.runs import stages
 
         stages.evaluate(rundir)

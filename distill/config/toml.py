@@ -80,12 +80,17 @@ def config_from_toml(text: str, source: str, base: Config | None = None) -> Conf
     Raises:
       UserError: not TOML, an unknown or missing key, or a value of the wrong type; every fault is named.
     """
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source} is not TOML: {error}") from error
+    return config_from_table(document, source, base)
+
+
+def config_from_table(document: Mapping[str, Any], source: str, base: Config | None = None) -> Config:
+    """The same of a table that is read already; a value of None is none."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
     merged = _merge({} if base is None else _without_none(asdict(base)), document)
     # pydantic hands its settings to plain dataclasses only from a container around them, and in strict mode takes a
     # table for a dataclass only from JSON. TOML's dates have no JSON form; as lists they are refused by every field.

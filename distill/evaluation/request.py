@@ -79,12 +79,21 @@ def parse_asked(args: Sequence[str], prog: str, description: str) -> Asked:
       SystemExit: status 0 after `--help`, 2 after a message about a flag.
     """
     asked = tyro.cli(Asked, args=list(args), prog=prog, description=description, config=(FlagConversionOff,))
+    check_asked(asked)
+    return asked
+
+
+def check_asked(asked: Asked) -> None:
+    """Check what can be checked before anything is read.
+
+    Raises:
+      UserError: a name that is none, networks that no protocol uses, or fewer than one seed.
+    """
     for name in asked.protocols:
         check_protocol(name)
     if asked.seeds < 1:
         raise UserError(f"--seeds is {asked.seeds}, allowed is a whole number from 1 up: give --seeds 5")
     _check_used(asked)
-    return asked
 
 
 def _check_used(asked: Asked) -> None:

@@ -44,6 +44,11 @@ class RunDir:
         return self.path / "environment.json"
 
     @property
+    def arrays_file(self) -> Path:
+        """Images and labels that were given as arrays, .npz; absent where the data were read from elsewhere."""
+        return self.path / "arrays.npz"
+
+    @property
     def prepared(self) -> Path:
         """Folder of the prepared data set."""
         return self.path / "prepared"

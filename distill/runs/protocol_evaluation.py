@@ -29,8 +29,8 @@ PROTOCOLS_FILE = "protocols.json"
 _Stored = pydantic.TypeAdapter(tuple[ProtocolResult, ...])
 
 
-def evaluate_run(rundir: RunDir, asked: Asked) -> None:
-    """Judges the chosen support of a run and adds what was found to its results.
+def evaluate_run(rundir: RunDir, asked: Asked) -> tuple[ProtocolResult, ...]:
+    """Judge the chosen support of a run, add what is found to its results, and return it.
 
     Raises:
       UserError: see `of_run`, `judged` and `judged_by_krr`.
@@ -47,10 +47,11 @@ def evaluate_run(rundir: RunDir, asked: Asked) -> None:
         write_whole(epath.Path(rundir.results_file), whole.to_json().encode())
     closing_table(*protocol_table(found, subject.dataset))
     tell(f"added to {rundir.results_file}; kdistill export {rundir.path} puts them into the bundle")
+    return tuple(found)
 
 
-def evaluate_bundle(folder: Path, asked: Asked) -> None:
-    """Judges the images of a bundle and stores what was found in `protocols.json`.
+def evaluate_bundle(folder: Path, asked: Asked) -> tuple[ProtocolResult, ...]:
+    """Judge the images of a bundle, store what is found in `protocols.json`, and return it.
 
     Raises:
       UserError: see `of_bundle`, `judged` and `judged_by_krr`.
@@ -67,6 +68,7 @@ def evaluate_bundle(folder: Path, asked: Asked) -> None:
         write_whole(epath.Path(file), _Stored.dump_json(merged(stored_protocols(file), (result,)), indent=2) + b"\n")
     closing_table(*protocol_table(found, subject.dataset))
     tell(f"stored in {file}")
+    return tuple(found)
 
 
 def stored_protocols(file: Path) -> tuple[ProtocolResult, ...]:

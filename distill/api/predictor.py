@@ -1,0 +1,54 @@
+"""Predictions of any images by kernel ridge regression from a support."""
+
+from functools import cached_property
+
+import numpy as np
+
+from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.scoring import regression_of
+from kerneldistill.algorithms.support import Support, regressed
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.features import Features
+
+
+class Predictor:
+    """f(x) = k(x, support) alpha with alpha = (k_ss + ridge tr(k_ss)/s I)^-1 labels (2107.13034, eq. 1).
+
+    Args:
+      kernel: which
+      support: images [s, h, w, c] in the whitened space and labels [s, k]
+      ridge: relative to the mean diagonal of k_ss
+      flip: regress from the mirror images, too
+    """
+
+    def __init__(self, kernel: KernelConfig, support: Support, ridge: float, flip: bool) -> None:
+        height, width, channels = support.images.shape[1:]
+        self._engine: Engine = engine_of(kernel, (height, width, channels))
+        source = Support(support.images.astype(self._engine.dtype), support.labels.astype(np.float64))
+        self._support, self._ridge = regressed(source, flip), ridge
+
+    @cached_property
+    def _rows(self) -> Features:
+        return self._engine.rows(self._support.images)
+
+    @cached_property
+    def _alpha(self) -> np.ndarray:
+        return regression_of(self._engine, self._rows, self._ridge).solve(self._support.labels)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Outputs float64 [n, k] for whitened images [n, h, w, c].
+
+        Raises:
+          UserError: the kernel of the support cannot be inverted.
+        """
+        size = self._engine.chunk(len(images), len(self._support.images))
+        outputs = np.empty((len(images), self._alpha.shape[1]))
+        for start in range(0, len(images), size):
+            chunk = images[start : start + size].astype(self._engine.dtype)
+            # Of one shape, so that one compiled program serves all.
+            columns = self._engine.columns(filled(chunk, size))
+            k_st = np.asarray(self._engine.block(self._rows, columns))[:, : len(chunk)]
+            outputs[start : start + len(chunk)] = k_st.T.astype(np.float64) @ self._alpha
+        return outputs
