@@ -1,12 +1,15 @@
 """`DataConfig`: everything that decides what a prepared data set holds."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Le, Lt
+
+from kerneldistill.pipeline.bounds import find_violations
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.registry import BUILT_IN, SourceKind
+from kerneldistill.pipeline.whitening.registry import WhiteningKind
 
-SourceKind = Literal["tfds", "folder", "npz"]
-Whitening = Literal["kip_zca", "kornia_zca", "standard", "none"]
 Resize = Literal["refuse", "nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 
@@ -47,48 +50,34 @@ class DataConfig:
     test_split: str = "test"
     image_key: str = "image"
     label_key: str = "label"
-    height: int | None = None
-    width: int | None = None
+    height: Annotated[int, Ge(1)] | None = None
+    width: Annotated[int, Ge(1)] | None = None
     channels: Literal[1, 3, 4] | None = None
     resize: Resize = "refuse"
-    validation_fraction: float = 0.1
-    seed: int = 0
-    whiten: Whitening = "standard"
-    zca_reg: float = 0.1
-    zca_block: int = 0
-    max_bad_fraction: float = 0.001
-    batch_size: int = 1000
+    validation_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.1
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    whiten: WhiteningKind = "standard"
+    zca_reg: Annotated[float, Gt(0)] = 0.1
+    zca_block: Annotated[int, Ge(0)] = 0
+    max_bad_fraction: Annotated[float, Ge(0), Le(1)] = 0.001
+    batch_size: Annotated[int, Ge(1)] = 1000
     download: bool = False
 
     def __post_init__(self) -> None:
-        """Raises DataError for a value out of range; whether files exist is checked by `prepare`."""
-        _require(0 <= self.validation_fraction <= 0.5, "validation_fraction", self.validation_fraction, "0 to 0.5")
-        _require(0 <= self.max_bad_fraction <= 1, "max_bad_fraction", self.max_bad_fraction, "0 to 1")
-        _require(self.zca_reg > 0, "zca_reg", self.zca_reg, "a number above 0 (the papers use 0.1)")
-        _require(self.zca_block >= 0, "zca_block", self.zca_block, "0 (no blocks) or the side of a block in pixels")
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
-        _require(0 <= self.seed < 2**63, "seed", self.seed, "0 to 2**63 - 1")
-        for field, kind in (("whiten", Whitening), ("resize", Resize), ("source", SourceKind)):
-            _require(getattr(self, field) in get_args(kind), field, getattr(self, field), ", ".join(get_args(kind)))
-        for field in ("height", "width"):
-            value = getattr(self, field)
-            _require(value is None or value >= 1, field, value, "1 or more")
-        _require(self.channels in (None, 1, 3, 4), "channels", self.channels, "1 (grey), 3 (RGB), 4 (RGBA)")
-        sized = self.height is not None and self.width is not None
-        _require(
-            sized or self.resize == "refuse",
-            "resize",
-            self.resize,
-            "refuse, unless data.height and data.width say to what",
-        )
-        _require(
-            self.train_split != self.test_split,
-            "test_split",
-            self.test_split,
-            "another split than train_split, or the test images would be trained on",
-        )
+        """Raise DataError for a value out of its bounds; whether files exist is checked by `prepare`."""
+        for field, value, allowed in find_violations(self):
+            raise DataError(f"data.{field} is {value!r}; allowed: {allowed}")
+        if self.resize != "refuse" and (self.height is None or self.width is None):
+            raise DataError(
+                f"data.resize is {self.resize!r}; allowed: refuse, unless data.height and data.width say to what"
+            )
+        if self.train_split == self.test_split:
+            raise DataError(
+                f"data.test_split is {self.test_split!r}; allowed: another split than train_split, or the test images "
+                "would be trained on"
+            )
 
-
-def _require(ok: bool, field: str, value: object, allowed: str) -> None:
-    if not ok:
-        raise DataError(f"data.{field} is {value!r}; allowed: {allowed}")
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the data set comes with a library, so that `dir` is not needed."""
+        return self.source == "tfds" and self.name in BUILT_IN

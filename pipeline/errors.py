@@ -1,13 +1,15 @@
-"""The one error a user of `pipeline` is meant to see."""
+"""`DataError`, the one error that a user of `pipeline` is meant to see."""
+
+from kerneldistill.errors import UserError
 
 
-class DataError(ValueError):
-    """A user's mistake or bad data.
+class DataError(UserError):
+    """Bad data, or a mistake in what was asked of them.
 
     The message is one complete line: the value given, the value allowed, the remedy. Show it without a traceback.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, cut to fit into a message of one line."""
+    """First line of another library's message, to quote in a message of one line."""
     return next(iter(str(error).splitlines()), type(error).__name__)

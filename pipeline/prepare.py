@@ -25,9 +25,8 @@ from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
 from kerneldistill.pipeline.job.report import REPORT, Report
 from kerneldistill.pipeline.job.steps import Job
 from kerneldistill.pipeline.load import verify
-from kerneldistill.pipeline.sources import open_source
 from kerneldistill.pipeline.sources.ranges import Range, parse
-from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.sources.source import Source, open_source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest

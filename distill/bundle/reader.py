@@ -17,7 +17,6 @@ from kerneldistill.bundle.manifest import BundleManifest
 from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
 from kerneldistill.bundle.untrusted.npz import read_npz
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
@@ -68,7 +67,7 @@ def faults(folder: Path) -> Iterator[str]:
     if not damaged:
         try:
             yield from _content_faults(folder, _read(folder, manifest))
-        except (UserError, DataError) as error:
+        except UserError as error:
             yield str(error)
 
 

@@ -13,7 +13,6 @@ from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.invocation import Call
 from kerneldistill.config.presets import SUMMARIES
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.errors import DataError
 from kerneldistill.runtime.columns import columns
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handled
@@ -81,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with handled():
             status, reason = _dispatch(sys.argv[1:] if argv is None else argv), ""
-    except (UserError, DataError) as error:
+    except UserError as error:
         status, reason = USER_MISTAKE, f"failed: {' '.join(str(error).split())}"
         print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
     except KeyboardInterrupt:

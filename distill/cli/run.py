@@ -6,7 +6,6 @@ from pathlib import Path
 from kerneldistill import pipeline
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import DataJob, LearningJob, PreparingJob, RunJob, parse_job
-from kerneldistill.cli.summaries import data_line
 from kerneldistill.errors import UserError
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
@@ -53,5 +52,5 @@ def _prepare_alone(job: DataJob, options: Sequence[str]) -> int:
     """Prepares a data set without a run directory."""
     if job.dir is not None:
         raise UserError(f"--dir is {job.dir} and --out is {job.out}; allowed is one of them: --out is without a run")
-    print(data_line(job.out, pipeline.prepare(job.settings.data, job.out, options)))
+    print(f"{job.out}: {pipeline.prepare(job.settings.data, job.out, options).summary()}")
     return 0

@@ -8,7 +8,6 @@ from etils import epath
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import parse_stored
-from kerneldistill.cli.summaries import data_line
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import absolute, is_remote
 from kerneldistill.pipeline.storage.manifest import Manifest
@@ -48,7 +47,7 @@ def _summary(path: epath.Path) -> str:
 
         manifest = BundleManifest.from_file(_local(path) / "manifest.json")
         return f"{path}, {manifest.support_size} images distilled from {manifest.dataset} {manifest.dataset_version}"
-    return data_line(str(path), Manifest.load(path))
+    return f"{path}: {Manifest.load(path).summary()}"
 
 
 def _local(path: epath.Path) -> Path:

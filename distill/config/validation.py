@@ -109,7 +109,7 @@ def check_values(config: Config) -> None:
     """Check everything that can be known without the data.
 
     Raises:
-      UserError: a value is out of its range, or a data set other than `digits` has no folder.
+      UserError: a value is out of its range, or a data set that is not built in has no folder.
     """
     _check_rules(config, RULES)
     check_kernel(config.kernel)
@@ -121,7 +121,7 @@ def check_values(config: Config) -> None:
         except UserError as error:
             raise UserError(f"kernel.sampled has {text!r}: {error}") from error
     _check_learning(config)
-    if config.data.name != "digits" and config.data.dir is None:
+    if not config.data.is_built_in and config.data.dir is None:
         raise UserError(
             f"data.dir is not set, and the data set {config.data.name!r} is read from disk: "
             f"name the TFDS folder that holds {config.data.name}/VERSION with --data.dir FOLDER"

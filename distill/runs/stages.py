@@ -22,7 +22,7 @@ from kerneldistill.evaluation.protocol_result import set_sha256
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline import prepare as prepare_data
-from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
@@ -79,12 +79,7 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
     began = time.perf_counter()
     manifest = prepare_data(config.data, rundir.prepared, options)
     check_support(config.support, manifest.class_counts["train"])
-    counts = ", ".join(f"{manifest.count(split):,} {split}" for split in manifest.class_counts)
-    shape = "x".join(map(str, manifest.image_shape))
-    tell(
-        f"{manifest.name} {manifest.version}: {counts} images of {shape}, whitened by {config.data.whiten!r}"
-        f" ({time.perf_counter() - began:.1f} s)"
-    )
+    tell(f"{manifest.summary()} ({time.perf_counter() - began:.1f} s)")
 
 
 def distill(config: Config, rundir: RunDir) -> None:

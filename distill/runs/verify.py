@@ -8,7 +8,6 @@ import numpy as np
 from kerneldistill.bundle.reader import faults, read_bundle
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.verify import problems
 from kerneldistill.runs.completion import Stages, stages_of
@@ -33,7 +32,7 @@ def run_faults(folder: Path) -> Iterator[str]:
         try:
             yield from problems(rundir.prepared)
             manifest = Manifest.load(rundir.prepared)
-        except DataError as error:
+        except UserError as error:
             yield str(error)
     yield from _fingerprint(rundir, manifest)
     yield from _metrics(rundir)

@@ -38,7 +38,7 @@ class Digits(Source):
         return digest.hexdigest()
 
 
-def open_digits(config: DataConfig) -> Digits:
+def open_source(config: DataConfig) -> Digits:
     """The source; nothing is read yet. Raises DataError for a version there is not, or a size it cannot be of."""
     if config.version not in (None, _VERSION):
         raise DataError(f"digits has no version {config.version}; there is only {_VERSION}")

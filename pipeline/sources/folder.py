@@ -68,7 +68,7 @@ class ImageFolder(Source):
         return self.class_names.index(name.split("/")[-2])
 
 
-def open_folder(config: DataConfig) -> ImageFolder:
+def open_source(config: DataConfig) -> ImageFolder:
     """The folder that `config.dir` names.
 
     Raises:

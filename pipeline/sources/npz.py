@@ -74,7 +74,7 @@ class Npz(Source):
         return hashlib.sha256(repr((self.class_names, parts)).encode()).hexdigest()
 
 
-def open_npz(config: DataConfig) -> Npz:
+def open_source(config: DataConfig) -> Npz:
     """The file or files that `config.dir` names, their checksums checked.
 
     Raises:

@@ -1,11 +1,15 @@
-"""`Source`: where the examples come from. Every kind of input is one subclass."""
+"""`Source`: where the examples come from; `open_source` opens the one that a configuration names."""
 
 import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
+from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record
+from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,17 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def fingerprint(self, splits: Sequence[str]) -> str:
         """Hex digest that changes whenever the content of `splits` does, and not with its location."""
+
+
+def open_source(config: DataConfig) -> Source:
+    """Open the source that `config` names and check it as far as possible without reading examples.
+
+    Raises:
+      DataError: the folder, data set, version, split or feature does not exist, or its format cannot be read.
+    """
+    module = BUILT_IN[config.name] if config.is_built_in else SOURCES[config.source]
+    source: Source = import_module(f"kerneldistill.pipeline.sources.{module}").open_source(config)
+    name = f"{source.name} {source.version}"
+    train = parse(config.train_split, source.splits, name)
+    check_disjoint(train, parse(config.test_split, source.splits, name), name)
+    return source

@@ -83,6 +83,13 @@ class Manifest:
         """Number of images in `split`."""
         return sum(self.class_counts[split])
 
+    def summary(self) -> str:
+        """Describe the data set in one line: `digits 1.0.0, 1,297 train, ... images of 8x8x1, whitened by ...`."""
+        counts = ", ".join(f"{self.count(split):,} {split}" for split in self.class_counts)
+        shape = "x".join(map(str, self.image_shape))
+        whitened = f"whitened by {self.config.whiten!r}"
+        return f"{self.name} {self.version}, {counts} images of {shape}, {whitened}, {self.num_bad} bad"
+
     def folder(self, path: epath.Path) -> epath.Path:
         """The folder of the files, of a data set whose manifest is in `path`."""
         return path / self.root if self.root else path

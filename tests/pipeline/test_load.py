@@ -34,7 +34,7 @@ def test_the_probe_whitened_now_is_the_test_set_written_then(prepared_digits):
 
 def test_loading_needs_neither_beam_nor_tensorflow(prepared_digits):
     code = (
-        "import sys, pipeline; pipeline.load(sys.argv[1]); "
+        "import sys; from kerneldistill import pipeline; pipeline.load(sys.argv[1]); "
         "print([m for m in ('apache_beam', 'tensorflow', 'tensorflow_datasets', 'jax', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, prepared_digits], capture_output=True, text=True, check=True)

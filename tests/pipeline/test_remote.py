@@ -9,7 +9,7 @@ from etils import epath
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources import open_source
+from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.verify import problems
 from tests.helpers.bucket import Bucket, bucket

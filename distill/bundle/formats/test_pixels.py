@@ -5,12 +5,11 @@ from itertools import islice
 import numpy as np
 
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.load import Prepared
-from kerneldistill.pipeline.sources import open_source
 from kerneldistill.pipeline.sources.image_decoding import decode
 from kerneldistill.pipeline.sources.ranges import parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record
+from kerneldistill.pipeline.sources.source import open_source
 
 # Examples read at a time.
 _BLOCK = 1000
@@ -56,7 +55,7 @@ def _from_source(prepared: Prepared, count: int) -> np.ndarray:
         )
         good = (_decoded(record, prepared) for record in records if not isinstance(record, BadRecord))
         images = list(islice((image for image in good if image is not None), count))
-    except (DataError, OSError) as error:
+    except (UserError, OSError) as error:
         raise UserError(f"the source of the prepared data cannot be read again: {error}") from error
     return np.array(images, np.uint8)
 

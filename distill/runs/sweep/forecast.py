@@ -5,7 +5,6 @@ from pathlib import Path
 
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.errors import DataError
 from kerneldistill.runs.planning.calibration import Speed, calibrate
 from kerneldistill.runs.planning.dataset_size import size_of
 from kerneldistill.runs.planning.machine import machine
@@ -35,7 +34,7 @@ def forecast(cases: Sequence[Case], folder: Path, timed: bool) -> None:
         if status != "done":
             try:
                 seconds = _seconds(place, speeds, timed)
-            except (UserError, DataError) as error:
+            except UserError as error:
                 status, refused = f"cannot run: {' '.join(str(error).split())}", refused + 1
         total += seconds
         rows.append((place.rundir.path.name, status, duration(seconds) if seconds else ""))

@@ -8,9 +8,9 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources import open_source
 from kerneldistill.pipeline.sources.image_decoding import decode
 from kerneldistill.pipeline.sources.record import BadRecord
+from kerneldistill.pipeline.sources.source import open_source
 from tests.helpers.tiny_tfds import SHAPE, picture
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources import open_source
 from kerneldistill.pipeline.sources.npz import _array
 from kerneldistill.pipeline.sources.record import BadRecord
+from kerneldistill.pipeline.sources.source import open_source
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 6, 5, 3), dtype=np.uint8)

@@ -12,9 +12,10 @@ from array_record.python import array_record_module
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources import download, open_source
+from kerneldistill.pipeline.sources import download
 from kerneldistill.pipeline.sources.image_decoding import decode
 from kerneldistill.pipeline.sources.record import BadRecord, Record
+from kerneldistill.pipeline.sources.source import open_source
 from tests.helpers.tiny_tfds import examples, picture, write_tfds
 
 
