@@ -5,7 +5,7 @@ Nothing is trained: the support has one score, and random real images have one f
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
+from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.evaluation.cache import Journal, unit_name
 from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain, set_sha256
@@ -25,9 +26,6 @@ from kerneldistill.runtime.console import duration, tell
 
 # The kernel of 20,000 images takes 3 GB in float64; larger train splits are left out.
 MOST_WHOLE = 20_000
-
-# Told in a kernel's name by their values alone, or not at all.
-_PLAIN = ("network", "depth", "get", "dtype", "sampled")
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,6 @@ def kernel_judge(subject: Subject, kernel: KernelConfig, journal: Journal) -> Ke
     """
     engine = engine_of(kernel, subject.image_shape)
     return KernelJudge(subject, kernel, journal, engine, Targets(engine, subject.test, subject.num_classes))
-
-
-def kernel_name(kernel: KernelConfig) -> str:
-    """A kernel in a few words: what differs from the usual is written out."""
-    usual = KernelConfig(kernel.network, kernel.depth)
-    rest = [field.name for field in fields(kernel) if field.name not in _PLAIN]
-    more = [f"{name}={getattr(kernel, name)}" for name in rest if getattr(kernel, name) != getattr(usual, name)]
-    return " ".join([kernel.network, f"d{kernel.depth}", *more, kernel.get])
 
 
 def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool) -> ProtocolResult:

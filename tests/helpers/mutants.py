@@ -14,8 +14,8 @@ import numpy as np
 
 from kerneldistill.bundle.formats.export_source import Exported, nchw
 from kerneldistill.bundle.formats.registry import FORMATS
+from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.bundle.manifest import _digest as manifest_digest
-from kerneldistill.bundle.untrusted.torch_file import torch_bytes
 from kerneldistill.pipeline.storage.files import sha256
 from tests.helpers.foreign import make_arrays, make_exported, write_flax
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from kerneldistill.bundle.formats.export_source import Copy, Exported, nchw, together
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
-from kerneldistill.bundle.untrusted.torch_file import read_torch, torch_bytes
+from kerneldistill.bundle.formats.torch_archive import torch_bytes
+from kerneldistill.bundle.untrusted.torch_file import read_torch
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 

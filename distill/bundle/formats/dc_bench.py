@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kerneldistill.bundle.formats import kip, mtt
 from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of, nchw, together
-from kerneldistill.bundle.untrusted.torch_file import torch_bytes
+from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.pipeline.storage.files import write_whole
 
 _KIP_NETWORKS = {"cifar10": "ConvNet3", "cifar100": "ConvNet"}

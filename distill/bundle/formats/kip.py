@@ -16,7 +16,7 @@ import numpy as np
 
 from kerneldistill.bundle.formats import npz
 from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of
-from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.kernel_names import architecture_name
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
@@ -56,27 +56,17 @@ def path_of(exported: Exported, space: Whitener) -> Path:
     return Path(row["URL"])
 
 
-def architecture(kernel: KernelConfig) -> str:
-    """KIP's name of a network, or one that is made like it."""
-    match kernel.network:
-        case "conv_net":
-            blocks = "ConvNet" if kernel.prepend else f"ConvNet{kernel.depth}"
-            return blocks if kernel.depth == 3 or not kernel.prepend else f"ConvNet{kernel.depth}p"
-        case other:
-            return f"{other}{kernel.depth}"
-
-
 def _row(exported: Exported, space: Whitener) -> dict[str, str]:
     """A row of the index, by column."""
     manifest = exported.bundle.manifest
     solved, zca = manifest.label_mode == "label_solve", space.kind == "kip_zca"
     learned, augmented = manifest.label_mode == "learned", manifest.augmented
-    name = f"{architecture(manifest.kernel)}_ssize{manifest.support_size}_{'zca' if zca else 'nozca'}"
+    name = f"{architecture_name(manifest.kernel)}_ssize{manifest.support_size}_{'zca' if zca else 'nozca'}"
     if not solved:
         name += f"_{'l' if learned else 'nol'}_{'aug' if augmented else 'noaug'}_ckpt{manifest.step}"
     measured = exported.bundle.results.get("learned", {})
     row = {
-        "architecture": architecture(manifest.kernel),
+        "architecture": architecture_name(manifest.kernel),
         "dataset": manifest.dataset,
         "ssize": str(manifest.support_size),
         "zca": str(zca),

@@ -1,10 +1,19 @@
-"""What the pickle in a .pt says, without running it.
+"""The pickle in a .pt, read by `pickle.Unpickler` with nothing to call but what stands for data.
 
-A pickle is a program for a stack machine. This one knows the opcodes that build numbers, texts, lists, tuples and
-dictionaries, and a few names that stand for tensors; a name is never looked up, an opcode that is not in the table ends
-the reading. numpy's numbers, which DC's files hold as accuracies, become `Opaque`.
+A pickle is a program for a stack machine. Three things keep a stranger's one harmless:
+
+- `find_class` answers with a `_Maker` of this module for the few names that torch's data need, and refuses all others;
+- a scan before the run allows only the opcodes that build data, so nothing else of the machine can be reached;
+- the scan bounds the cost. Left alone, `pickle` lets 9 bytes ask for 32 GB (a value kept at place 2^31), 300 bytes run
+  for ever (a pair of the same pair, 60 times, as a key: 2^60 steps to hash), 4 MB run for hours (whole numbers of one
+  hash as keys), and 160 kB overflow the C stack (a tuple 160,000 deep as a key). So tuples are few and none is used
+  twice, whole numbers have 64 bits, and places are no more than opcodes. What passes takes at most 1.2 s and 80 MB.
+
+numpy's numbers, which DC's files hold as accuracies, become `Opaque`.
 """
 
+import io
+import pickle
 import pickletools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,6 +21,20 @@ from typing import Any, NamedTuple
 
 from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES
 from kerneldistill.errors import UserError
+
+# DC's file of 20 experiments with their accuracies has some 50,000.
+_MAX_OPCODES = 1_000_000
+# A tensor takes five, a numpy number four. As deep as this, a hash takes a megabyte of the C stack.
+_MAX_TUPLES = 20_000
+_MAX_AXES = 8
+_TUPLES = frozenset({"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"})
+_PUTS = frozenset({"BINPUT", "LONG_BINPUT", "MEMOIZE"})
+_GETS = frozenset({"BINGET", "LONG_BINGET"})
+_CONSTANTS = frozenset({"NONE", "NEWTRUE", "NEWFALSE", "BINFLOAT", "BININT", "BININT1", "BININT2", "LONG1"})
+_TEXTS = frozenset({"BINUNICODE", "SHORT_BINUNICODE"})
+_CONTAINERS = frozenset({"MARK", "EMPTY_DICT", "EMPTY_LIST", "APPEND", "APPENDS", "SETITEM", "SETITEMS"})
+_CALLS = frozenset({"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "BINPERSID"})
+_ALLOWED = _TUPLES | _PUTS | _GETS | _CONSTANTS | _TEXTS | _CONTAINERS | _CALLS | {"PROTO", "FRAME", "STOP"}
 
 
 class Storage(NamedTuple):
@@ -39,14 +62,81 @@ class Opaque(NamedTuple):
 
     name: str
 
-
-class Name(NamedTuple):
-    """A global name, as text. text: module and name."""
-
-    text: str
+    def __setstate__(self, state: object) -> None:
+        """Drop the state: numpy's dtypes have one."""
 
 
-_MARK = Opaque("mark")
+class _State(dict[Any, Any]):
+    """A dictionary of torch's, which keeps its version as a state."""
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
+    if not isinstance(storage, Storage):
+        raise UserError("a tensor is not made from a storage")
+    if max(len(shape), len(strides)) > _MAX_AXES or not all(
+        type(number) is int and number >= 0 for number in (offset, *shape, *strides)
+    ):
+        raise UserError(f"a tensor's offset, shape or stride is not up to {_MAX_AXES} whole numbers from 0 up")
+    return Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+def _parameter(tensor: Any, *rest: Any) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise UserError("a parameter is not made from a tensor")
+    return tensor
+
+
+def _opaque(name: str) -> Callable[..., Opaque]:
+    return lambda *arguments: Opaque(name)
+
+
+def _no_call(*arguments: object) -> object:
+    raise UserError("it calls something that is no tensor: it is not read, and nothing ran")
+
+
+# What a name may be applied to, and what that gives here.
+_MEANINGS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "torch._utils._rebuild_tensor_v2": _tensor,
+        "torch._utils._rebuild_parameter": _parameter,
+        "collections.OrderedDict": lambda *arguments: _State(),
+        "numpy.core.multiarray.scalar": _opaque("numpy scalar"),
+        "numpy._core.multiarray.scalar": _opaque("numpy scalar"),
+        "numpy.dtype": _opaque("numpy dtype"),
+        "_codecs.encode": _opaque("bytes"),
+        **{
+            f"torch.{kind}Storage": _no_call
+            for kind in ("Double", "Float", "Half", "Long", "Int", "Short", "Char", "Byte", "Bool")
+        },
+    }
+)
+
+
+class _Maker(NamedTuple):
+    """A global name of the pickle; a call makes what stands for it here. A tuple has no state that BUILD could set."""
+
+    name: str
+
+    def __call__(self, *arguments: object) -> object:
+        return _MEANINGS[self.name](*arguments)
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> _Maker:
+        name = f"{module_name}.{global_name}"
+        if name not in _MEANINGS:
+            raise UserError(f"it names {name[:80]!r}, which data do not need: it is not read, and nothing ran")
+        return _Maker(name)
+
+    def persistent_load(self, pid: Any, /) -> Storage:
+        """The storage of ("storage", type, key, device, count)."""
+        if isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage":
+            _, kind, key, *_ = pid
+            if isinstance(kind, _Maker) and isinstance(key, str):
+                return Storage(kind.name.removeprefix("torch."), key)
+        raise UserError("it refers to something that is no storage")
 
 
 def read_pickle(content: bytes, name: str) -> Any:
@@ -57,167 +147,38 @@ def read_pickle(content: bytes, name: str) -> Any:
       name: what to call it in messages.
 
     Raises:
-      UserError: it is too large, or says something that is not allowed.
-      Exception: of the stack machine's, where it is no pickle.
+      UserError: it is damaged, costs too much, or says something that is not allowed.
     """
     if len(content) > MAX_PICKLE_BYTES:
         raise UserError(f"{name} has {len(content):,} bytes, allowed are {MAX_PICKLE_BYTES:,}: it is no distilled set")
-    machine = _Machine(name)
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name == "STOP":
-            return machine.pop()
-        machine.do(opcode.name, argument)
-    raise UserError(f"{name} has no end: it is damaged")
+    try:
+        _scan(content)
+        return _Unpickler(io.BytesIO(content)).load()
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+    except Exception as error:  # of any class: it depends on the byte that is damaged
+        raise UserError(f"{name} is damaged ({type(error).__name__}: {' '.join(str(error).split())[:200]})") from error
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
-    if not isinstance(storage, Storage):
-        raise UserError("a tensor is not made from a storage")
-    for number in (offset, *shape, *strides):
-        if type(number) is not int or number < 0:
-            raise UserError(f"a tensor's offset, shape or stride is {number!r}, allowed are whole numbers from 0 up")
-    return Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-def _opaque(name: str) -> Callable[..., Opaque]:
-    return lambda *arguments: Opaque(name)
-
-
-# What a name may be applied to, and what that gives here.
-_MEANINGS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "torch._utils._rebuild_tensor_v2": _tensor,
-        "torch._utils._rebuild_parameter": lambda tensor, *rest: tensor,
-        "collections.OrderedDict": lambda *arguments: {},
-        "numpy.core.multiarray.scalar": _opaque("numpy scalar"),
-        "numpy._core.multiarray.scalar": _opaque("numpy scalar"),
-        "numpy.dtype": _opaque("numpy dtype"),
-        "_codecs.encode": _opaque("bytes"),
-    }
-)
-_STORAGES = ("Double", "Float", "Half", "Long", "Int", "Short", "Char", "Byte", "Bool")
-_NAMES = frozenset({*_MEANINGS, *(f"torch.{kind}Storage" for kind in _STORAGES)})
-
-
-class _Machine:
-    """The stack, what is on it, and what was put aside.
-
-    name: of the pickle, for messages
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stack: list[Any] = []
-        self.aside: dict[int, Any] = {}
-
-    def do(self, opcode: str, argument: Any) -> None:
-        """One step."""
-        if opcode in _PUSHES:
-            self.stack.append(_PUSHES[opcode](argument))
-        elif opcode in _ACTIONS:
-            _ACTIONS[opcode](self, argument)
-        else:
-            raise UserError(f"{self.name} uses the opcode {opcode}, which data do not need: it is not read")
-
-    def top(self) -> Any:
-        """The value on top."""
-        if not self.stack or self.stack[-1] is _MARK:
-            raise UserError(f"{self.name} is damaged: a value is missing")
-        return self.stack[-1]
-
-    def pop(self) -> Any:
-        """The value on top, taken off."""
-        self.top()
-        return self.stack.pop()
-
-    def put(self, place: int) -> None:
-        """Puts the value on top aside, too."""
-        self.aside[place] = self.top()
-
-    def to_mark(self) -> list[Any]:
-        """All above the last mark, which goes too."""
-        places = [index for index, value in enumerate(self.stack) if value is _MARK]
-        if not places:
-            raise UserError(f"{self.name} is damaged: a mark is missing")
-        place = places[-1]
-        values = self.stack[place + 1 :]
-        del self.stack[place:]
-        return values
-
-    def named(self, text: str) -> Name:
-        """A global name, if it is one of those that stand for data."""
-        if text not in _NAMES:
-            raise UserError(f"{self.name} names {text[:80]!r}, which data do not need: it is not read, and nothing ran")
-        return Name(text)
-
-    def apply(self, argument: Any) -> None:
-        """REDUCE: what a name means, of its arguments."""
-        arguments, function = self.pop(), self.pop()
-        if not isinstance(function, Name) or function.text not in _MEANINGS or not isinstance(arguments, tuple):
-            raise UserError(f"{self.name} calls something that is no tensor: it is not read, and nothing ran")
-        self.stack.append(_MEANINGS[function.text](*arguments))
-
-    def stored(self, argument: Any) -> None:
-        """BINPERSID: ("storage", type, key, device, count)."""
-        what, kind, key, *_ = self.pop()
-        if what != "storage" or not isinstance(kind, Name) or not isinstance(key, str):
-            raise UserError(f"{self.name} refers to something that is no storage")
-        self.stack.append(Storage(kind.text.removeprefix("torch."), key))
-
-    def fill(self, values: list[Any]) -> None:
-        """APPENDS: values onto the list on top."""
-        if type(self.top()) is not list:
-            raise UserError(f"{self.name} is damaged: it appends to something that is no list")
-        self.stack[-1].extend(values)
-
-    def set_items(self, values: list[Any]) -> None:
-        """SETITEMS: keys and values in turn into the dictionary on top."""
-        if type(self.top()) is not dict or not all(isinstance(key, str | int) for key in values[::2]):
-            raise UserError(f"{self.name} is damaged: a key or a dictionary is missing")
-        self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
-
-    def set_state(self, argument: Any) -> None:
-        """BUILD: a state for something whose state is not read."""
-        self.pop()
-        if not isinstance(self.top(), Opaque | dict):
-            raise UserError(f"{self.name} sets the state of something: it is not read, and nothing ran")
-
-    def tuple_of(self, count: int) -> None:
-        """TUPLE1 to TUPLE3."""
-        values = [self.pop() for _ in range(count)]
-        self.stack.append(tuple(reversed(values)))
-
-
-_Action = Callable[[_Machine, Any], None]
-_PUSHES: Mapping[str, Callable[[Any], Any]] = {
-    "MARK": lambda a: _MARK,
-    "NONE": lambda a: None,
-    "NEWTRUE": lambda a: True,
-    "NEWFALSE": lambda a: False,
-    "EMPTY_DICT": lambda a: {},
-    "EMPTY_LIST": lambda a: [],
-    "EMPTY_TUPLE": lambda a: (),
-    **dict.fromkeys(
-        ("BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), lambda a: a
-    ),
-}
-_ACTIONS: Mapping[str, _Action] = {
-    "PROTO": lambda m, a: None,
-    "FRAME": lambda m, a: None,
-    "TUPLE": lambda m, a: m.stack.append(tuple(m.to_mark())),
-    "TUPLE1": lambda m, a: m.tuple_of(1),
-    "TUPLE2": lambda m, a: m.tuple_of(2),
-    "TUPLE3": lambda m, a: m.tuple_of(3),
-    "APPEND": lambda m, a: m.fill([m.pop()]),
-    "APPENDS": lambda m, a: m.fill(m.to_mark()),
-    "SETITEM": lambda m, a: m.set_items([m.pop(), m.pop()][::-1]),
-    "SETITEMS": lambda m, a: m.set_items(m.to_mark()),
-    "GLOBAL": lambda m, a: m.stack.append(m.named(a.replace(" ", "."))),
-    "STACK_GLOBAL": lambda m, a: m.stack.append(m.named(".".join([m.pop(), m.pop()][::-1]))),
-    "REDUCE": _Machine.apply,
-    "BUILD": _Machine.set_state,
-    "BINPERSID": _Machine.stored,
-    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda m, a: m.put(a)),
-    "MEMOIZE": lambda m, a: m.put(len(m.aside)),
-    **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda m, a: m.stack.append(m.aside[a])),
-}
+def _scan(content: bytes) -> None:
+    """Refuse opcodes that data do not need, and costs that are not linear."""
+    tuples, on_top, puts, kept = 0, False, 0, set[int]()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        name = opcode.name
+        if name not in _ALLOWED:
+            raise UserError(f"it uses the opcode {name}, which data do not need: it is not read, and nothing ran")
+        if name in _PUTS:
+            place = puts if argument is None else argument
+            puts += 1
+            if place > count:
+                raise UserError(f"it keeps a value at place {place:,}, allowed are places up to {count:,} there")
+            (kept.add if on_top else kept.discard)(place)
+            continue
+        if name in _GETS and argument in kept:
+            raise UserError("it uses a tuple twice, which data do not need: it is not read")
+        if name == "LONG1" and abs(argument) >= 2**63:
+            raise UserError("it has a whole number of more than 64 bits, which data do not need: it is not read")
+        on_top = name in _TUPLES
+        tuples += on_top
+        if tuples > _MAX_TUPLES or count > _MAX_OPCODES:
+            raise UserError(f"it has over {_MAX_TUPLES:,} tuples or {_MAX_OPCODES:,} opcodes: it is no distilled set")

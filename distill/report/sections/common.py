@@ -4,19 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kerneldistill.config.schema import KernelConfig
 from kerneldistill.report.charts import Line
 from kerneldistill.report.document import Missing
 from kerneldistill.report.regression import Fit, fit_of, fit_of_start
 from kerneldistill.report.subject import Absent, Subject, held
 
 LABELS = {"fixed": "one-hot", "learned": "learned", "label_solve": "solved for"}
-
-
-def kernel_name(kernel: KernelConfig) -> str:
-    """A kernel in a few words."""
-    activation = "" if kernel.activation == "relu" else f" with {kernel.activation}"
-    return f"{kernel.network} of depth {kernel.depth}{activation}, {kernel.get.upper()}, {kernel.dtype}"
 
 
 def named(subject: Subject, subjects: Sequence[Subject], what: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.report.document import Block, Section, Stat, Stats, Table
 from kerneldistill.report.number_format import NONE, percent, plural, points, spread
-from kerneldistill.report.sections.common import LABELS, kernel_name
+from kerneldistill.report.sections.common import LABELS
 from kerneldistill.report.subject import Absent, Subject, held
 from kerneldistill.runs.results import Results
 
@@ -36,7 +37,11 @@ def lead_of(subjects: Sequence[Subject]) -> str:
         return "What each run learned and how well it predicts, by the same code and in the same colours throughout."
     (subject,) = subjects
     kernel, ridge = held(subject.kernel), held(subject.ridge)
-    by = "" if kernel is None else f" by kernel ridge regression with {kernel_name(kernel)}, ridge {ridge:g}"
+    by = (
+        ""
+        if kernel is None
+        else f" by kernel ridge regression with {kernel_name(kernel)}, {kernel.dtype}, ridge {ridge:g}"
+    )
     made = "Distilled" if subject.origin is None else "Imported, to be judged"
     return f"{made}{by}; images whitened by {subject.whiten}."
 
@@ -98,7 +103,7 @@ def _made_of(subjects: Sequence[Subject]) -> Table:
         size = NONE if learned is None else f"{len(learned.images):,}"
         labels = NONE if learned is None else LABELS[learned.label_mode]
         step = NONE if learned is None or learned.label_mode == "label_solve" or subject.origin else f"{learned.step:,}"
-        what = subject.kernel.reason if isinstance(subject.kernel, Absent) else kernel_name(kernel)
+        what = subject.kernel.reason if isinstance(subject.kernel, Absent) else f"{kernel_name(kernel)}, {kernel.dtype}"
         rows.append((subject.name, subject.dataset, what, subject.whiten, labels, size, step))
     header = ("run", "data set", "kernel", "whitening", "labels", "images", "chosen at step")
     return Table("What was distilled, and through which kernel", header, rows, row_headers=5)

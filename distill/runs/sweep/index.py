@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerneldistill.config.schema import Config, KernelConfig
+from kerneldistill.config.kernel_names import architecture_name
+from kerneldistill.config.schema import Config
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.sweep.directories import Place
 
@@ -32,13 +33,6 @@ def write_index(places: Sequence[Place], reasons: Mapping[str, str], folder: Pat
     for place in places:
         writer.writerow(_row(place, reasons.get(place.rundir.path.name, ""), folder))
     write_whole(folder / INDEX, text.getvalue().encode())
-
-
-def architecture(kernel: KernelConfig) -> str:
-    """The name of a network in KIP's index where it has one: ConvNet, and ConvNet3 without the prepended conv."""
-    if kernel.network == "conv_net" and kernel.depth == 3:
-        return "ConvNet" if kernel.prepend else "ConvNet3"
-    return f"{kernel.network}{kernel.depth}"
 
 
 def _row(place: Place, reason: str, folder: Path) -> dict[str, object]:
@@ -72,7 +66,7 @@ def _row(place: Place, reason: str, folder: Path) -> dict[str, object]:
 
 def _settings(config: Config) -> dict[str, object]:
     return {
-        "architecture": architecture(config.kernel),
+        "architecture": architecture_name(config.kernel),
         "dataset": config.data.name,
         "ssize": config.support.size,
         "zca": config.data.whiten.endswith("zca"),

@@ -10,9 +10,10 @@ from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.scoring import evaluate, random_support
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
+from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.evaluation import kernel_regression as module
 from kerneldistill.evaluation.cache import Journal
-from kerneldistill.evaluation.kernel_regression import judged_by_krr, kernel_judge, kernel_name
+from kerneldistill.evaluation.kernel_regression import judged_by_krr, kernel_judge
 from tests.helpers.subjects import CLASSES, SHAPE, subject
 
 SOFT = subject()._replace(support=Support(subject().support.images, subject().support.labels * 0.7 + 0.02), ridge=1e-3)

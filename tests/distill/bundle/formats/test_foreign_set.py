@@ -10,7 +10,7 @@ from kerneldistill.bundle.formats import flax_msgpack
 from kerneldistill.bundle.formats.detect import read_foreign
 from kerneldistill.bundle.formats.export_source import nchw
 from kerneldistill.bundle.formats.foreign_set import foreign_set, labels_of
-from kerneldistill.bundle.untrusted.torch_file import torch_bytes
+from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.errors import UserError
 from tests.helpers.foreign import NUM_CLASSES, flax_bytes, make_arrays, write_flax
 

@@ -10,8 +10,8 @@ from kerneldistill.bundle.formats import importer
 from kerneldistill.bundle.formats.export_source import nchw
 from kerneldistill.bundle.formats.foreign_set import foreign_set
 from kerneldistill.bundle.formats.importer import ImportJob, candidate, import_set
+from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.bundle.reader import faults, read_bundle
-from kerneldistill.bundle.untrusted.torch_file import torch_bytes
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.validation import images_per_class
 from kerneldistill.errors import UserError

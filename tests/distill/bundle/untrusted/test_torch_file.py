@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerneldistill.bundle.untrusted.torch_file import read_torch, torch_bytes
+from kerneldistill.bundle.formats.torch_archive import torch_bytes
+from kerneldistill.bundle.untrusted.torch_file import read_torch
 from kerneldistill.bundle.untrusted.torch_pickle import Opaque
 from kerneldistill.errors import UserError
 
@@ -137,7 +139,7 @@ HOOKS = b"\x89ccollections\nOrderedDict\n)R"
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "names 'os.system'"),
         (b"(S'ls'\nios\nsystem\n.", "uses the opcode"),
         (b"\x80\x02\x82\x01.", "opcode EXT1"),
-        (b"\x80\x02N)R.", "calls something that is no tensor"),
+        (b"\x80\x02N)R.", "not callable"),
         (b"\x80\x02ctorch\nFloatStorage\n)R.", "calls something that is no tensor"),
         (b"\x80\x02ccollections\nOrderedDict\n)\x81.", "opcode NEWOBJ"),
         (b"\x80\x02" + REBUILD + b"(NK\x00))" + HOOKS + b"tR.", "not made from a storage"),
@@ -156,6 +158,48 @@ def test_what_is_no_data_is_refused_by_its_reason(tmp_path: Path, pickled: bytes
     (tmp_path / "x.pt").write_bytes(archive(pickled, _0=bytes(16)))
     with pytest.raises(UserError, match=message):
         read_torch(tmp_path / "x.pt")
+
+
+PAIRS = b"".join(b"q%ch%c\x86" % (place, place) for place in range(60))
+ONE_HASH = [(number * (2**61 - 1)).to_bytes(10, "little") for number in range(300_000)]
+
+
+@pytest.mark.parametrize(
+    ("pickled", "message"),
+    [
+        (b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".", "tuples"),
+        (b"\x80\x02(" + b"}" * 4_000_000 + b"t.", "opcodes"),
+        (b"\x80\x02N" + b"r" + struct.pack("<I", 2**31) + b".", "keeps a value at place 2,147,483,648"),
+        (b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"\x00.", "damaged"),
+        (b"\x80\x02X" + struct.pack("<I", 2**32 - 1) + b"text.", "damaged"),
+        (b"\x80\x04\x95" + struct.pack("<Q", 2**62) + b"N.", "damaged"),
+        (b"\x80\x02}N" + PAIRS + b"Ns.", "a tuple twice"),
+        (b"\x80\x02" + REBUILD + b"(" + STORED + b"K\x00N" + PAIRS + b"K\x01\x85" + HOOKS + b"tR.", "a tuple twice"),
+        (b"\x80\x02}ctorch._utils\n_rebuild_parameter\n(N\x85tRq\x00h\x00\x86Ns.", "not made from a tensor"),
+        (b"\x80\x02}N" + b"\x85" * 200_000 + b"Ns.", "tuples"),
+        (b"\x80\x02}(" + b"".join(b"\x8a\x0a" + number + b"N" for number in ONE_HASH) + b"u.", "64 bits"),
+        (b"\x80\x02}N\x85Ns.", "neither text nor a whole number"),
+        (b"\x80\x02]q\x00(" + b"h\x00" * 400_000 + b"e.", "nests deeper"),
+        (b"\x80\x02" + REBUILD + b"(" + STORED + b"K\x00J\x00\x00\x20\x00\x85K\x00\x85" + HOOKS + b"tR.", "no part of"),
+    ],
+    ids=range(14),
+)
+def test_little_does_not_cost_much(tmp_path: Path, pickled: bytes, message: str) -> None:
+    (tmp_path / "x.pt").write_bytes(archive(pickled, _0=bytes(16)))
+    began = time.process_time()
+    with pytest.raises(UserError, match=message):
+        read_torch(tmp_path / "x.pt")
+    assert time.process_time() - began < 5
+
+
+def test_what_is_used_in_many_places_is_filled_once(tmp_path: Path) -> None:
+    levels = b"".join(b"](" + (b"h%c" % level) * 50_000 + b"eq%c" % (level + 1) for level in range(9))
+    (tmp_path / "x.pt").write_bytes(archive(b"\x80\x02]q\x00" + levels + b"."))
+    found = read_torch(tmp_path / "x.pt")
+    for _ in range(9):
+        assert len(found) == 50_000
+        assert found[0] is found[-1]
+        found = found[0]
 
 
 def test_what_cannot_be_written_is_told() -> None:

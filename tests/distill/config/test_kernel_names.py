@@ -1,0 +1,30 @@
+"""Names of kernels: different networks have different ones, and KIP's networks have KIP's."""
+
+from itertools import product
+
+import pytest
+
+from kerneldistill.config.kernel_names import architecture_name, kernel_name
+from kerneldistill.config.schema import KernelConfig
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        (KernelConfig("conv_net", 3), "ConvNet"),
+        (KernelConfig("conv_net", 3, prepend=False), "ConvNet3"),
+        (KernelConfig("conv_net", 2), "ConvNet2p"),
+        (KernelConfig("conv_net", 2, prepend=False), "ConvNet2"),
+        (KernelConfig("fc", 1), "fc1"),
+    ],
+)
+def test_kips_networks_have_kips_names(kernel: KernelConfig, name: str) -> None:
+    assert architecture_name(kernel) == name
+
+
+def test_networks_that_differ_have_names_that_differ() -> None:
+    networks = [
+        KernelConfig("conv_net", depth, prepend=prepend) for depth, prepend in product(range(1, 6), (True, False))
+    ]
+    assert len({architecture_name(network) for network in networks}) == len(networks)
+    assert len({kernel_name(network) for network in networks}) == len(networks)
