@@ -164,8 +164,8 @@ def load(bundle: str | os.PathLike[str]) -> DistilledSet:
       UserError: there is none, or it is damaged.
 
     Example:
-      >>> kd.load("runs/digits")
-      <DistilledSet digits: 10 images of 8x8x1 in 10 classes, labels fixed, step 12, test accuracy 82.2%>
+      >>> kd.load("runs/digits").images.shape
+      (10, 8, 8, 1)
     """
     given = Path(bundle).expanduser().absolute()
     is_run = (given / "config.toml").is_file()
