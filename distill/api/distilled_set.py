@@ -35,7 +35,7 @@ class DistilledSet:
     Example:
       >>> result = kd.load("runs/digits/bundle")
       >>> result.predict(test_images).shape
-      (360, 10)
+      (200, 10)
     """
 
     def __init__(self, bundle: Bundle, folder: Path, run: Path | None = None) -> None:
