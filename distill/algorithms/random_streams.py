@@ -4,7 +4,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from kerneldistill.config.validation import images_per_class
+from kerneldistill.config.data_limits import images_per_class
 
 
 class Stream(IntEnum):

@@ -20,7 +20,7 @@ from kerneldistill.config.schema import (
     SupportConfig,
 )
 from kerneldistill.config.toml import config_from_table, preset_config
-from kerneldistill.config.validation import check_values
+from kerneldistill.config.validation import check
 
 # What data from arrays are called, unless data={"name": ...} says so.
 ARRAYS_NAME = "images"
@@ -76,7 +76,7 @@ def configure(base: str | Config, sections: Mapping[str, Any]) -> Config:
     config = preset_config(base) if isinstance(base, str) else base
     table = {name: _table(value) for name, value in sections.items() if value is not None}
     config = config_from_table(table, "keyword arguments", config) if table else config
-    check_values(config)
+    check(config)
     return config
 
 

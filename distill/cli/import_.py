@@ -8,7 +8,7 @@ from tyro.conf import FlagConversionOff, Positional, arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.config.validation import flag
+from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
 from kerneldistill.runtime import devices
 

@@ -14,7 +14,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import layered
-from kerneldistill.config.validation import check_values
+from kerneldistill.config.validation import check
 from kerneldistill.runtime.distributed.options import ALONE, Processes
 
 
@@ -91,7 +91,7 @@ def parse_job(kind: type[AnyJob], args: Sequence[str], prog: str, description: s
     first = tyro.cli(kind, args=list(args), default=kind(preset=tyro.MISSING, settings=shown), **options)
     base = layered(first.preset, first.config)
     job = tyro.cli(kind, args=list(args), default=kind(preset=tyro.MISSING, settings=base), **options)
-    check_values(job.settings)
+    check(job.settings)
     return job
 
 

@@ -1,6 +1,7 @@
 """The kernels that the steps draw from, written in one line each: what differs from the main one."""
 
 from dataclasses import asdict, fields, replace
+from typing import get_type_hints
 
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
@@ -29,7 +30,7 @@ def _changed(main: KernelConfig, text: str) -> KernelConfig:
     if text.strip() == "same":
         return main
     values = asdict(main)
-    types = {field.name: field.type for field in fields(KernelConfig)}
+    types = get_type_hints(KernelConfig)
     for part in text.split(","):
         name, equals, value = (word.strip() for word in part.partition("="))
         if not equals or name not in _NAMES:

@@ -1,12 +1,25 @@
-"""The configuration of a run: frozen values, one comment each, read by nobody but `distill`.
+"""The configuration of a run: frozen values, one comment each.
 
-The comments below are the texts of `kdistill run --help`. What a value must satisfy stands in `config.validation`.
+The comments are the texts of `kdistill run --help`; a type holds the range that is allowed, and a `Mark` when a setting
+may change (`config.marks`). What several values must satisfy together stands in `config.validation`.
 """
 
-import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Interval
+
+from kerneldistill.config.marks import (
+    ANYTIME,
+    Count,
+    CountOrZero,
+    Decay,
+    Fraction,
+    Mark,
+    NotNegative,
+    Positive,
+    Seed,
+)
 from kerneldistill.pipeline.config import DataConfig
 
 __all__ = [
@@ -36,9 +49,9 @@ class KernelConfig:
 
     # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
-    network: Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"]
+    network: Annotated[Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"], Mark(example="conv_net")]
     # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
-    depth: int
+    depth: Annotated[Count, Mark(example=3)]
     # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
     prepend: bool = True
     # After every layer but the last.
@@ -47,22 +60,22 @@ class KernelConfig:
     # flatten for a conv_net, the mean for a wide_resnet.
     global_pool: bool | None = None
     # myrtle only: average pools after its last block; 3 take images of 32x32 to one pixel.
-    pools: int = 3
+    pools: CountOrZero = 3
     # wide_resnet only: number of groups.
-    groups: int = 3
+    groups: Count = 3
     # Standard deviation of the weights.
-    W_std: float = math.sqrt(2)
+    W_std: Positive = 2**0.5
     # Standard deviation of the biases.
-    b_std: float = 0.1
+    b_std: NotNegative = 0.1
     # ntk: every weight learns at a rate that does not depend on width. standard: as deep learning libraries scale
     # weights (arXiv 2001.07301); needs a width.
     parameterization: Literal["ntk", "standard"] = "ntk"
     # standard only: channels of the hidden layers of the network whose wide limit is meant.
-    width: int | None = None
+    width: Annotated[Count | None, Mark(example=1024)] = None
     # ntk: training by gradient descent. nngp: a Bayesian network, or training of the last layer alone.
     get: Literal["ntk", "nngp"] = "ntk"
     # Precision of the kernel tiles. The regression itself is always solved in float64.
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Annotated[Literal["float32", "float64"], Mark("never")] = "float32"
     # Kernels of which each step draws one to learn by ("sampling KIP"), each written as what differs from the one
     # above, by which the set is always judged: network=conv_vec,depth=8 or same. Empty: the one above alone.
     sampled: tuple[str, ...] = ()
@@ -76,21 +89,21 @@ class StrengthConfig:
     """How strong each augmentation is; the defaults are those of DSA's code (arXiv 2102.08259)."""
 
     # flip: probability that an image is mirrored, left to right.
-    flip: float = 0.5
+    flip: Fraction = 0.5
     # crop: largest shift each way, as part of the side; zeros come in.
-    crop: float = 0.125
+    crop: Fraction = 0.125
     # rotate: largest angle, in degrees.
-    rotate: float = 15.0
+    rotate: NotNegative = 15.0
     # scale: largest factor, of height and width each by itself; its inverse is the smallest.
-    scale: float = 1.2
+    scale: Annotated[float, Interval(ge=1)] = 1.2
     # color: width of the interval around 0 from which a brightness is added.
-    brightness: float = 1.0
+    brightness: NotNegative = 1.0
     # color: largest factor of the differences between channels; 0 is the smallest.
-    saturation: float = 2.0
+    saturation: NotNegative = 2.0
     # color: smallest factor of the differences from the image's mean; the largest is 1 more.
-    contrast: float = 0.5
+    contrast: NotNegative = 0.5
     # cutout: side of the square of zeros, as part of the image's.
-    cutout: float = 0.5
+    cutout: Fraction = 0.5
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,11 @@ class RandomFeaturesConfig:
     """A cheap estimate of the kernel to learn by: finite networks drawn anew for each step (arXiv 2210.12067)."""
 
     # Networks drawn for each step. 0: the exact kernel.
-    networks: int = 0
+    networks: CountOrZero = 0
     # Channels of their hidden layers.
-    width: int = 256
+    width: Count = 256
     # Networks, drawn once, whose estimate judges on the validation split. Test scores are those of the exact kernel.
-    judges: int = 16
+    judges: Count = 16
 
 
 @dataclass(frozen=True)
@@ -122,12 +135,12 @@ class SupportConfig:
     """The learned set."""
 
     # Number of learned images in all, dealt to the classes as evenly as possible.
-    size: int
+    size: Annotated[Count, Mark("never", example=10)]
     # Learn the labels too; without it they stay centred one-hot.
     learn_labels: bool = False
     # Where it starts: real (images of the training split), noise (normal pixels of their mean and deviation), or the
     # folder of a bundle or of a run, whose images are whitened anew where that was done otherwise.
-    start: str = "real"
+    start: Annotated[str, Mark("never")] = "real"
     # Regress from the images and their mirror images, with the same labels.
     flip: bool = False
 
@@ -139,7 +152,7 @@ class LossConfig:
     # mse: half the mean square, as in KIP. cross_entropy: of softmax(predictions / temperature).
     name: Literal["mse", "cross_entropy"] = "mse"
     # cross_entropy only: the temperature, where it is learned its first value.
-    temperature: float = 0.1
+    temperature: Positive = 0.1
     # cross_entropy only: learn it (Platt scaling, as in arXiv 2210.12067).
     learn_temperature: bool = True
 
@@ -151,13 +164,13 @@ class ScheduleConfig:
     # constant: 1. cosine, linear: from 1 to `end` at the last step. piecewise: times `drop` at each of `at`.
     name: Literal["constant", "cosine", "linear", "piecewise"] = "constant"
     # Steps in which it rises from 0 first, in a straight line.
-    warmup: int = 0
+    warmup: CountOrZero = 0
     # cosine and linear only: the factor at the last step.
-    end: float = 0.1
+    end: NotNegative = 0.1
     # piecewise only: the steps at which it drops, ascending.
     at: tuple[int, ...] = ()
     # piecewise only: the factor of each drop.
-    drop: float = 0.1
+    drop: Positive = 0.1
 
 
 @dataclass(frozen=True)
@@ -167,27 +180,27 @@ class OptimConfig:
     # The optimiser of images and labels, optax's. A temperature is always learned by adam.
     name: Literal["adam", "adamw", "adabelief", "lamb", "sgd"] = "adam"
     # Step size of the optimiser, in units of whitened pixels.
-    learning_rate: float = 4e-2
+    learning_rate: Positive = 4e-2
     # Step size of learned labels. Default: that of the images.
-    label_learning_rate: float | None = None
+    label_learning_rate: Annotated[Positive | None, Mark(example=0.01)] = None
     # Step size of the logarithm of a learned temperature.
-    temperature_learning_rate: float = 1e-2
+    temperature_learning_rate: Positive = 1e-2
     # How the step sizes change.
     schedule: ScheduleConfig = ScheduleConfig()
     # sgd: momentum. The others: decay of the mean gradient (beta 1).
-    momentum: float = 0.9
+    momentum: Decay = 0.9
     # All but sgd: decay of the mean squared gradient (beta 2).
-    second_momentum: float = 0.999
+    second_momentum: Decay = 0.999
     # All but sgd: added to the root of the mean squared gradient. Default: optax's.
-    epsilon: float | None = None
+    epsilon: Annotated[Positive | None, Mark(example=1e-8)] = None
     # adamw and lamb only: decay of images and labels, times the step size.
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     # Largest norm of the gradient by the images, and of that by the labels; longer ones are shortened to it.
-    clip: float | None = None
+    clip: Annotated[Positive | None, Mark(example=1.0)] = None
     # Number of outer steps in all.
-    steps: int = 300
+    steps: Annotated[CountOrZero, Mark("longer")] = 300
     # Training images whose labels are predicted in one step; at most all of them are used.
-    target_batch: int = 5000
+    target_batch: Count = 5000
 
 
 @dataclass(frozen=True)
@@ -195,12 +208,12 @@ class KrrConfig:
     """Kernel ridge regression from the learned set."""
 
     # Ridge, relative to the mean diagonal of the support's kernel: K + ridge * trace(K) / n * I.
-    ridge: float = 1e-6
+    ridge: NotNegative = 1e-6
     # Ridge of the first step, from which it falls or rises geometrically to `ridge`. Default: `ridge` from the start.
     # Validation and test always have `ridge`.
-    first_ridge: float | None = None
+    first_ridge: Annotated[Positive | None, Mark(example=0.01)] = None
     # Steps that this takes. Default: all.
-    ridge_steps: int | None = None
+    ridge_steps: Annotated[Count | None, Mark(example=100)] = None
 
 
 @dataclass(frozen=True)
@@ -208,9 +221,9 @@ class EvaluateConfig:
     """What is measured, and when."""
 
     # Steps between two evaluations on the validation split.
-    every: int = 20
+    every: Count = 20
     # Random real sets of the same size evaluated beside the learned one.
-    baseline_draws: int = 5
+    baseline_draws: Annotated[CountOrZero, Mark("resume", stage="evaluate")] = 5
 
 
 @dataclass(frozen=True)
@@ -220,11 +233,11 @@ class CheckpointConfig:
     # Save after the steps 1, 2, 4, 6, 8, 12, 18, 26, ... 1000, each about 1.44 times the one before, as KIP released.
     geometric: bool = True
     # Steps between two checkpoints beside those.
-    every: int = 500
+    every: Count = 500
     # Minutes after the last checkpoint at which the next step is saved whatever its number; 0 for never.
-    minutes: float = 10.0
+    minutes: NotNegative = 10.0
     # Number of newest checkpoints kept.
-    keep: int = 3
+    keep: Count = 3
     # Keep those of the geometric schedule, too, for good.
     keep_geometric: bool = False
 
@@ -233,7 +246,7 @@ class CheckpointConfig:
 class Config:
     """A whole run."""
 
-    data: DataConfig
+    data: Annotated[DataConfig, Mark("never", inside=(("dir", ANYTIME),))]
     kernel: KernelConfig
     support: SupportConfig
     loss: LossConfig = LossConfig()
@@ -242,6 +255,6 @@ class Config:
     optim: OptimConfig = OptimConfig()
     krr: KrrConfig = KrrConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
-    checkpoint: CheckpointConfig = CheckpointConfig()
+    checkpoint: Annotated[CheckpointConfig, ANYTIME] = CheckpointConfig()
     # Seed of everything that is drawn after the data are prepared: first images, target batches, baselines.
-    seed: int = 0
+    seed: Annotated[Seed, Mark("never")] = 0

@@ -7,12 +7,12 @@ something else is made again.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from kerneldistill.config.schema import CheckpointConfig, Config
-from kerneldistill.config.toml import config_to_toml
+from kerneldistill.config.marks import StageName
+from kerneldistill.config.schema import Config
+from kerneldistill.config.settings import settings
 from kerneldistill.pipeline.storage.files import names_below, sha256, write_whole
 from kerneldistill.runs.directory import RunDir
 
@@ -64,14 +64,19 @@ class Stages:
 
 def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
     """The stages after the data are prepared, each made from what those before it made."""
-    of_no_number = replace(config, checkpoint=CheckpointConfig(), data=replace(config.data, dir=None))
-    inputs = (config_to_toml(of_no_number), rundir.prepared / "manifest.json", rundir.fork_file)
-    outcome, results = rundir.outcome_file, rundir.results_file
+    data, outcome, results = rundir.prepared / "manifest.json", rundir.outcome_file, rundir.results_file
+    distill, evaluate = _values(config, "distill"), _values(config, "evaluate")
     return (
-        Stage("distill", inputs, (outcome,)),
-        Stage("evaluate", (*inputs, outcome), (results,)),
-        Stage("export", (*inputs, outcome, results), (rundir.bundle, rundir.picture)),
+        Stage("distill", (distill, data, rundir.fork_file), (outcome,)),
+        Stage("evaluate", (distill, evaluate, data, outcome), (results,)),
+        Stage("export", (distill, evaluate, data, outcome, results), (rundir.bundle, rundir.picture)),
     )
+
+
+def _values(config: Config, stage: StageName) -> str:
+    """The settings on which a stage is the first to depend, as text."""
+    marked = (setting for setting in settings().values() if setting.mark.stage == stage)
+    return "\n".join(f"{setting.name} = {setting.of(config)!r}" for setting in marked)
 
 
 def _digests(stage: Stage) -> dict[str, str]:

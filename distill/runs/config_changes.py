@@ -1,13 +1,9 @@
-"""Which settings may change while a run goes on, and what was changed.
+"""What may change in the settings of a run that has begun (`config.marks`), and the record of what did.
 
-Free is what changes no number of a step:
-  checkpoint.*               when and how many states are saved
-  data.dir                   where the source lies; what is read is checked by its fingerprint
-  evaluate.baseline_draws    measured after the last step
-  optim.steps, to a larger   where neither the step sizes nor the ridge are stretched over all steps: step n is then the
-                             same in a longer run. (The last step of the shorter one was scored on validation, too;
-                             where `evaluate.every` divides it, so it is in the longer one.)
-All else changes what the remaining steps do, so that no configuration would describe the run: that is a fork.
+A run goes on with a setting that changes no number of a step, and with more steps where neither the step sizes nor the
+ridge are stretched over all of them: step n is then the same in a longer run. (The last step of the shorter one was
+scored on validation, too; where `evaluate.every` divides it, so it is in the longer one.) All else changes what the
+remaining steps do, so that no configuration would describe the run: that takes a fork.
 """
 
 import json
@@ -15,31 +11,31 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerneldistill.config.differences import Difference, as_json
 from kerneldistill.config.schema import Config
-from kerneldistill.config.toml import Difference
+from kerneldistill.config.settings import settings
 
 
-def free(change: Difference, config: Config) -> bool:
+def may_resume(change: Difference, config: Config) -> bool:
     """Whether a run may go on with a change; `config` is the one it goes on with."""
-    if change.name == "optim.steps":
-        stretched = config.optim.schedule.name in ("cosine", "linear")
-        stretched |= config.krr.first_ridge is not None and config.krr.ridge_steps is None
-        return change.right > change.left and not stretched
-    return change.name.startswith("checkpoint.") or change.name in ("data.dir", "evaluate.baseline_draws")
+    match settings()[change.name].mark.change:
+        case "resume":
+            return True
+        case "longer":
+            stretched = config.optim.schedule.name in ("cosine", "linear")
+            stretched |= config.krr.first_ridge is not None and config.krr.ridge_steps is None
+            return change.right > change.left and not stretched
+        case "fork" | "never":
+            return False
 
 
-def in_words(changes: Sequence[Difference]) -> str:
-    """Every name with both values."""
-    return ", ".join(f"{change.name} is {change.left!r} there and {change.right!r} here" for change in changes)
+def may_fork(change: Difference) -> bool:
+    """Whether a fork may change a setting: the images must mean the same under both."""
+    return settings()[change.name].mark.change != "never"
 
 
-def write_down(file: Path, changes: Sequence[Difference]) -> None:
-    """Adds one line of JSON to a file: when, and every name with the value before and after."""
-    line = {"when": time.time(), **as_json(changes)}
+def append_changes(file: Path, changes: Sequence[Difference]) -> None:
+    """Add one line of JSON to a file: when, and every name with the value before and after."""
+    line = {"when": time.time(), "changes": as_json(changes)}
     with file.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(line) + "\n")
-
-
-def as_json(changes: Sequence[Difference]) -> dict[str, dict[str, list[object]]]:
-    """Every name with the value before and after, of JSON's types."""
-    return {"changes": {change.name: [change.left, change.right] for change in changes}}

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerneldistill.config.differences import differences, in_words
 from kerneldistill.config.schema import Config
-from kerneldistill.config.toml import config_from_toml, config_to_toml, difference
-from kerneldistill.config.validation import flag
+from kerneldistill.config.settings import flag
+from kerneldistill.config.toml import config_from_toml, config_to_toml
+from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
-from kerneldistill.runs.config_changes import free, in_words, write_down
+from kerneldistill.runs.config_changes import append_changes, may_resume
 from kerneldistill.runs.last_error import failures_recorded
 from kerneldistill.runs.lock import locked
 from kerneldistill.runtime import environment
@@ -138,12 +140,13 @@ class RunDir:
         """Create the directory, or go on in it, and keep other processes out until the block ends.
 
         Args:
-          config: the configuration of the run. If the directory has one, they may differ in what `changes.free` names.
+          config: the configuration of the run. If the directory has one, they may differ in what `may_resume` names.
 
         Raises:
-          UserError: another process writes there, the run there has another configuration, the folder holds something
-            else, or it cannot be created.
+          UserError: `config` has an impossible value, another process writes there, the run there has another
+            configuration, the folder holds something else, or it cannot be created.
         """
+        check(config)
         self._create()
         with locked(self.path):
             if not self.config_file.exists() or self._changed(config):
@@ -218,9 +221,9 @@ class RunDir:
             )
 
     def _changed(self, config: Config) -> bool:
-        """Whether the run goes on with another configuration, which is told and written down."""
-        changes = difference(self.config(), config)
-        fixed = [change for change in changes if not free(change, config)]
+        """Return whether settings changed; report and record the changes."""
+        changes = differences(self.config(), config)
+        fixed = [change for change in changes if not may_resume(change, config)]
         if fixed:
             flags = " ".join(flag(change.name) for change in fixed)
             raise UserError(
@@ -229,6 +232,6 @@ class RunDir:
                 f"these images: another --dir and --fork {self.path}"
             )
         if changes:
-            write_down(self.changes_file, changes)
+            append_changes(self.changes_file, changes)
             tell(f"{self.path} goes on with changes: {in_words(changes)}")
         return bool(changes)

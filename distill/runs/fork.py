@@ -13,12 +13,13 @@ import numpy as np
 
 from kerneldistill.algorithms.kip import begin
 from kerneldistill.algorithms.problem import Problem
+from kerneldistill.config.differences import Difference, as_json, differences, in_words
 from kerneldistill.config.schema import Config
-from kerneldistill.config.toml import Difference, config_from_toml, config_to_toml, difference
-from kerneldistill.config.validation import flag
+from kerneldistill.config.settings import flag
+from kerneldistill.config.toml import config_from_toml, config_to_toml
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
-from kerneldistill.runs.config_changes import as_json, in_words
+from kerneldistill.runs.config_changes import may_fork
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.loop import TrainState, fresh
@@ -63,7 +64,7 @@ def start_fork(rundir: RunDir, config: Config, run: Path, which: str) -> None:
             f"{rundir.path} has begun, and not as a fork: leave out --fork to go on, or choose another --dir"
         )
     saved = _state_folder(origin, which)
-    changes = difference(origin.config(), config)
+    changes = differences(origin.config(), config)
     _check_same_images(origin, changes)
     if config.optim.steps <= int(saved.name):
         raise UserError(
@@ -76,7 +77,9 @@ def start_fork(rundir: RunDir, config: Config, run: Path, which: str) -> None:
     if origin.start_file.exists():
         shutil.copy(origin.start_file, rundir.start_file)
     fork = Fork(str(origin.path), which, int(saved.name), config_to_toml(origin.config()))
-    write_whole(rundir.fork_file, (json.dumps({**fork._asdict(), **as_json(changes)}, indent=2) + "\n").encode())
+    write_whole(
+        rundir.fork_file, (json.dumps({**fork._asdict(), "changes": as_json(changes)}, indent=2) + "\n").encode()
+    )
     tell(f"forked from {origin.path}, step {fork.step}; changed: {in_words(changes) or 'nothing'}")
 
 
@@ -138,13 +141,7 @@ def _state_folder(origin: RunDir, which: str) -> Path:
 
 def _check_same_images(origin: RunDir, changes: list[Difference]) -> None:
     """Checks that the images mean the same under both configurations: what they began as, in which space, of what."""
-    fixed = [
-        change
-        for change in changes
-        if (change.name.startswith("data.") and change.name != "data.dir")
-        or change.name in ("seed", "support.size", "support.start", "kernel.dtype")
-    ]
-    if fixed:
+    if fixed := [change for change in changes if not may_fork(change)]:
         raise UserError(
             f"a fork of {origin.path} keeps its images, and with them the data and how they began: {in_words(fixed)}. "
             f"Change {' '.join(flag(change.name) for change in fixed)} back"

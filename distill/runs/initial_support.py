@@ -9,8 +9,8 @@ import numpy as np
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
 from kerneldistill.bundle.reader import Bundle, read_bundle
+from kerneldistill.config.data_limits import bundle_folder, images_per_class
 from kerneldistill.config.schema import Config
-from kerneldistill.config.validation import bundle_folder, images_per_class
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.storage.files import write_whole

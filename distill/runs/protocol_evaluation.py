@@ -7,7 +7,7 @@ from pathlib import Path
 import pydantic
 from etils import epath
 
-from kerneldistill.config.validation import check_image
+from kerneldistill.config.data_limits import check_image
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.cache import Journal
 from kerneldistill.evaluation.kernel_regression import judged_by_krr, kernel_judge

@@ -15,8 +15,9 @@ from kerneldistill.algorithms.support import regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
+from kerneldistill.config.data_limits import bundle_folder, check_image, check_support
 from kerneldistill.config.schema import Config
-from kerneldistill.config.validation import bundle_folder, check_image, check_support
+from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import set_sha256
 from kerneldistill.kernels.engine import Engine
@@ -43,6 +44,7 @@ from kerneldistill.runtime.console import closing_table, tell
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
     """Prepares, distils, evaluates and exports, where that is not done or what it made is missing or damaged."""
+    check(config)
     known = Stages(rundir.stages_file)
     if all(map(known.is_done, stages_of(config, rundir))):
         tell(f"{rundir.path} is done, and all it made is as it was written: nothing to do")
@@ -70,6 +72,7 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
         too few images.
       DataError: the data cannot be read; see `kerneldistill.pipeline.prepare`.
     """
+    check(config)
     if config.support.start not in ("real", "noise") and not rundir.start_file.exists():
         bundle_folder(config.support.start)
     source = open_source(config.data)
@@ -89,6 +92,7 @@ def distill(config: Config, rundir: RunDir) -> None:
       UserError: labels were solved for in this directory, or see `kerneldistill.runs.training.loop.train`.
       DataError: the prepared data are missing or damaged.
     """
+    check(config)
     if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
     check_memory(config, rundir)
@@ -115,6 +119,7 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
     Raises:
       UserError: images were learned in this directory; see also `prepare`.
     """
+    check(config)
     if rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
     prepare(config, rundir, options)

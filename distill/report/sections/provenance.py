@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from kerneldistill.bundle.manifest import Origin
+from kerneldistill.config.differences import differences
 from kerneldistill.config.schema import Config
-from kerneldistill.config.toml import config_to_toml, difference
+from kerneldistill.config.toml import config_to_toml
 from kerneldistill.report.document import Block, Listing, Paragraph, Section, Table
 from kerneldistill.report.number_format import NONE, percent
 from kerneldistill.report.sections.common import missing, named
@@ -50,7 +51,7 @@ def _origin(caption: str, origin: Origin) -> Table:
 
 def _differences(configured: Sequence[tuple[Subject, Config]]) -> Block:
     first = configured[0][1]
-    found = [{d.name: d for d in difference(first, config)} for _, config in configured]
+    found = [{d.name: d for d in differences(first, config)} for _, config in configured]
     differing = {name: d.left for changes in found for name, d in changes.items()}
     rows = [
         (name, *(_written(changes[name].right if name in changes else common) for changes in found))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from etils import epath
 
+from kerneldistill.config.data_limits import check_image, check_support
 from kerneldistill.config.schema import Config
-from kerneldistill.config.validation import check_image, check_support
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.sources.ranges import Range, parse
 from kerneldistill.pipeline.sources.source import open_source

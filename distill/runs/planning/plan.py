@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pydantic
 
 from kerneldistill.config.schema import Config
-from kerneldistill.config.validation import flag
+from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
 from kerneldistill.runs.planning.calibration import Speed
 from kerneldistill.runs.planning.dataset_size import DataSize

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.config.schema import Config
-from kerneldistill.config.validation import flag
+from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.flops import Flops, entry_flops

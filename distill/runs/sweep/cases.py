@@ -17,13 +17,14 @@ import itertools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from kerneldistill.config.schema import Config
+from kerneldistill.config.settings import settings
 from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
-from kerneldistill.config.validation import check_values
+from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
 
 COMMANDS = ("run", "label-solve")
@@ -108,8 +109,8 @@ def _tables(document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]
 
 
 def _case(file: Path, common: Settings, own: Settings) -> Case:
-    settings = {**common, **own}
-    preset, command = settings.pop("preset", None), settings.pop("command", COMMANDS[0])
+    values = {**common, **own}
+    preset, command = values.pop("preset", None), values.pop("command", COMMANDS[0])
     what = f"{file}, case {own}"
     if preset is None:
         raise UserError(f"{what}: preset is missing: set it at the top, such as preset = 'digits'")
@@ -117,9 +118,9 @@ def _case(file: Path, common: Settings, own: Settings) -> Case:
         raise UserError(f"{what}: command is {command!r}, allowed are: {', '.join(COMMANDS)}")
     import tomli_w
 
-    config = config_from_toml(tomli_w.dumps(_nested(settings)), what, preset_config(preset))
+    config = config_from_toml(tomli_w.dumps(_nested(values)), what, preset_config(preset))
     try:
-        check_values(config)
+        check(config)
     except UserError as error:
         raise UserError(f"{what}: {error}") from error
     return Case(_name(command, preset, own), command, preset, config)
@@ -127,7 +128,7 @@ def _case(file: Path, common: Settings, own: Settings) -> Case:
 
 def _name(command: str, preset: str, own: Settings) -> str:
     parts = [preset] + [command] * (command != COMMANDS[0])
-    leaves = [name.rsplit(".", 1)[-1] for name in _leaves(Config, "")]
+    leaves = [name.rsplit(".", 1)[-1] for name in settings()]
     for name, value in own.items():
         if name not in ("preset", "command"):
             last = name.rsplit(".", 1)[-1]
@@ -144,16 +145,6 @@ def _word(value: object) -> str:
 
 def _renamed(case: Case) -> Case:
     return Case(f"{case.name},{config_digest(case.config)[:8]}", case.command, case.preset, case.config)
-
-
-def _leaves(kind: type, prefix: str) -> Iterator[str]:
-    """The dotted names of all settings."""
-    for field in fields(kind):
-        inner = next((part for part in (field.type, *get_args(field.type)) if is_dataclass(part)), None)
-        if inner is None:
-            yield prefix + field.name
-        else:
-            yield from _leaves(inner, f"{prefix}{field.name}.")
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

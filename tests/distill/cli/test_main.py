@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -17,12 +16,12 @@ from kerneldistill.cli import main as cli
 from kerneldistill.cli.main import COMMANDS, main
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
-from kerneldistill.config.toml import resolve
-from kerneldistill.config.validation import flag
+from kerneldistill.config.settings import flag, settings
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
+from tests.helpers.settings import resolve
 
 DIGITS = PRESETS["digits"]
 Calls = list[tuple[object, ...]]
@@ -204,19 +203,12 @@ def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.Cap
     assert "--support.size INT Number of learned images in all" in text
 
 
-def names_of(kind: type) -> Iterator[str]:
-    """The dotted names of all settings below a dataclass."""
-    for field in fields(kind):
-        below = names_of(field.type) if is_dataclass(field.type) else None
-        yield from [field.name] if below is None else (f"{field.name}.{name}" for name in below)
-
-
 def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
-    for name in names_of(Config):
+    for name in settings():
         assert re.search(rf"{flag(name)} \S+ [^(]", text), f"{name} has no comment in its dataclass"
 
 

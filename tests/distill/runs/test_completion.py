@@ -49,6 +49,8 @@ def test_settings_that_change_no_number_undo_nothing(finished: RunDir, small: Co
     known = Stages(finished.stages_file)
     free = replace(small, checkpoint=CheckpointConfig(keep=7), data=replace(small.data, dir="elsewhere"))
     assert all(map(known.is_done, stages_of(free, finished)))
+    drawn = replace(small, evaluate=replace(small.evaluate, baseline_draws=7))
+    assert [stage.name for stage in stages_of(drawn, finished) if not known.is_done(stage)] == ["evaluate", "export"]
     fixed = replace(small, krr=replace(small.krr, ridge=1e-3))
     assert not any(map(known.is_done, stages_of(fixed, finished)))
 

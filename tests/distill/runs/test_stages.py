@@ -96,6 +96,18 @@ def test_the_same_again_trains_nothing_and_changes_nothing(
     assert [file.read_bytes() for file in files] == before
 
 
+def opened(config: Config, rundir: RunDir) -> None:
+    with rundir.open(config):
+        pass
+
+
+def test_an_impossible_value_is_refused_wherever_it_is_used(own: RunDir, small: Config) -> None:
+    bad = replace(small, optim=replace(small.optim, steps=-1))
+    for use in (stages.run, stages.prepare, stages.distill, stages.label_solve, opened):
+        with pytest.raises(UserError, match=r"optim\.steps is -1, allowed is .*--optim\.steps"):
+            use(bad, own)
+
+
 def test_another_configuration_is_refused(own: RunDir, small: Config) -> None:
     other = replace(small, optim=replace(small.optim, steps=11))
     with pytest.raises(UserError, match=r"optim\.steps is 12 there and 11 here"), own.open(other):

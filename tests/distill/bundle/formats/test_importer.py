@@ -12,8 +12,8 @@ from kerneldistill.bundle.formats.foreign_set import foreign_set
 from kerneldistill.bundle.formats.importer import ImportJob, candidate, import_set
 from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.bundle.reader import faults, read_bundle
+from kerneldistill.config.data_limits import images_per_class
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.config.validation import images_per_class
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.load import Prepared, load
 from kerneldistill.pipeline.split import Split

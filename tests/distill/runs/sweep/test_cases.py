@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kerneldistill.config.toml import resolve
 from kerneldistill.errors import UserError
 from kerneldistill.runs.sweep.cases import Case, cases_of
+from tests.helpers.settings import resolve
 
 WHOLE = """
 preset = "digits"

@@ -1,0 +1,96 @@
+"""What a data set demands of a configuration, checked when its manifest is known."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerneldistill.config.kernel_variants import sampled_kernels
+from kerneldistill.config.schema import KernelConfig, SupportConfig
+from kerneldistill.errors import UserError
+
+
+def halvings(kernel: KernelConfig) -> int:
+    """How often the network halves an image."""
+    return {"conv_net": kernel.depth, "myrtle": 2 + kernel.pools, "wide_resnet": kernel.groups - 1}.get(
+        kernel.network, 0
+    )
+
+
+def check_image(kernel: KernelConfig, image_shape: Sequence[int]) -> None:
+    """Check that the network fits the images.
+
+    Args:
+      kernel: the network.
+      image_shape: (height, width, channels) in pixels.
+
+    Raises:
+      UserError: an image is too small for the pools; each of them halves it, rounding down.
+    """
+    most = int(math.log2(min(image_shape[0], image_shape[1])))
+    for sampled in sampled_kernels(kernel) if kernel.sampled else ():
+        check_image(sampled, image_shape)
+    if halvings(kernel) <= most:
+        return
+    name, remedy = {
+        "conv_net": ("depth", f"set --kernel.depth {max(1, most)} or less, or"),
+        "myrtle": ("pools", f"set --kernel.pools {most - 2}, or" if most >= 2 else "set"),
+        "wide_resnet": ("groups", f"set --kernel.groups {most + 1} or less, or"),
+    }[kernel.network]
+    raise UserError(
+        f"kernel.{name} is {getattr(kernel, name)}, but images of {image_shape[0]}x{image_shape[1]} pixels can be "
+        f"halved {most} times and this {kernel.network} halves them {halvings(kernel)} times: {remedy} a network "
+        "without pools, --kernel.network conv_vec"
+    )
+
+
+def images_per_class(size: int, num_classes: int) -> tuple[int, ...]:
+    """Deal `size` images to the classes: [num_classes] counts that differ by at most one, the larger ones first."""
+    each, left = divmod(size, num_classes)
+    return tuple(each + (c < left) for c in range(num_classes))
+
+
+def bundle_folder(start: str) -> Path:
+    """The folder of the bundle that `support.start` names: itself, or the bundle of a run directory.
+
+    Raises:
+      UserError: there is no bundle.
+    """
+    folder = Path(start).expanduser()
+    for place in (folder, folder / "bundle"):
+        if (place / "manifest.json").is_file():
+            return place
+    raise UserError(
+        f"support.start is {start!r}, allowed is real, noise, or a folder with a bundle or a finished run; this one "
+        "has no manifest.json: name another one with --support.start"
+    )
+
+
+def check_support(support: SupportConfig, class_counts: Sequence[int]) -> None:
+    """Check that the learned set can start as it should.
+
+    Args:
+      support: the learned set.
+      class_counts: [num_classes] training images of each class, validation images taken off.
+
+    Raises:
+      UserError: a class would get no image, or has fewer real ones than it needs.
+    """
+    num_classes = len(class_counts)
+    if support.start not in ("real", "noise"):  # checked where it is read
+        return
+    if support.size < num_classes:
+        raise UserError(
+            f"support.size is {support.size}, but the data set has {num_classes} classes and each needs an image: "
+            f"set --support.size {num_classes} or more"
+        )
+    if support.start == "noise":
+        return
+    for label, (needed, present) in enumerate(
+        zip(images_per_class(support.size, num_classes), class_counts, strict=True)
+    ):
+        if needed > present:
+            raise UserError(
+                f"support.size is {support.size}, which takes {needed} real images of class {label}, but it "
+                f"has {present} for training: set --support.size {present * num_classes} or less, or "
+                "--support.start noise"
+            )
