@@ -76,7 +76,7 @@ def _walk(table: type, prefix: str, inherited: Mark) -> Iterator[Setting]:
         kind, *extras = _unwrapped(hints[field.name])
         own = next((extra for extra in extras if isinstance(extra, Mark)), None)
         mark = own or dict(inherited.inside).get(field.name, inherited)
-        if is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind):
             yield from _walk(kind, f"{prefix}{field.name}.", mark)
             continue
         ranges = tuple(extra for extra in extras if not isinstance(extra, Mark))
