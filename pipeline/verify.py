@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.load import check_file
+from kerneldistill.pipeline.prepared import check_file
 from kerneldistill.pipeline.storage.files import absolute, names_below
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest

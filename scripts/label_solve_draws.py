@@ -21,7 +21,7 @@ from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import real_support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.toml import preset_config
-from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.prepared import load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime import devices
 

@@ -25,7 +25,7 @@ from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.formats.detect import read_foreign
 from kerneldistill.bundle.formats.foreign_set import labels_of
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.prepared import load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime import devices
 from kerneldistill.runtime.console import closing_table

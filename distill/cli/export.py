@@ -59,7 +59,7 @@ def _write(job: ExportJob, names: tuple[str, ...], rundir: RunDir | None) -> Non
     from kerneldistill.bundle.formats.export_source import Exported
     from kerneldistill.bundle.formats.exporter import export, show
     from kerneldistill.bundle.reader import read_bundle
-    from kerneldistill.pipeline.load import load
+    from kerneldistill.pipeline.prepared import load
 
     folder = job.source if rundir is None else rundir.bundle
     beside = folder.absolute().parent / "prepared"

@@ -70,7 +70,7 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
     Raises:
       UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
         too few images.
-      DataError: the data cannot be read; see `kerneldistill.pipeline.prepare`.
+      DataError: the data cannot be read; see `kerneldistill.pipeline.preparation`.
     """
     check(config)
     if config.support.start not in ("real", "noise") and not rundir.start_file.exists():

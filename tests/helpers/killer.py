@@ -19,7 +19,7 @@ from etils import epath
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, Manifest
 from kerneldistill.pipeline.job.beam_import import import_beam
-from kerneldistill.pipeline.load import verify
+from kerneldistill.pipeline.prepared import verify
 from kerneldistill.pipeline.storage import publish
 
 

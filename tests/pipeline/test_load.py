@@ -10,7 +10,7 @@ from etils import epath
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataError
-from kerneldistill.pipeline.load import verify
+from kerneldistill.pipeline.prepared import verify
 from kerneldistill.pipeline.storage.manifest import Manifest, _digest
 
 

@@ -8,7 +8,7 @@ from etils import epath
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError, Whitener
-from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.prepared import load
 from kerneldistill.pipeline.storage.files import sha256
 from kerneldistill.pipeline.storage.manifest import WHITENER, Manifest
 from kerneldistill.pipeline.storage.shard import ShardImages, read_shard, write_shard

@@ -21,7 +21,7 @@ from kerneldistill.bundle.formats.foreign_set import labels_of
 from kerneldistill.bundle.formats.test_pixels import test_pixels
 from kerneldistill.bundle.reader import Bundle
 from kerneldistill.kernels.engine import Engine
-from kerneldistill.pipeline.load import Prepared
+from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.whitener import Whitener
 

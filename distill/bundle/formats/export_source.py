@@ -11,7 +11,7 @@ from kerneldistill.bundle.formats.foreign_set import ForeignSet
 from kerneldistill.bundle.formats.normalization import FOREIGN_NAMES, normalised
 from kerneldistill.bundle.reader import Bundle
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.load import Prepared
+from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
 

@@ -25,7 +25,7 @@ from kerneldistill.bundle.reader import NO_START
 from kerneldistill.bundle.writer import BundleContents, write_bundle
 from kerneldistill.config.schema import Config, KernelConfig, KrrConfig, SupportConfig
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.load import Prepared, load
+from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.storage.files import names_below, sha256
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.load import Prepared
+from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.whitening.fit import identity_whitener
 from kerneldistill.pipeline.whitening.whitener import Whitener
 

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.load import Prepared
+from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.sources.image_decoding import decode
 from kerneldistill.pipeline.sources.ranges import parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record

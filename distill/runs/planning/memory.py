@@ -11,7 +11,7 @@ from math import prod
 
 from kerneldistill.kernels.layers import activations
 from kerneldistill.kernels.tile_memory import Tiles, deviations, tiles
-from kerneldistill.pipeline.load import MAX_BYTES_IN_MEMORY
+from kerneldistill.pipeline.prepared import MAX_BYTES_IN_MEMORY
 from kerneldistill.runs.planning.workload import Shape
 
 # Python with jax, scipy, orbax and this program, its backend started: resident bytes on Linux.

@@ -10,7 +10,7 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.prepared import load
 from kerneldistill.pipeline.storage.shard import read_shard
 from tests.helpers.corruption import SHAPE, Broken, broken, encode, smooth
 

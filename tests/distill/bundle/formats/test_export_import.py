@@ -7,7 +7,7 @@ import pytest
 
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.cli.main import main
-from kerneldistill.pipeline.load import load
+from kerneldistill.pipeline.prepared import load
 from kerneldistill.runs.directory import RunDir
 from tests.helpers.mutants import CANARY, Originals, mutants
 

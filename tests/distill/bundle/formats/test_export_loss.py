@@ -15,7 +15,7 @@ from kerneldistill.bundle.formats.exporter import export, show
 from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.load import Prepared, load
+from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.runs.directory import RunDir
 
 NAMES = [name for name in FORMATS if name != "tfds"]

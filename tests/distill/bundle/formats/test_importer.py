@@ -15,7 +15,7 @@ from kerneldistill.bundle.reader import faults, read_bundle
 from kerneldistill.config.data_limits import images_per_class
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.load import Prepared, load
+from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.fit import identity_whitener
 from kerneldistill.pipeline.whitening.whitener import Whitener

@@ -24,7 +24,7 @@ from kerneldistill.pipeline.job.failure import raised_here
 from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
 from kerneldistill.pipeline.job.report import REPORT, Report
 from kerneldistill.pipeline.job.steps import Job
-from kerneldistill.pipeline.load import verify
+from kerneldistill.pipeline.prepared import verify
 from kerneldistill.pipeline.sources.ranges import Range, parse
 from kerneldistill.pipeline.sources.source import Source, open_source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
