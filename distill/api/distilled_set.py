@@ -18,6 +18,7 @@ from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below
 from kerneldistill.pipeline.storage.publish import check_output, publish, staging_folder
+from kerneldistill.runs.directory import RunDir, is_run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -168,6 +169,6 @@ def load(bundle: str | os.PathLike[str]) -> DistilledSet:
       (10, 8, 8, 1)
     """
     given = Path(bundle).expanduser().absolute()
-    is_run = (given / "config.toml").is_file()
-    folder = given / "bundle" if is_run else given
-    return DistilledSet(read_bundle(folder), folder, given if is_run else None)
+    run = RunDir(given) if is_run(given) else None
+    folder = given if run is None else run.bundle
+    return DistilledSet(read_bundle(folder), folder, None if run is None else given)

@@ -16,6 +16,7 @@ import numpy as np
 from kerneldistill.bundle.manifest import BundleManifest
 from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
 from kerneldistill.bundle.untrusted.npz import read_npz
+from kerneldistill.bundle.whitened_space import largest_difference
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.pipeline.whitening.whitener import Whitener
@@ -52,21 +53,21 @@ class Bundle:
     results: dict[str, Any]
 
 
-def faults(folder: Path) -> Iterator[str]:
-    """Everything that is wrong with the bundle in `folder`, one complete line each; nothing when all is well."""
+def find_problems(folder: Path) -> Iterator[str]:
+    """Yield everything that is wrong with the bundle in `folder`, one complete line each."""
     try:
         manifest = BundleManifest.from_file(folder / "manifest.json")
     except UserError as error:
         yield str(error)
         return
-    damaged = list(_file_faults(folder, manifest))
+    damaged = list(_file_problems(folder, manifest))
     yield from damaged
     for name in sorted({*names_below(folder)} - {*FILES, *manifest.files, "manifest.json"}):
         yield f"{folder / name} is not of this bundle: remove it"
     # What follows reads the files, and would only say again that they are damaged.
     if not damaged:
         try:
-            yield from _content_faults(folder, _read(folder, manifest))
+            yield from _content_problems(folder, _read(folder, manifest))
         except UserError as error:
             yield str(error)
 
@@ -79,9 +80,9 @@ def read_bundle(folder: Path) -> Bundle:
         its whitening does not give what it gave when it was written.
     """
     manifest = BundleManifest.from_file(folder / "manifest.json")
-    _refuse(next(_file_faults(folder, manifest), None))
+    _refuse(next(_file_problems(folder, manifest), None))
     bundle = _read(folder, manifest)
-    _refuse(next(_content_faults(folder, bundle), None))
+    _refuse(next(_content_problems(folder, bundle), None))
     return bundle
 
 
@@ -90,7 +91,7 @@ def _refuse(fault: str | None) -> None:
         raise UserError(fault)
 
 
-def _file_faults(folder: Path, manifest: BundleManifest) -> Iterator[str]:
+def _file_problems(folder: Path, manifest: BundleManifest) -> Iterator[str]:
     """Files that are missing or damaged."""
     for name in sorted({*FILES, *manifest.files}):
         file = folder / name
@@ -133,16 +134,16 @@ def _read(folder: Path, manifest: BundleManifest) -> Bundle:
         raise UserError(f"{folder} is no bundle that can be read ({why}): {_AGAIN}") from error
 
 
-def _content_faults(folder: Path, bundle: Bundle) -> Iterator[str]:
+def _content_problems(folder: Path, bundle: Bundle) -> Iterator[str]:
     """Arrays and numbers that contradict each other."""
-    wrong = list(_array_faults(bundle))
+    wrong = list(_array_problems(bundle))
     yield from (f"{folder}: {fault}: {_AGAIN}" for fault in wrong)
     if wrong:
         return
     try:
         probe = read_npz(folder / "probe.npz")
         with np.errstate(all="ignore"):
-            error = _distance(bundle.whitener.apply(probe["raw"]), probe["transformed"])
+            error = largest_difference(bundle.whitener.apply(probe["raw"]), probe["transformed"])
     except Exception as fault:  # of any class: a whitening that is none fails where it will
         yield f"{folder}: the whitening cannot be applied to the probe ({type(fault).__name__}): {_AGAIN}"
         return
@@ -153,7 +154,7 @@ def _content_faults(folder: Path, bundle: Bundle) -> Iterator[str]:
         )
 
 
-def _array_faults(bundle: Bundle) -> Iterator[str]:
+def _array_problems(bundle: Bundle) -> Iterator[str]:
     manifest, shape = bundle.manifest, tuple(bundle.whitener.image_shape)
     n, k = manifest.support_size, len(manifest.class_names)
     needed = {
@@ -181,8 +182,3 @@ def _array_faults(bundle: Bundle) -> Iterator[str]:
         yield f"the ridge is {manifest.ridge}, allowed is a finite number from 0 up"
     if not isinstance(bundle.results, dict):
         yield "results.json is no table"
-
-
-def _distance(now: np.ndarray, then: np.ndarray) -> float:
-    """The largest difference, relative to the largest value or 1."""
-    return float(np.abs(now - then).max(initial=0)) / max(1.0, float(np.abs(then).max(initial=0)))

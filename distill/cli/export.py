@@ -7,9 +7,10 @@ from typing import Annotated
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
+from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
-from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runtime import devices
 
 
@@ -37,15 +38,15 @@ class ExportJob:
 def act(call: Call) -> None:
     """Write the bundle of a run again, or a bundle in other formats."""
     job = call.read(ExportJob, FlagConversionOff)
-    is_bundle = (job.source / "manifest.json").is_file() and not (job.source / "config.toml").is_file()
-    if job.to is None and is_bundle:
+    given_bundle = is_bundle(job.source) and not is_run(job.source)
+    if job.to is None and given_bundle:
         raise UserError(f"{job.source} is a bundle already: say what to write of it with --to, such as --to kip,mtt")
     names = ()
     if job.to is not None:
         from kerneldistill.bundle.formats.registry import formats_named
 
         names = formats_named(job.to)
-    with nullcontext() if is_bundle else RunDir(job.source).reopen() as rundir:
+    with nullcontext() if given_bundle else RunDir(job.source).reopen() as rundir:
         devices.setup()
         if rundir is not None:
             from kerneldistill.runs import stages

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from etils import epath
 
+from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import parse_stored
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import absolute, is_remote
 from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.runs.directory import is_run
 
 
 def act(call: Call) -> None:
@@ -26,23 +28,23 @@ def act(call: Call) -> None:
 
 
 def _problems(path: epath.Path) -> Iterator[str]:
-    if (path / "config.toml").exists():
-        from kerneldistill.runs.verify import run_faults
+    if is_run(path):
+        from kerneldistill.runs.verify import find_problems
 
-        return run_faults(_local(path))
-    if _is_bundle(path):
-        from kerneldistill.bundle.reader import faults
+        return find_problems(_local(path))
+    if is_bundle(path):
+        from kerneldistill.bundle.reader import find_problems
 
-        return faults(_local(path))
+        return find_problems(_local(path))
     from kerneldistill.pipeline.verify import problems
 
     return problems(path)
 
 
 def _summary(path: epath.Path) -> str:
-    if (path / "config.toml").exists():
+    if is_run(path):
         return f"{path}, a run directory"
-    if _is_bundle(path):
+    if is_bundle(path):
         from kerneldistill.bundle.manifest import BundleManifest
 
         manifest = BundleManifest.from_file(_local(path) / "manifest.json")
@@ -54,7 +56,3 @@ def _local(path: epath.Path) -> Path:
     if is_remote(path):
         raise UserError(f"DIR is {path}, a run directory or a bundle at a URL; allowed is one on this machine: copy it")
     return Path(path)
-
-
-def _is_bundle(path: epath.Path) -> bool:
-    return (path / "support.npz").exists() or (path / "transform.npz").exists()

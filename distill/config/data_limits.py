@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.schema import KernelConfig, SupportConfig
@@ -47,22 +46,6 @@ def images_per_class(size: int, num_classes: int) -> tuple[int, ...]:
     """Deal `size` images to the classes: [num_classes] counts that differ by at most one, the larger ones first."""
     each, left = divmod(size, num_classes)
     return tuple(each + (c < left) for c in range(num_classes))
-
-
-def bundle_folder(start: str) -> Path:
-    """The folder of the bundle that `support.start` names: itself, or the bundle of a run directory.
-
-    Raises:
-      UserError: there is no bundle.
-    """
-    folder = Path(start).expanduser()
-    for place in (folder, folder / "bundle"):
-        if (place / "manifest.json").is_file():
-            return place
-    raise UserError(
-        f"support.start is {start!r}, allowed is real, noise, or a folder with a bundle or a finished run; this one "
-        "has no manifest.json: name another one with --support.start"
-    )
 
 
 def check_support(support: SupportConfig, class_counts: Sequence[int]) -> None:

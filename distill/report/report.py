@@ -23,13 +23,12 @@ from kerneldistill.report.subject import (
     Absent,
     Subject,
     check_folder,
-    is_run,
     named_apart,
     subject_of_bundle,
     subject_of_run,
 )
 from kerneldistill.report.test_kernels import OnTest, keep, kept, key_of
-from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.version import code_version

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.bundle.location import is_bundle
 from kerneldistill.bundle.manifest import Origin
 from kerneldistill.config.schema import Config, KernelConfig
 from kerneldistill.errors import UserError
@@ -15,7 +16,7 @@ from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.report.test_kernels import OnTest
-from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.metrics import MetricsLog, Record
@@ -101,18 +102,8 @@ def check_folder(path: Path) -> None:
     """
     if is_run(path) or is_bundle(path):
         return
-    what = "is no folder" if not path.is_dir() else "has neither a config.toml nor a manifest.json with a support.npz"
+    what = "is no folder" if not path.is_dir() else "has neither the config.toml of a run nor the files of a bundle"
     raise UserError(f"RUN is {path}, which {what}: give run directories of kdistill, or bundles")
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is a run directory."""
-    return (path / "config.toml").is_file()
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a folder is a bundle."""
-    return (path / "manifest.json").is_file() and (path / "support.npz").is_file()
 
 
 def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from etils import epath
+
 from kerneldistill.config.differences import differences, in_words
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
@@ -20,6 +22,11 @@ from kerneldistill.runtime import environment
 from kerneldistill.runtime.console import tell
 
 LOG = logging.getLogger(__name__)
+
+
+def is_run(folder: Path | epath.Path) -> bool:
+    """Return whether a folder is a run directory, finished or not."""
+    return (folder / "config.toml").exists()
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ import numpy as np
 
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
-from kerneldistill.bundle.reader import Bundle, read_bundle
-from kerneldistill.config.data_limits import bundle_folder, images_per_class
+from kerneldistill.bundle.location import is_bundle
+from kerneldistill.bundle.reader import read_bundle
+from kerneldistill.bundle.whitened_space import same_space
+from kerneldistill.config.data_limits import images_per_class
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.storage.files import write_whole
-from kerneldistill.pipeline.whitening.whitener import Whitener
 
 # Images whose mean and deviation noise has.
 _SAMPLE = 1000
@@ -53,6 +54,22 @@ class Start(NamedTuple):
                 f"{path} is damaged ({type(error).__name__}: {error}): remove it, and the run begins from its "
                 "--support.start again where no step is done, or run it again in another --dir"
             ) from error
+
+
+def bundle_folder(start: str) -> Path:
+    """Return the folder of the bundle that `support.start` names: itself, or the bundle of a run directory.
+
+    Raises:
+      UserError: there is no bundle.
+    """
+    folder = Path(start).expanduser()
+    for place in (folder, folder / "bundle"):
+        if is_bundle(place):
+            return place
+    raise UserError(
+        f"support.start is {start!r}, allowed is real, noise, or a folder with a bundle or a finished run; this is "
+        "neither: name another one with --support.start"
+    )
 
 
 def start_of(config: Config, data: Prepared, kept: Path) -> Start:
@@ -112,24 +129,9 @@ def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) ->
             f"set --support.size {len(bundle.images)}"
         )
     order = np.argsort(bundle.class_ids, kind="stable")
-    images = _rewhitened(bundle, data.whitener)[order].astype(dtype)
-    support = Support(images, bundle.labels[order].astype(np.float64))
+    images = bundle.images
+    if not same_space(bundle.whitener, data.whitener, data.probe):
+        # A whitening that brings each image to length 1 forgets the brightness and contrast that were learned.
+        images = data.whitener.apply(bundle.whitener.invert(images))
+    support = Support(images[order].astype(dtype), bundle.labels[order].astype(np.float64))
     return Start(support, np.full(len(order), -1), bundle.class_ids[order].astype(np.int32))
-
-
-def _rewhitened(bundle: Bundle, whitener: Whitener) -> np.ndarray:
-    """The images in the space of `whitener`: as they are where that is theirs, else by way of pixels.
-
-    A whitening that brings each image to length 1 forgets the brightness and contrast that were learned.
-    """
-    if _alike(bundle.whitener, whitener):
-        return bundle.images
-    return whitener.apply(bundle.whitener.invert(bundle.images))
-
-
-def _alike(a: Whitener, b: Whitener) -> bool:
-    """Whether two whitenings make the same of the same pixels."""
-    if (a.kind, a.block, a.input_scale, a.per_image_norm) != (b.kind, b.block, b.input_scale, b.per_image_norm):
-        return False
-    names = ("channel_mean", "channel_std", "feature_mean", "W")
-    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)

@@ -15,7 +15,7 @@ from kerneldistill.algorithms.support import regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
-from kerneldistill.config.data_limits import bundle_folder, check_image, check_support
+from kerneldistill.config.data_limits import check_image, check_support
 from kerneldistill.config.schema import Config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -28,7 +28,7 @@ from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
-from kerneldistill.runs.initial_support import Start, start_of
+from kerneldistill.runs.initial_support import Start, bundle_folder, start_of
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.memory_check import check_memory
 from kerneldistill.runs.results import Measured, Results

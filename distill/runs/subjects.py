@@ -8,17 +8,14 @@ import numpy as np
 
 from kerneldistill.algorithms.support import Support
 from kerneldistill.bundle.reader import Bundle, read_bundle
+from kerneldistill.bundle.whitened_space import same_space
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.subject import Subject
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline.split import Split
-from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
-
-# Whitened pixels of one space, computed by two machines, differ by their rounding.
-_SAME_SPACE = 1e-3
 
 
 def of_run(rundir: RunDir, prepared: str | None) -> Subject:
@@ -55,7 +52,7 @@ def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> Subject:
     data = load(prepared)
     _check_same_classes(folder, bundle, prepared, data)
     space = data.manifest.fingerprint
-    if not _same_space(bundle.whitener, data):
+    if not same_space(bundle.whitener, data.whitener, data.probe):
         if not rewhiten:
             raise UserError(
                 f"{folder} lives in the space of whitening {bundle.whitener.kind!r}, {prepared} in another "
@@ -89,12 +86,6 @@ def _check_same_classes(folder: Path, bundle: Bundle, prepared: str, data: Prepa
                 f"{folder} has {name} {_short(there)}, {prepared} has {_short(here)}: name the prepared data set of "
                 f"{bundle.manifest.dataset} with --prepared"
             )
-
-
-def _same_space(whitener: Whitener, data: Prepared) -> bool:
-    """Whether the bundle's transform makes of raw test images what the prepared data hold."""
-    theirs, ours = whitener.apply(data.probe), data.whitener.apply(data.probe)
-    return bool(np.abs(theirs - ours).max() <= _SAME_SPACE * max(1.0, float(np.abs(ours).max())))
 
 
 def _whitened_anew(folder: Path, bundle: Bundle, prepared: str, data: Prepared) -> Prepared:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerneldistill.bundle.reader import faults, read_bundle
+from kerneldistill.bundle import reader
+from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.manifest import Manifest
@@ -19,7 +20,7 @@ from kerneldistill.runs.training.metrics import MetricsLog
 _AGAIN = "the command that made it, given again, makes it anew"
 
 
-def run_faults(folder: Path) -> Iterator[str]:
+def find_problems(folder: Path) -> Iterator[str]:
     """What is wrong with a run directory, one complete line each; what is not made yet is not wrong."""
     rundir = RunDir(folder)
     try:
@@ -39,7 +40,7 @@ def run_faults(folder: Path) -> Iterator[str]:
     yield from _checkpoints(rundir)
     yield from _made(rundir, config, manifest)
     if rundir.bundle.is_dir():
-        found = list(faults(rundir.bundle))
+        found = list(reader.find_problems(rundir.bundle))
         yield from found
         if not found:
             yield from _bundle(rundir, manifest)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerneldistill.bundle.reader import faults
+from kerneldistill.bundle.reader import find_problems as bundle_problems
 from kerneldistill.cli.main import main
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
-from kerneldistill.runs.verify import run_faults
+from kerneldistill.runs.verify import find_problems
 from tests.helpers.mutants import sign
 
 
@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[Callable[[RunDir], None], str]] = {
 
 def test_a_run_as_it_was_written_has_none(finished: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
     before = digests(finished.path)
-    assert list(run_faults(finished.path)) == []
+    assert list(find_problems(finished.path)) == []
     assert main(["verify", str(finished.path)]) == 0
     assert capsys.readouterr().out == f"{finished.path}, a run directory: all as it was written\n"
     assert main(["verify", str(finished.bundle)]) == 0
@@ -83,7 +83,7 @@ def test_each_fault_is_named(copy: RunDir, name: str) -> None:
     act, message = FAULTS[name]
     act(copy)
     before = digests(copy.path)
-    found = list(run_faults(copy.path))
+    found = list(find_problems(copy.path))
     assert any(message in fault for fault in found), found
     assert not any("\n" in fault for fault in found)
     assert digests(copy.path) == before
@@ -104,7 +104,7 @@ def test_a_bundle_with_a_stranger_and_two_damaged_files_has_three_faults(copy: R
     append(copy.bundle / "results.json")
     (copy.bundle / "README.md").unlink()
     (copy.bundle / "notes.txt").touch()
-    found = list(faults(copy.bundle))
+    found = list(bundle_problems(copy.bundle))
     assert len(found) == 3
     for message, fault in zip(
         ("README.md is missing", "results.json is damaged", "notes.txt is not"), found, strict=True
@@ -114,7 +114,7 @@ def test_a_bundle_with_a_stranger_and_two_damaged_files_has_three_faults(copy: R
 
 def test_a_run_that_has_only_begun_has_no_faults(finished: RunDir, tmp_path: Path) -> None:
     shutil.copy(finished.config_file, tmp_path / "config.toml")
-    assert list(run_faults(tmp_path)) == []
+    assert list(find_problems(tmp_path)) == []
 
 
 def test_a_bundle_of_arrays_that_contradict_each_other_is_named(copy: RunDir) -> None:
@@ -123,6 +123,6 @@ def test_a_bundle_of_arrays_that_contradict_each_other_is_named(copy: RunDir) ->
         arrays = dict(support)
     np.savez(copy.bundle / "support.npz", **{**arrays, "class_ids": arrays["class_ids"][::-1]})
     sign(copy.bundle)
-    assert ["class_ids are not classes" in fault for fault in faults(copy.bundle)] == [True]
+    assert ["class_ids are not classes" in fault for fault in bundle_problems(copy.bundle)] == [True]
     document = json.loads((copy.bundle / "manifest.json").read_text())
     assert document["files"]["support.npz"] == sha256(copy.bundle / "support.npz")

@@ -2,12 +2,11 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from kerneldistill.algorithms.engines import network_of
-from kerneldistill.config.data_limits import bundle_folder, check_image, check_support, halvings, images_per_class
+from kerneldistill.config.data_limits import check_image, check_support, halvings, images_per_class
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.presets import PRESETS
@@ -221,12 +220,10 @@ def test_sampled_kernels_change_the_main_one() -> None:
     assert sampled_kernels(alone) == (alone,)
 
 
-def test_noise_needs_no_real_images_and_a_set_to_start_from_must_be_there(tmp_path: Path) -> None:
+def test_noise_needs_no_real_images() -> None:
     check_support(SupportConfig(12, start="noise"), (1, 1))
     with pytest.raises(UserError, match=r"support\.size is 1, .* 2 classes"):
         check_support(SupportConfig(1, start="noise"), (1, 1))
-    with pytest.raises(UserError, match=r"support\.start is .*, allowed is real, noise, .*--support\.start"):
-        bundle_folder(str(tmp_path))
 
 
 def test_images_are_dealt_evenly() -> None:

@@ -173,7 +173,7 @@ def test_names_are_as_long_as_tells_them_apart() -> None:
     [
         ([], "RUN is missing"),
         (["nowhere"], "is no folder"),
-        (["."], "has neither a config.toml nor a manifest.json"),
+        (["."], "has neither the config.toml of a run nor the files of a bundle"),
         (["nowhere", "--out", "report.pdf"], "allowed is a name that ends with .html"),
         (["nowhere", "--test-images", "-1"], "--test-images is -1, allowed is 0 or more"),
     ],

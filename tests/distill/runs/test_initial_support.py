@@ -15,7 +15,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.whitener import Whitener
-from kerneldistill.runs.initial_support import Start, start_of
+from kerneldistill.runs.initial_support import Start, bundle_folder, start_of
 from tests.helpers.bundles import NAMES, SHAPE, fitted, make_contents, make_source
 from tests.helpers.tolerance import assert_close
 
@@ -90,6 +90,16 @@ def test_a_set_of_the_same_whitening_comes_as_it_is(bundle: Path, tmp_path: Path
     assert np.array_equal(alone.support.images, found.support.images)
 
 
+def test_a_set_of_a_whitening_that_another_machine_fitted_comes_as_it_is(tmp_path: Path) -> None:
+    contents = make_contents("kip_zca")
+    write_bundle(tmp_path / "bundle", contents)
+    noise = 1 + 1e-7 * np.random.default_rng(0).standard_normal(contents.whitener.W.shape)
+    data = data_of(replace(contents.whitener, W=contents.whitener.W * noise))
+    found = start_of(config_of(start=tmp_path / "bundle"), data, tmp_path / "start.npz")
+    order = np.argsort(contents.class_ids, kind="stable")
+    assert np.array_equal(found.support.images, contents.images[order].astype(np.float32))
+
+
 @pytest.mark.parametrize("kind", ["none", "kornia_zca", "kip_zca"])
 def test_a_set_of_another_whitening_comes_by_way_of_pixels(kind: str, bundle: Path, tmp_path: Path) -> None:
     contents, data = make_contents("standard"), data_of(fitted(kind, PIXELS))
@@ -126,6 +136,13 @@ def test_a_set_that_does_not_suit_is_refused(bundle: Path, tmp_path: Path) -> No
         start_of(config_of(start=bundle), shape, kept)
     assert NAMES == ("ant", "bee", "cat")
     assert not kept.exists()
+
+
+def test_a_set_to_start_from_must_be_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    assert bundle_folder(str(bundle)) == bundle_folder(str(bundle / "bundle")) == bundle / "bundle"
+    (tmp_path / "manifest.json").touch()
+    with pytest.raises(UserError, match=r"support\.start is .*, allowed is real, noise, .*--support\.start"):
+        bundle_folder(str(tmp_path))
 
 
 def test_mirror_images_double_a_support_and_their_gradients_come_back() -> None:

@@ -11,7 +11,7 @@ from kerneldistill.bundle.formats.export_source import nchw
 from kerneldistill.bundle.formats.foreign_set import foreign_set
 from kerneldistill.bundle.formats.importer import ImportJob, candidate, import_set
 from kerneldistill.bundle.formats.torch_archive import torch_bytes
-from kerneldistill.bundle.reader import faults, read_bundle
+from kerneldistill.bundle.reader import find_problems, read_bundle
 from kerneldistill.config.data_limits import images_per_class
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
@@ -52,7 +52,7 @@ def test_an_imported_set_is_a_bundle_that_says_where_it_comes_from(
     path = write_kip(tmp_path / "set.npz", prepared, rows)
     origin = import_set(job(path), [str(finished.prepared)], tmp_path / "bundle")
     bundle = read_bundle(tmp_path / "bundle")
-    assert list(faults(tmp_path / "bundle")) == []
+    assert list(find_problems(tmp_path / "bundle")) == []
     assert bundle.manifest.origin == origin
     assert (origin.file, origin.kind, origin.layout) == ("set.npz", "npz of KIP", "NHWC")
     assert (origin.labels, origin.space, origin.evidence) == ("centred one-hot", "whitened", ())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.bundle.formats.detect import read_foreign
-from kerneldistill.bundle.reader import faults, read_bundle
+from kerneldistill.bundle.reader import find_problems, read_bundle
 from kerneldistill.errors import UserError
 from tests.helpers.mutants import CANARY, KINDS, Mutant, Originals, mutants
 
@@ -71,7 +71,7 @@ def test_a_thousand_mutants(tmp_path: Path, originals: Originals) -> None:
 def test_verify_names_a_fault_of_every_mutant_of_a_bundle(tmp_path: Path, originals: Originals) -> None:
     for mutant in mutants(tmp_path, originals, 5 * len(KINDS), seed=1):
         if mutant.is_bundle:
-            found = list(faults(mutant.path))
+            found = list(find_problems(mutant.path))
             assert found, mutant.how
             assert not any("\n" in fault for fault in found)
             assert not any(re.search(r"Traceback", fault) for fault in found)
