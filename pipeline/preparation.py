@@ -1,4 +1,4 @@
-"""`prepare`: reads a data set, splits it, fits the whitening on train, and writes whitened shards. A Beam pipeline.
+"""`prepare`: read a data set, split it, fit the whitening on train, and write whitened shards. A Beam pipeline.
 
 The same source and configuration give the same files, byte for byte, on any runner with any number of workers: batches
 are fixed ranges of the source, the draw is a hash of names, the sums of the fit are integers, and a shard depends on
@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import logging
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,21 +18,20 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.job.batch import Batch, Role, plan, read_raw
+from kerneldistill.pipeline.job.batch import ROLES, plan, ranges_of, read_raw
 from kerneldistill.pipeline.job.beam_import import import_beam
 from kerneldistill.pipeline.job.failure import raised_here
 from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
 from kerneldistill.pipeline.job.report import REPORT, Report
 from kerneldistill.pipeline.job.steps import Job
 from kerneldistill.pipeline.prepared import verify
-from kerneldistill.pipeline.sources.ranges import Range, parse
-from kerneldistill.pipeline.sources.source import Source, open_source
+from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest
 from kerneldistill.pipeline.storage.output import open_output
 from kerneldistill.pipeline.storage.statistics import Statistics
-from kerneldistill.pipeline.whitening.limits import check_size
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 _log = logging.getLogger(__name__)
 _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", "tensorflow-datasets")
@@ -40,7 +39,7 @@ _PROBE_IMAGES = 8
 
 
 def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = ()) -> Manifest:
-    """Prepares a data set at `out`.
+    """Prepare a data set at `out`.
 
     A complete output of the same data and configuration is checked and kept. Anything else is built beside it and takes
     its place at the end in one step; a failure or a kill before that leaves what was there.
@@ -61,8 +60,9 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
     output.clean_up()
     source = open_source(config)
     config = replace(config, version=source.version)
-    check_size(source.image_shape, config)
-    source_fingerprint = source.fingerprint(sorted({part.split for part in _ranges(config, source)}))
+    whitening_of(config.whiten).check(source.image_shape, config.zca_block)
+    used = {part.split for role in ROLES for part in ranges_of(config, source, role)}
+    source_fingerprint = source.fingerprint(sorted(used))
     fingerprint = fingerprint_of(config, source_fingerprint)
     if (kept := _complete(output.path, fingerprint)) is not None:
         _log.info("%s is complete: nothing to do", output.path)
@@ -74,7 +74,7 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
 
 
 def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
-    """The manifest of `out` when it has this fingerprint and every file is as it was written."""
+    """Load the manifest of `out` if it has this fingerprint and every file is as it was written."""
     if not (out / MANIFEST).exists():
         return None
     try:
@@ -90,21 +90,18 @@ def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
 
 
 def _run(job: Job, options: Sequence[str]) -> Report:
-    """Runs the Beam graph; whitener and shards are in the staging folder afterwards."""
+    """Run the Beam graph, which leaves the whitener and the shards in the staging folder."""
     beam = import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from kerneldistill.pipeline.job.transforms import Decode, Draw, FitWhitener, Summarise, Whiten
+    from kerneldistill.pipeline.job.transforms import Prepare
 
     if not is_remote(job.staging):
         for folder in ("raw", "shards"):
             (job.staging / folder).mkdir()
+    batches = [batch for role in ROLES for batch in plan(job.config, job.source, role)]
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
-    staged = pipeline | "Batches" >> beam.Create([*_plan(job, "train"), *_plan(job, "test")]) | "Decode" >> Decode(job)
-    drawn = staged | "Draw" >> Draw(job)
-    whitener = drawn | "FitWhitener" >> FitWhitener(job, staged)
-    shards = staged | "Whiten" >> Whiten(job, drawn, whitener)
-    shards | "Summarise" >> Summarise(job, staged)
+    pipeline | "Batches" >> beam.Create(batches) | "Prepare" >> Prepare(job)
     with raised_here(job.staging):
         state = pipeline.run().wait_until_finish()
         if not (job.staging / REPORT).exists():
@@ -112,18 +109,8 @@ def _run(job: Job, options: Sequence[str]) -> Report:
     return Report.take(job.staging)
 
 
-def _plan(job: Job, role: Role) -> Iterator[Batch]:
-    return plan(role, _ranges(job.config, job.source, (role,)), job.config.batch_size)
-
-
-def _ranges(config: DataConfig, source: Source, roles: Sequence[Role] = ("train", "test")) -> list[Range]:
-    """The examples of some roles."""
-    texts = {"train": config.train_split, "test": config.test_split}
-    return [part for role in roles for part in parse(texts[role], source.splits, source.name)]
-
-
 def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
-    """Turns the staging folder into a prepared data set: the small files, then the manifest."""
+    """Turn the staging folder into a prepared data set: write the small files, then make the manifest."""
     source, config, staging = job.source, job.config, job.staging
     lines = [json.dumps(record._asdict()) + "\n" for record in report.bad]
     write_whole(staging / DEAD_LETTER, "".join(lines).encode())
@@ -138,7 +125,7 @@ def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
         image_shape=source.image_shape,
         class_names=source.class_names,
         class_counts=_class_counts(job, report),
-        num_in=sum(part.stop - part.start for part in _ranges(config, source)),
+        num_in=sum(part.stop - part.start for role in ROLES for part in ranges_of(config, source, role)),
         num_bad=len(report.bad),
         shards=report.shards,
         files=tuple(_file(staging, name) for name in (WHITENER, PROBE, DEAD_LETTER)),
@@ -149,7 +136,7 @@ def _finish(job: Job, report: Report, options: tuple[str, ...]) -> Manifest:
         config=config,
         pipeline_options=options,
         statistics={
-            split: Statistics.together([shard.statistics for shard in shards])
+            split: Statistics.merge([shard.statistics for shard in shards])
             for split in SPLITS
             if (shards := [shard for shard in report.shards if shard.split == split])
         },
@@ -173,9 +160,9 @@ def _file(staging: epath.Path, name: str) -> File:
 
 
 def _probe(job: Job) -> np.ndarray:
-    """uint8 [8, h, w, c], the first good test images, raw."""
+    """Return the first good test images, raw: uint8 [8, h, w, c]."""
     probe = np.zeros((0, *job.source.image_shape), np.uint8)
-    for batch in _plan(job, "test"):
+    for batch in plan(job.config, job.source, "test"):
         probe = np.concatenate([probe, read_raw(job.staging, batch).images])[:_PROBE_IMAGES]
         if len(probe) == _PROBE_IMAGES:
             break

@@ -74,8 +74,8 @@ def _accounts(manifest: Manifest) -> Iterator[str]:
         counts = np.sum([shard.class_counts for shard in shards], axis=0).tolist() if shards else None
         if counts and tuple(counts) != manifest.class_counts[split]:
             yield f"{MANIFEST}: the classes of {split} are not those of its shards; {again}"
-        together = Statistics.together([shard.statistics for shard in shards]) if shards else None
-        if together and not _alike(together, manifest.statistics.get(split)):
+        merged = Statistics.merge([shard.statistics for shard in shards]) if shards else None
+        if merged and not _alike(merged, manifest.statistics.get(split)):
             yield f"{MANIFEST}: the statistics of {split} are not those of its shards; {again}"
 
 

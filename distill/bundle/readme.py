@@ -2,8 +2,9 @@
 
 from kerneldistill.bundle.manifest import Origin
 from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
-# Whitening as in pipeline/whiten.py, written out so that numpy alone can do it; the probe shows that it does.
+# `Whitener.apply`, written out so that numpy alone can do it; the probe shows that it does.
 NUMPY = """\
 import numpy as np
 
@@ -60,13 +61,6 @@ LABELS = {
     "label_solve": "solved for in closed form (Label Solve), the images being real; they are no probabilities",
 }
 
-SPACES = {
-    "standard": "each channel minus its mean, over its standard deviation, of the training images",
-    "kip_zca": "channels standardised, each image brought to mean 0 and length 1, then KIP's regularised ZCA",
-    "kornia_zca": "ZCA of pixels over 255 with a ridge on every eigenvalue, as kornia does it (MTT, DATM, DD-Ranking)",
-    "none": "pixels over 255",
-}
-
 
 def readme(
     source: Manifest, size: int, label_mode: str, kind: str, origin: Origin | None = None, flip: bool = False
@@ -84,7 +78,7 @@ def readme(
 [{size}, {len(source.class_names)}] ({LABELS[label_mode]}), {began}. Rows are class-major.
 {notes}`manifest.json` says where all of it comes from, `results.json` what it reaches, `support.png` how it looks.
 
-The images live in a whitened space, `{kind}`: {SPACES[kind]}.
+The images live in a whitened space, `{kind}`: {whitening_of(kind).summary}.
 **Whiten your own images with `transform.npz` before you use them with these**; images whitened in another way are
 another space, and a set evaluated there is near chance. `probe.npz` has raw test images and the same whitened, to
 check that your code does it right. `W_inv` and the means in `transform.npz` lead back to pixels.

@@ -1,7 +1,7 @@
 """`Batch`: a range of source examples, and its decoded form in the staging folder."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,15 +10,16 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.job.draw import rank
+from kerneldistill.pipeline.job.holdout import rank
 from kerneldistill.pipeline.sources.image_decoding import decode
-from kerneldistill.pipeline.sources.ranges import Range
+from kerneldistill.pipeline.sources.ranges import Range, parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.source import Source
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.storage.retry import ATTEMPTS, persistent
 
 Role = Literal["train", "test"]
+ROLES: tuple[Role, ...] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Staged:
 
     batch: the range
     labels: int32 [n] of the good images
-    ranks: uint64 [n] their places in the validation draw
+    ranks: uint64 [n] by which the validation images are drawn
     bad: the records that could not be used; n + len(bad) = stop - start
     """
 
@@ -69,15 +70,21 @@ class Raw:
     labels: np.ndarray
 
 
-def plan(role: Role, ranges: Sequence[Range], batch_size: int) -> Iterator[Batch]:
-    """Cuts ranges of the source into batches; the last of each may be shorter."""
-    starts = [(part, start) for part in ranges for start in range(part.start, part.stop, batch_size)]
+def ranges_of(config: DataConfig, source: Source, role: Role) -> tuple[Range, ...]:
+    """Find the examples of the source that are read for training, or for test."""
+    return parse(config.train_split if role == "train" else config.test_split, source.splits, source.name)
+
+
+def plan(config: DataConfig, source: Source, role: Role) -> Iterator[Batch]:
+    """Cut the examples of a role into batches; the last of each range may be shorter."""
+    ranges, size = ranges_of(config, source, role), config.batch_size
+    starts = [(part, start) for part in ranges for start in range(part.start, part.stop, size)]
     for index, (part, start) in enumerate(starts):
-        yield Batch(role, index, part.split, start, min(start + batch_size, part.stop))
+        yield Batch(role, index, part.split, start, min(start + size, part.stop))
 
 
 def stage(source: Source, batch: Batch, config: DataConfig, staging: epath.Path) -> Staged:
-    """Reads and decodes a batch, once, and writes its good images to the staging folder.
+    """Read and decode a batch, once, and write its good images to the staging folder.
 
     One thread: at 32x32 Pillow gives up and takes back the interpreter lock so often that two threads decode fewer
     images a second than one (12,700 against 15,700). Beam's workers decode batches in parallel.
@@ -111,7 +118,7 @@ def stage(source: Source, batch: Batch, config: DataConfig, staging: epath.Path)
 
 
 def read_raw(staging: epath.Path, batch: Batch) -> Raw:
-    """The good images of a staged batch."""
+    """Read the good images of a staged batch."""
     path = raw_path(staging, batch)
     content = persistent(path.read_bytes, f"reading {path}")
     with np.load(io.BytesIO(content)) as arrays:
@@ -119,7 +126,7 @@ def read_raw(staging: epath.Path, batch: Batch) -> Raw:
 
 
 def raw_path(staging: epath.Path, batch: Batch) -> epath.Path:
-    """Where the decoded images of a batch lie."""
+    """Name the file of a batch's decoded images."""
     return staging / "raw" / f"{batch.role}-{batch.index:05d}.npz"
 
 

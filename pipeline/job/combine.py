@@ -1,58 +1,46 @@
-"""Beam's `CombineFn`s for the sums of the fit. Imports Beam. Both merge exactly, so Beam may bundle as it likes."""
+"""`MergeFn`: Beam's `CombineFn` for the sums of the fit. Imports Beam."""
 
+import copy
 from collections.abc import Iterable
+from typing import Protocol, Self
 
 import apache_beam as beam
+from etils import epath
 
 from kerneldistill.pipeline.job.failure import reported
-from kerneldistill.pipeline.job.steps import Job, TrainBatch, moments_of, scatter_of
-from kerneldistill.pipeline.whitening.moments import ChannelMoments, Scatter
-from kerneldistill.pipeline.whitening.whitener import Whitener
 
 
-class MomentsFn(beam.CombineFn):
-    """`TrainBatch` -> `ChannelMoments`."""
+class Mergeable(Protocol):
+    """A sum whose `merge` is exactly associative and commutative, so that Beam may bundle as it likes."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-
-    def create_accumulator(self) -> ChannelMoments:
-        return ChannelMoments.zero(self._job.source.image_shape[2])
-
-    def add_input(self, moments: ChannelMoments, train: TrainBatch) -> ChannelMoments:
-        return moments.merge(moments_of(self._job, train))
-
-    def merge_accumulators(self, accumulators: Iterable[ChannelMoments]) -> ChannelMoments:
-        merged = self.create_accumulator()
-        for moments in accumulators:
-            merged = merged.merge(moments)
-        return merged
-
-    def extract_output(self, moments: ChannelMoments) -> ChannelMoments:
-        return moments
+    def merge(self, other: Self) -> Self:
+        """Add another sum; may reuse the memory of `self`."""
+        ...
 
 
-class ScatterFn(beam.CombineFn):
-    """(`TrainBatch`, standard `Whitener`) -> `Scatter`. An accumulator, 75 MB at 32x32x3, is None until its first."""
+class MergeFn(beam.CombineFn):
+    """Merge sums into one. An accumulator is None until its first sum: zeros would be 75 MB at 32x32x3."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, staging: epath.Path) -> None:
+        self._staging = staging
 
-    def create_accumulator(self) -> Scatter | None:
+    def create_accumulator(self) -> Mergeable | None:
         return None
 
-    def add_input(self, scatter: Scatter | None, element: tuple[TrainBatch, Whitener]) -> Scatter:
-        with reported(self._job.staging):
-            added = scatter_of(self._job, *element)
-            return added if scatter is None else scatter.merge(added)
+    def add_input(self, total: Mergeable | None, part: Mergeable) -> Mergeable:
+        # Beam owns its elements; `merge` may write into the total.
+        return copy.deepcopy(part) if total is None else self._merge(total, part)
 
-    def merge_accumulators(self, accumulators: Iterable[Scatter | None]) -> Scatter | None:
+    def merge_accumulators(self, totals: Iterable[Mergeable | None]) -> Mergeable | None:
         merged = None
-        with reported(self._job.staging):
-            for scatter in accumulators:
-                if scatter is not None:
-                    merged = scatter if merged is None else merged.merge(scatter)
+        for total in totals:
+            if total is not None:
+                merged = total if merged is None else self._merge(merged, total)
         return merged
 
-    def extract_output(self, scatter: Scatter | None) -> Scatter | None:
-        return scatter
+    def extract_output(self, total: Mergeable | None) -> Mergeable | None:
+        return total
+
+    def _merge(self, total: Mergeable, part: Mergeable) -> Mergeable:
+        with reported(self._staging):
+            return total.merge(part)

@@ -34,8 +34,8 @@ class Statistics:
         return cls(len(pixels), *(tuple(map(float, column)) for column in columns))
 
     @classmethod
-    def together(cls, parts: Sequence["Statistics"]) -> "Statistics":
-        """Of all images of some parts, at least one; in the order given, as the rounding depends on it."""
+    def merge(cls, parts: Sequence["Statistics"]) -> "Statistics":
+        """Merge one part or more, in the order given, as the rounding depends on it."""
         counts = np.array([part.num_pixels for part in parts])
         means, stds = (np.array([getattr(part, field) for part in parts]) for field in ("mean", "std"))
         weights = counts / counts.sum()

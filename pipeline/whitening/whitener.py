@@ -27,6 +27,7 @@ from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import whole
 from kerneldistill.pipeline.whitening.blocks import Blocks
 from kerneldistill.pipeline.whitening.moments import unit_images
+from kerneldistill.pipeline.whitening.registry import WHITENINGS
 
 _VERSION = 2
 _ROWS = 1000
@@ -141,6 +142,8 @@ class Whitener:
                 raise
             raise DataError(f"{path} is not a readable whitener ({error}); prepare the data set again") from error
         scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
+        if scalars.get("kind") not in WHITENINGS:
+            raise DataError(f"{path} is a whitener of kind {values['kind']}; allowed: {', '.join(WHITENINGS)}")
         return cls(**{**values, **scalars, "image_shape": tuple(values["image_shape"].tolist())})
 
     @functools.cached_property

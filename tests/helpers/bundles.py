@@ -8,34 +8,18 @@ from kerneldistill.bundle.writer import BundleContents
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.pipeline.whitening.blocks import Blocks
-from kerneldistill.pipeline.whitening.fit import (
-    centring,
-    channel_whitener,
-    identity_whitener,
-    kornia_whitener,
-    zca_whitener,
-)
-from kerneldistill.pipeline.whitening.moments import ChannelMoments, Scatter, plain_images, unit_images
 from kerneldistill.pipeline.whitening.whitener import Whitener
+from tests.helpers.whiteners import fit_whitener
 
 SHAPE = (6, 5, 3)
 NAMES = ("ant", "bee", "cat")
 
 
 def fitted(kind: str, pixels: np.ndarray) -> Whitener:
-    """A whitener of some kind, fitted on uint8 [n, h, w, c]; "blocks" is kip_zca of every pixel apart."""
-    if kind == "none":
-        return identity_whitener(SHAPE, "fingerprint")
-    standard = channel_whitener(ChannelMoments.of(pixels), SHAPE, len(pixels), "fingerprint")
-    if kind == "standard":
-        return standard
-    if kind == "kornia_zca":
-        plain = plain_images(centring(standard).standardise(pixels).reshape(len(pixels), -1))
-        return kornia_whitener(standard, Scatter.of(plain), 0.1)
-    unit = unit_images(standard.standardise(pixels).reshape(len(pixels), -1))
-    block = 1 if kind == "blocks" else 0
-    return zca_whitener(standard, Scatter.of(unit, Blocks(SHAPE, block)), 0.1, block)
+    """Fit a whitener of some kind to uint8 [n, h, w, c]; "blocks" is kip_zca of every pixel apart."""
+    if kind == "blocks":
+        return fit_whitener("kip_zca", pixels, block=1, fingerprint="fingerprint")
+    return fit_whitener(kind, pixels, fingerprint="fingerprint")
 
 
 def make_contents(kind: str = "standard", **changes: object) -> BundleContents:

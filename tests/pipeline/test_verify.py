@@ -120,11 +120,11 @@ def test_statistics_are_those_of_numpy(prepared_digits):
 
 def test_statistics_of_parts_are_those_of_the_whole():
     images = np.random.default_rng(0).normal(3, 2, (50, 4, 5, 3)).astype(np.float32)
-    together = Statistics.together([Statistics.of(images[:7]), Statistics.of(images[7:])])
+    merged = Statistics.merge([Statistics.of(images[:7]), Statistics.of(images[7:])])
     whole = Statistics.of(images)
-    assert together.num_pixels == whole.num_pixels
-    assert (together.min, together.max) == (whole.min, whole.max)
-    np.testing.assert_allclose([together.mean, together.std], [whole.mean, whole.std], rtol=1e-12)
+    assert merged.num_pixels == whole.num_pixels
+    assert (merged.min, merged.max) == (whole.min, whole.max)
+    np.testing.assert_allclose([merged.mean, merged.std], [whole.mean, whole.std], rtol=1e-12)
 
 
 def test_large_splits_are_mapped(prepared_digits, tmp_path, monkeypatch):

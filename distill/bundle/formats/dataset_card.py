@@ -1,7 +1,8 @@
 """The data set card of a Hugging Face folder: YAML in front, then a text for people."""
 
 from kerneldistill.bundle.formats.export_source import Exported
-from kerneldistill.bundle.readme import LABELS, SPACES
+from kerneldistill.bundle.readme import LABELS
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 
@@ -9,7 +10,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 def card(exported: Exported) -> str:
     """The README.md of a set."""
     manifest, whitener = exported.bundle.manifest, exported.bundle.whitener
-    size, shape = len(exported.bundle.images), whitener.image_shape
+    size, shape, whitening = len(exported.bundle.images), whitener.image_shape, whitening_of(whitener.kind)
     category = next((name for most, name in _SIZES if size < most), "100K<n<1M")
     measured = exported.bundle.results.get("learned", {})
     accuracy = 100 * measured.get("accuracy", 0.0)
@@ -42,7 +43,7 @@ configs:
 | `whitened` | float32 {list(shape)} flattened: the image as it was learned. **Train on this** |
 | `soft_label` | float32 [{len(manifest.class_names)}], {LABELS[manifest.label_mode]} |
 
-`whitened` lives in the space `{whitener.kind}`: {SPACES[whitener.kind]}. Whiten your test images with `transform.npz`
+`whitened` lives in the space `{whitener.kind}`: {whitening.summary}. Whiten your test images with `transform.npz`
 before you use them with it; images whitened in another way are another space.
 
 Licence of the source data: {manifest.licence}

@@ -24,7 +24,7 @@ def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
     per_class = exported.per_class("dc-bench")
     place = Path(exported.foreign_name, f"IPC{per_class}")
     whitener = exported.bundle.whitener
-    if whitener.kind == "kip_zca" and exported.name in _KIP_NETWORKS:
+    if kip.is_zca(whitener) and exported.name in _KIP_NETWORKS:
         network, size = _KIP_NETWORKS[exported.name], len(exported.bundle.images)
         name = f"kip_{exported.name}_{network}_ssize{size}_zca_nol_noaug_ckpt1000.npz"
         path = folder / "distilled_results" / "KIP" / place / name

@@ -16,6 +16,7 @@ import numpy as np
 from kerneldistill.bundle.formats import mtt
 from kerneldistill.bundle.formats.export_source import Copy, Exported
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 # Of DD-Ranking's soft-label metric, with the values of its own example for ConvNet-3 and CIFAR-10.
 _CONFIG = """\
@@ -93,7 +94,7 @@ def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
 
 def _config(exported: Exported, per_class: int) -> str:
     height, width, _ = exported.bundle.whitener.image_shape
-    zca = exported.torch_space.kind == "kornia_zca"
+    zca = whitening_of(exported.torch_space.kind).is_zca
     return _CONFIG.format(
         dataset=exported.foreign_name,
         per_class=per_class,

@@ -13,6 +13,7 @@ from kerneldistill.bundle.reader import Bundle
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 
 class Copy(NamedTuple):
@@ -59,7 +60,7 @@ class Exported:
                 f"the prepared data have fingerprint {self.prepared.manifest.fingerprint[:16]}, the bundle was "
                 f"distilled from {there.fingerprint[:16]}: give the folder that it was distilled from with --prepared"
             )
-        if self.kornia is not None and self.kornia.kind != "kornia_zca":
+        if self.kornia is not None and not _is_kornia(self.kornia):
             raise UserError(
                 f"--kornia names data whitened by {self.kornia.kind}, allowed is kornia_zca: prepare the data with "
                 "--data.whiten kornia_zca"
@@ -95,7 +96,7 @@ class Exported:
     @property
     def torch_space(self) -> Whitener:
         """What MTT and DD-Ranking train in: kornia's ZCA where there is one, else normalised."""
-        if self.bundle.whitener.kind == "kornia_zca":
+        if _is_kornia(self.bundle.whitener):
             return self.bundle.whitener
         return self.kornia or self.normalised
 
@@ -162,3 +163,7 @@ def folder_of(path: Path) -> Path:
     """A folder that is there, with those above it."""
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _is_kornia(space: Whitener) -> bool:
+    return "kornia" in whitening_of(space.kind).used_by

@@ -28,6 +28,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.storage.files import names_below, sha256
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 Space = Literal["auto", "whitened", "normalised", "unit", "pixels"]
 
@@ -144,7 +145,7 @@ def _guess(foreign: ForeignSet, data: Prepared) -> Space:
     if foreign.images.dtype == np.uint8:
         return "pixels"
     torch = foreign.kind in ("result of DC", "tensors of MTT")
-    return "normalised" if torch and data.whitener.kind != "kornia_zca" else "whitened"
+    return "normalised" if torch and "kornia" not in whitening_of(data.whitener.kind).used_by else "whitened"
 
 
 def _evidence(each: Candidate, job: ImportJob) -> Evidence:

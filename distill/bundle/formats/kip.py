@@ -19,6 +19,7 @@ from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of
 from kerneldistill.config.kernel_names import architecture_name
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 _COLUMNS = ("architecture", "dataset", "ssize", "zca", "l", "aug", "ckpt", "test_acc", "test_mse", "URL")
 
@@ -47,7 +48,13 @@ def write_npz(exported: Exported, space: Whitener, path: Path) -> None:
 def space_of(exported: Exported) -> Whitener:
     """KIP knows its own ZCA and standardised channels; a set of another space is normalised."""
     whitener = exported.bundle.whitener
-    return whitener if whitener.kind in ("kip_zca", "standard") else exported.normalised
+    return whitener if "kip" in whitening_of(whitener.kind).used_by else exported.normalised
+
+
+def is_zca(space: Whitener) -> bool:
+    """Whether a space is KIP's ZCA."""
+    whitening = whitening_of(space.kind)
+    return whitening.is_zca and "kip" in whitening.used_by
 
 
 def path_of(exported: Exported, space: Whitener) -> Path:
@@ -59,7 +66,7 @@ def path_of(exported: Exported, space: Whitener) -> Path:
 def _row(exported: Exported, space: Whitener) -> dict[str, str]:
     """A row of the index, by column."""
     manifest = exported.bundle.manifest
-    solved, zca = manifest.label_mode == "label_solve", space.kind == "kip_zca"
+    solved, zca = manifest.label_mode == "label_solve", is_zca(space)
     learned, augmented = manifest.label_mode == "learned", manifest.augmented
     name = f"{architecture_name(manifest.kernel)}_ssize{manifest.support_size}_{'zca' if zca else 'nozca'}"
     if not solved:

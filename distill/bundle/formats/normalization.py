@@ -9,8 +9,9 @@ import numpy as np
 
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared
-from kerneldistill.pipeline.whitening.fit import identity_whitener
+from kerneldistill.pipeline.whitening.none import identity_whitener
 from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 # Training images whose channels are measured where nobody says their mean: their standard error is below 1e-3.
 _MEASURED = 10_000
@@ -62,7 +63,7 @@ def normalised(name: str, whitener: Whitener, prepared: Prepared | None) -> Whit
     plain = replace(identity_whitener(whitener.image_shape, whitener.data_fingerprint), kind="standard")
     if name in NORMALISATIONS and len(NORMALISATIONS[name].mean) == whitener.image_shape[2]:
         mean, std = map(np.array, NORMALISATIONS[name])
-    elif whitener.kind in ("standard", "kip_zca"):
+    elif whitening_of(whitener.kind).keeps_channels:
         mean, std = whitener.channel_mean, whitener.channel_std
     elif prepared is not None:
         pixels = whitener.invert(prepared.train.images[:_MEASURED]).astype(np.float64) / 255

@@ -28,7 +28,7 @@ from kerneldistill.config.schema import (
 )
 from kerneldistill.kernels.gram import gram
 from kerneldistill.kernels.networks import fc_net
-from kerneldistill.pipeline.whitening.fit import identity_whitener
+from kerneldistill.pipeline.whitening.none import identity_whitener
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from tests.helpers.kernels import engine
 from tests.helpers.splits import make_split

@@ -16,12 +16,13 @@ from kerneldistill.kernels.levels import points
 from kerneldistill.kernels.networks import conv_net
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.moments import ChannelMoments
+from kerneldistill.pipeline.whitening.registry import WHITENINGS
 from tests.helpers.bundles import SHAPE, fitted
 from tests.helpers.kernels import engine
 from tests.helpers.tolerance import FORWARD, assert_close
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, *SHAPE)).astype(np.uint8)
-KINDS = ["none", "standard", "kip_zca", "kornia_zca"]
+KINDS = WHITENINGS
 
 
 def augmentation(kind: str, *names: AugmentationName, **strengths: float) -> Augmentation:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from kerneldistill.pipeline import DataError
+from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.job.batch import Batch, plan
-from kerneldistill.pipeline.sources.ranges import Range, check_disjoint, parse
+from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
+from kerneldistill.pipeline.sources.source import open_source
 
 SIZES = {"train": 200, "extra": 50}
 
@@ -46,9 +47,11 @@ def test_no_example_is_taken_twice():
 
 
 def test_batches_do_not_cross_ranges():
-    batches = list(plan("train", [Range("a", 5, 12), Range("b", 0, 3)], 5))
-    assert batches == [
-        Batch("train", 0, "a", 5, 10),
-        Batch("train", 1, "a", 10, 12),
-        Batch("train", 2, "b", 0, 3),
+    config = DataConfig(train_split="train[5:12]+test[:3]", test_split="test[3:9]", batch_size=5)
+    source = open_source(config)
+    assert list(plan(config, source, "train")) == [
+        Batch("train", 0, "train", 5, 10),
+        Batch("train", 1, "train", 10, 12),
+        Batch("train", 2, "test", 0, 3),
     ]
+    assert list(plan(config, source, "test")) == [Batch("test", 0, "test", 3, 8), Batch("test", 1, "test", 8, 9)]

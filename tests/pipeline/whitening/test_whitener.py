@@ -5,18 +5,13 @@ import pytest
 
 from kerneldistill.pipeline import DataConfig, DataError, Whitener
 from kerneldistill.pipeline.whitening.blocks import Blocks
-from kerneldistill.pipeline.whitening.fit import (
-    centring,
-    channel_whitener,
-    identity_whitener,
-    kornia_whitener,
-    zca_whitener,
-)
-from kerneldistill.pipeline.whitening.limits import check_size
-from kerneldistill.pipeline.whitening.moments import ChannelMoments, Scatter, plain_images, unit_images
+from kerneldistill.pipeline.whitening.moments import unit_images
+from kerneldistill.pipeline.whitening.registry import WHITENINGS
+from kerneldistill.pipeline.whitening.whitening import whitening_of
+from tests.helpers.whiteners import fit_whitener
 
 SHAPE = (4, 6, 2)
-KINDS = ["none", "standard", "kip_zca", "kornia_zca"]
+KINDS = WHITENINGS
 
 
 def _images(n: int, seed: int = 0) -> np.ndarray:
@@ -25,21 +20,7 @@ def _images(n: int, seed: int = 0) -> np.ndarray:
     return np.clip(np.cumsum(np.cumsum(noise, axis=1), axis=2) * 30 + 120, 0, 255).astype(np.uint8)
 
 
-def _fit(kind: str, images: np.ndarray, reg: float = 0.1, block: int = 0) -> Whitener:
-    if kind == "none":
-        return identity_whitener(SHAPE, "f")
-    standard = channel_whitener(ChannelMoments.of(images), SHAPE, len(images), "f")
-    if kind == "standard":
-        return standard
-    rows = standard.standardise(images).reshape(len(images), -1)
-    half = len(images) // 2
-    blocks = Blocks(SHAPE, block)
-    if kind == "kornia_zca":
-        rows = centring(standard).standardise(images).reshape(len(images), -1)
-        parts = [Scatter.of(plain_images(part), blocks) for part in (rows[:half], rows[half:])]
-        return kornia_whitener(standard, parts[0].merge(parts[1]), reg, block)
-    parts = [Scatter.of(unit_images(part), blocks) for part in (rows[:half], rows[half:])]
-    return zca_whitener(standard, parts[0].merge(parts[1]), reg, block)
+_fit = fit_whitener
 
 
 def _kip_zca(train: np.ndarray, images: np.ndarray, reg: float = 0.1) -> np.ndarray:
@@ -138,12 +119,14 @@ def test_kip_in_blocks_whitens_each_block_of_the_unit_image():
 
 def test_one_block_is_no_blocks():
     train = _images(100)[:, :, :4]
-    square = (4, 4, 2)
-    standard = channel_whitener(ChannelMoments.of(train), square, 100, "f")
-    unit = unit_images(standard.standardise(train).reshape(100, -1))
-    whole = zca_whitener(standard, Scatter.of(unit), 0.1)
-    one = zca_whitener(standard, Scatter.of(unit, Blocks(square, 4)), 0.1, 4)
+    whole, one = _fit("kip_zca", train), _fit("kip_zca", train, block=4)
+    assert whole.W.shape == (32, 32)
+    assert one.W.shape == (1, 32, 32)
     np.testing.assert_allclose(one.apply(train), whole.apply(train), atol=1e-6)
+
+
+def _check(shape: tuple[int, int, int], config: DataConfig) -> None:
+    whitening_of(config.whiten).check(shape, config.zca_block)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +140,12 @@ def test_one_block_is_no_blocks():
 )
 def test_what_does_not_fit_is_refused(shape, changes, message):
     with pytest.raises(DataError, match=message):
-        check_size(shape, DataConfig(**{"whiten": "kip_zca", **changes}))
+        _check(shape, DataConfig(**{"whiten": "kip_zca", **changes}))
 
 
 def test_what_fits_is_not_refused():
-    check_size((32, 32, 3), DataConfig(whiten="kip_zca"))
-    check_size((64, 64, 3), DataConfig(whiten="kornia_zca", zca_block=32))
+    _check((32, 32, 3), DataConfig(whiten="kip_zca"))
+    _check((64, 64, 3), DataConfig(whiten="kornia_zca", zca_block=32))
 
 
 def test_kip_zca_whitens_what_the_ridge_lets_it():
@@ -175,7 +158,7 @@ def test_kip_zca_whitens_what_the_ridge_lets_it():
 @pytest.mark.parametrize("block", [0, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_forward_and_inverse_are_exact(kind, block):
-    if block and "zca" not in kind:
+    if block and not whitening_of(kind).is_zca:
         pytest.skip("only a ZCA has blocks")
     train = _images(200)
     whitener = _fit(kind, train, block=block)
@@ -239,3 +222,21 @@ def test_a_wrong_shape_is_refused():
 def test_a_singular_covariance_is_refused():
     with pytest.raises(DataError, match="zca_reg is 1e-30: the covariance of 200 images is singular"):
         _fit("kip_zca", _images(200), reg=1e-30)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_what_its_properties_say(kind):
+    whitening, train = whitening_of(kind), _images(200)
+    whitener = _fit(kind, train)
+    assert whitening.name == whitener.kind == kind
+    assert whitening.is_zca == bool(whitener.W.size) == (whitening.passes == 2)
+    assert whitening.forgets_scale == whitener.per_image_norm
+    mean = train.mean(axis=(0, 1, 2))
+    paler = mean + (train - mean) / 2
+    assert np.allclose(whitener.apply(paler), whitener.apply(train), atol=1e-4) == whitening.forgets_scale
+    assert np.allclose(whitener.channel_mean, mean / 255) == whitening.keeps_channels
+
+
+def test_a_kind_that_is_none_is_refused():
+    with pytest.raises(DataError, match="whiten is 'zca'; allowed: kip_zca, kornia_zca, standard, none"):
+        whitening_of("zca")

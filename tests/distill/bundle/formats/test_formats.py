@@ -17,10 +17,11 @@ from kerneldistill.bundle.formats.normalization import NORMALISATIONS, normalise
 from kerneldistill.bundle.formats.registry import FORMATS, formats_named
 from kerneldistill.bundle.untrusted.torch_file import read_torch
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.whitening.registry import WHITENINGS
 from tests.helpers.bundles import NAMES, SHAPE, fitted
 from tests.helpers.foreign import make_exported
 
-KINDS = ("standard", "kip_zca", "kornia_zca", "none")
+KINDS = WHITENINGS
 SAME = {"kip", "hf", "tfds"}
 SOFT = {"kip", "datm", "dd-ranking", "hf", "tfds"}
 

@@ -17,7 +17,7 @@ from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.pipeline.split import Split
-from kerneldistill.pipeline.whitening.fit import identity_whitener
+from kerneldistill.pipeline.whitening.none import identity_whitener
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.runs.directory import RunDir
 

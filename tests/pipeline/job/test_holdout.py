@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from kerneldistill.pipeline.job.draw import draw_validation, rank
+from kerneldistill.pipeline.job.holdout import hold_out, rank
 
 
 def _draw(labels: np.ndarray, seed: int = 0, fraction: float = 0.1) -> np.ndarray:
     ranks = np.array([rank(f"key/{i}", seed) for i in range(len(labels))], np.uint64)
-    return draw_validation(labels, ranks, 5, fraction)
+    return hold_out(labels, ranks, 5, fraction)
 
 
 def test_each_class_gives_the_same_number():
@@ -38,8 +38,8 @@ def test_the_draw_is_the_same_on_every_machine():
 def test_the_order_of_the_examples_does_not_matter(order):
     labels = np.arange(60) % 5
     ranks = np.array([rank(f"key/{i}", 0) for i in range(60)], np.uint64)
-    mixed = draw_validation(labels[order], ranks[order], 5, 0.3)
-    assert np.array_equal(mixed, draw_validation(labels, ranks, 5, 0.3)[order])
+    mixed = hold_out(labels[order], ranks[order], 5, 0.3)
+    assert np.array_equal(mixed, hold_out(labels, ranks, 5, 0.3)[order])
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5])
