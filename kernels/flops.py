@@ -12,7 +12,7 @@ is repeated there (`kerneldistill.kernels.resolution`).
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from jax.extend.core import Jaxpr
 from kerneldistill.kernels.activations import Factors
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Cov, Dense, Layer, Residual
 from kerneldistill.kernels.levels import Level, levels
+from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.networks import Network
 
 # What `jax.numpy` makes of elementwise arithmetic; one operation each, as XLA counts them.
@@ -37,8 +38,8 @@ _ARITHMETIC = frozenset(
 class Flops(NamedTuple):
     """Operations of one kernel entry.
 
-    forward: of its value, `kerneldistill.kernels.engine.Engine.block`
-    pullback: of the gradient of a weighted entry by its row image, `Engine.pullback` with what `block_saving` kept
+    forward: of its value, `ExactEngine.k_ts`
+    pullback: of the gradient of a weighted entry by its row image, `ExactEngine.pullback` with what `k_ts_saving` kept
     """
 
     forward: int
@@ -69,13 +70,13 @@ class _Passes(NamedTuple):
         return _Passes(self.forward + points * other.forward, self.reverse + points * other.reverse, other.tangent)
 
 
-def entry_flops(network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"]) -> Flops:
+def entry_flops(network: Network, image_shape: tuple[int, int, int], kind: KernelKind) -> Flops:
     """Operations of one kernel entry of images `image_shape` (h, w, c).
 
     Raises:
       ValueError: the images cannot pass the network's pools.
     """
-    network, with_ntk = network.sized(image_shape), get == "ntk"
+    network, with_ntk = network.sized(image_shape), kind == "ntk"
     channels = image_shape[2]
     if network.fully_connected:
         # A product of whole images, and for the gradient one more.

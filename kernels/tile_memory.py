@@ -6,10 +6,11 @@ choice: it was counted in the programs of eleven networks (8x8 to 32x32, every h
 of XLA's CPU compiler), of which the sums below are within 15 %.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from kerneldistill.kernels.layers import AvgPool, activations
 from kerneldistill.kernels.levels import Level, levels
+from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.networks import Network
 
 # Planes of the resolution being walked. Forward: a few of NNGP and NTK; in reverse what every activation of the plane
@@ -70,21 +71,19 @@ def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
     return pixels + len(activations(network.layers[network.head + 1 :]))
 
 
-def saved(network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"]) -> int:
-    """Values that `Engine.block_saving` keeps for each entry: the bands that enter the resolutions but the first."""
+def saved(network: Network, image_shape: tuple[int, int, int], kind: KernelKind) -> int:
+    """Values that `ExactEngine.k_ts_saving` keeps of an entry: the bands that enter all resolutions but the first."""
     if network.fully_connected:
         return 0
-    return (1 + (get == "ntk")) * sum(level.offsets.points for level in levels(network, *image_shape[:2])[1:])
+    return (1 + (kind == "ntk")) * sum(level.offsets.points for level in levels(network, *image_shape[:2])[1:])
 
 
-def tiles(
-    network: Network, image_shape: tuple[int, int, int], get: Literal["ntk", "nngp"], pairs: int, itemsize: int
-) -> Tiles:
+def tiles(network: Network, image_shape: tuple[int, int, int], kind: KernelKind, pairs: int, itemsize: int) -> Tiles:
     """Bytes of a tile of `pairs` columns whose numbers take `itemsize` bytes each.
 
     Of a fully connected network a tile is a whole block: `pairs` are all its entries.
     """
-    kernels, unit = 1 + (get == "ntk"), pairs * itemsize
+    kernels, unit = 1 + (kind == "ntk"), pairs * itemsize
     if network.fully_connected:
         depth = len(activations(network.layers))
         return Tiles(Tile(0, 0, 2 * unit), Tile(0, 0, _REVERSE_PLANES_PER_ACTIVATION * depth * unit))

@@ -21,6 +21,7 @@ from kerneldistill.kernels.layers import (
     Residual,
     leaves,
 )
+from kerneldistill.kernels.names import KERNEL_KINDS
 
 # What reaches a layer: the images, functions that are Gaussian at each pixel, or neither.
 _State = Literal["images", "gaussian", "other"]
@@ -85,10 +86,10 @@ def check_image_shape(layers: Sequence[Layer], shape: Sequence[int]) -> None:
         )
 
 
-def check_get(get: str) -> None:
-    """Raises ValueError unless `get` names a kernel."""
-    if get not in ("ntk", "nngp"):
-        raise ValueError(f"unknown kernel {get!r}: get must be 'ntk' or 'nngp'")
+def check_kind(kind: str) -> None:
+    """Raises ValueError unless `kind` names a kernel."""
+    if kind not in KERNEL_KINDS:
+        raise ValueError(f"unknown kernel {kind!r}; allowed: {', '.join(KERNEL_KINDS)}")
 
 
 def check_images(images: Array | np.ndarray, image_shape: tuple[int, ...], dtype: np.dtype, name: str) -> None:

@@ -79,26 +79,26 @@ def measure(case: Case) -> Timing:
     import jax
     import numpy as np
 
-    from kerneldistill.kernels.engine import Engine
+    from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.networks import conv_net, myrtle
 
     jax.config.update("jax_num_cpu_devices", case.devices)
     network = myrtle(5) if case.head == "myrtle" else conv_net(case.depth, global_pool=case.head == "gap")
     shape = (case.size, case.size, case.channels)
-    engine = Engine(network, "ntk", shape, np.dtype("float32"), tuple(jax.devices()[: case.devices]))
+    engine = ExactEngine(network, "ntk", shape, np.dtype("float32"), tuple(jax.devices()[: case.devices]))
     rng = np.random.default_rng(0)
     support, targets = (
         rng.standard_normal((n, *shape)).astype(np.float32) for n in (ROWS, 2 * case.devices * engine.group)
     )
-    rows, cols = engine.rows(support), engine.columns(targets)
-    cotangent = np.ones((ROWS, len(targets)), np.float32)
+    f_s, f_t = engine.support_features(support), engine.target_features(targets)
+    cotangent = np.ones((len(targets), ROWS), np.float32)
 
     def forward() -> object:
-        return engine.block(rows, cols)
+        return engine.k_ts(f_s, f_t)
 
     def both() -> object:
-        kernel, saved = engine.block_saving(rows, cols)
-        return kernel, engine.pullback(rows, cols, cotangent, saved=saved)
+        kernel, saved = engine.k_ts_saving(f_s, f_t)
+        return kernel, engine.pullback(f_s, f_t, cotangent, saved=saved)
 
     jax.block_until_ready(forward())
     began = time.perf_counter()

@@ -87,10 +87,10 @@ def measure(file: Path, folder: str, get: str, tests: int) -> list[Row]:
     labels = labels_of(foreign, num_classes)
     engine = engine_of(KernelConfig(network="conv_net", depth=3, prepend=False, get=get), data.manifest.image_shape)
     targets = Targets(engine, Split(data.test.images[:tests], data.test.labels[:tests]), num_classes)
-    rows = engine.rows(foreign.images)
-    k_ss = kernel_of(engine, rows, engine.columns(foreign.images), len(foreign.images))
+    rows = engine.support_features(foreign.images)
+    k_ss = kernel_of(engine, rows, engine.target_features(foreign.images), len(foreign.images))
     blocks = [kernel_of(engine, rows, c.features, len(c.labels)) for c in targets.chunks(len(foreign.images))]
-    k_ts = np.concatenate(blocks, axis=1).T
+    k_ts = np.concatenate(blocks)
     seconds = time.perf_counter() - began
     found = []
     for ridge in RIDGES:

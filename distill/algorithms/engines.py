@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
 
 
@@ -26,6 +26,8 @@ def network_of(kernel: KernelConfig) -> Network:
     return network if kernel.width is None else network.standard(kernel.width)
 
 
-def engine_of(kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = ()) -> Engine:
+def engine_of(
+    kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = ()
+) -> ExactEngine:
     """The engine of `kernel`, on all devices unless they are given, for images of `image_shape` (h, w, c)."""
-    return Engine(network_of(kernel), kernel.get, image_shape, np.dtype(kernel.dtype), devices)
+    return ExactEngine(network_of(kernel), kernel.get, image_shape, np.dtype(kernel.dtype), devices)

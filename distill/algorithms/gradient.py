@@ -11,7 +11,7 @@ its own part, and they exchange it once, after the last chunk (`kernels.engine` 
 processes work as one, each goes through its own part of the targets; see `runtime.distributed`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import NamedTuple
 
 import jax
@@ -22,9 +22,8 @@ from kerneldistill.algorithms.losses import LossFunction
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Chunk
 from kerneldistill.kernels.batching import filled
-from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.features import Features
-from kerneldistill.kernels.gram import whole
+from kerneldistill.kernels.blocks import whole
+from kerneldistill.kernels.engine import Engine, F, S
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.signals import Watch
 
@@ -64,86 +63,86 @@ def _loss_and_gradient(
 ) -> Gradient:
     size = len(support.images)
     collectives.piece("gradient", size)
-    rows, itself = engine.rows(support.images), columns_of_support(engine, support.images)
-    regression = Regression(kernel_of_support(engine, rows, watch), ridge)
+    features, itself = engine.support_features(support.images), support_as_targets(engine, support.images)
+    regression = Regression(kernel_of_support(engine, features, watch), ridge)
     alpha = collectives.from_writer(lambda: regression.solve(support.labels))
 
     total, count, g_log_temperature = 0.0, 0, 0.0
     g_alpha = np.zeros_like(alpha)
-    g_rows: Features | None = None
+    g_features = None
     for chunk in collectives.in_step(watch(chunks)):
         collectives.piece("gradient of a chunk", size, len(chunk.features))
-        kernel, saved = engine.block_saving(rows, chunk.features)
-        k_st = _on_host(kernel, len(chunk.labels))
-        found = loss(k_st.T @ alpha, chunk.labels)
+        kernel, saved = engine.k_ts_saving(features, chunk.features)
+        k_ts = _on_host(kernel, len(chunk.labels))
+        found = loss(k_ts @ alpha, chunk.labels)
         residual = found.by_predictions
         total, count = total + found.total, count + found.terms
         g_log_temperature += found.by_log_temperature
-        g_alpha += k_st @ residual
-        g_rows = engine.pullback(rows, chunk.features, alpha @ residual.T, g_rows, saved)
+        g_alpha += k_ts.T @ residual
+        g_features = engine.pullback(features, chunk.features, residual @ alpha.T, g_features, saved)
         del kernel, saved  # before those of the next chunk are made
 
     g_alpha, total, count, g_log_temperature = collectives.total((g_alpha, total, count, g_log_temperature))
     g_kernel, g_labels = collectives.from_writer(lambda: regression.pull_back(alpha, g_alpha))
-    g_rows = _pull_back_support(engine, rows, itself, g_kernel, g_rows, watch)
-    g_images = collectives.total(np.asarray(engine.pull_back_rows(support.images, g_rows)))
+    g_features = _pull_back_support(engine, features, itself, g_kernel, g_features, watch)
+    g_images = collectives.total(np.asarray(engine.pullback_images(support.images, g_features)))
     images = g_images / count
     return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
 
 
-def kernel_of(engine: Engine, rows: Features, cols: Features, count: int) -> np.ndarray:
-    """The kernel [s, count] in float64 on the host, without the columns that are padding."""
-    return _on_host(engine.block(rows, cols), count)
+def kernel_of(engine: Engine[F, S], support: F, targets: F, count: int) -> np.ndarray:
+    """k_ts [count, s] in float64 on the host, without the targets that are padding."""
+    return _on_host(engine.k_ts(support, targets), count)
 
 
 def _on_host(kernel: jax.Array, count: int) -> np.ndarray:
-    return np.asarray(kernel)[:, :count].astype(np.float64)
+    return np.asarray(kernel)[:count].astype(np.float64)
 
 
-class OwnColumns(NamedTuple):
-    """The columns of k_ss that are this process's; all of them if it is alone.
+class OwnTargets(NamedTuple):
+    """The support's images as targets of its own kernel: those of this process; all of them if it is alone.
 
     share: which
-    size: columns of a chunk
-    chunks: features of their images, padded to what every process has and to whole chunks
+    size: images of a chunk
+    chunks: features, padded to what every process has and to whole chunks
     """
 
     share: collectives.Share
     size: int
-    chunks: tuple[Features, ...]
+    chunks: tuple[Sized, ...]
 
 
-def columns_of_support(engine: Engine, images: np.ndarray) -> OwnColumns:
-    """A support's images [s, h, w, c] as the columns of its own kernel, in chunks as those of targets."""
+def support_as_targets(engine: Engine, images: np.ndarray) -> OwnTargets:
+    """A support's images [s, h, w, c] as targets of its own kernel, in chunks."""
     share = collectives.share(len(images))
     own = images[share.start : share.stop] if share.start < share.stop else images[-1:]
     size = min(share.each, engine.chunk(share.each, len(images)))
     padded = filled(own, -(-share.each // size) * size)
-    chunks = tuple(engine.columns(padded[start : start + size]) for start in range(0, len(padded), size))
-    return OwnColumns(share, size, chunks)
+    chunks = tuple(engine.target_features(padded[start : start + size]) for start in range(0, len(padded), size))
+    return OwnTargets(share, size, chunks)
 
 
-def kernel_of_support(engine: Engine, rows: Features, watch: Watch = iter) -> np.ndarray:
+def kernel_of_support(engine: Engine[F, S], support: F, watch: Watch = iter) -> np.ndarray:
     """k_ss [s, s] in float64 on the host, symmetric to the last bit: every pair of images is computed once."""
-    size = len(rows)
+    size = len(support)
     share = collectives.share(size)
     step = engine.chunk(share.each, size // 2 + 1)
     indices = np.arange(share.start, share.start + -(-share.each // step) * step) % size
     parts = collectives.in_step(watch(np.split(indices, len(indices) // step)))
-    own = np.concatenate([np.asarray(engine.half_block(rows, part)) for part in parts])[: share.each]
+    own = np.concatenate([np.asarray(engine.half_k_ss(support, part)) for part in parts])[: share.each]
     return whole(np.concatenate(collectives.gather(own))[:size]).astype(np.float64)
 
 
 def _pull_back_support(
-    engine: Engine, rows: Features, itself: OwnColumns, g_kernel: np.ndarray, onto: Features | None, watch: Watch
-) -> Features:
+    engine: Engine[F, S], support: F, itself: OwnTargets, g_kernel: np.ndarray, onto: F | None, watch: Watch
+) -> F:
     """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
-    k_ss holds every image twice, as a row and as a column; it is symmetric, so the rows can answer for both. Every
-    entry is needed for that: of half of them columns would have to be differentiated as well, which costs as much.
+    k_ss holds every image twice, as support and as target; it is symmetric, so the support can answer for both. Every
+    entry is needed for that: of half of them targets would have to be differentiated as well, which costs as much.
     """
-    own = (g_kernel + g_kernel.T)[:, itself.share.start : itself.share.stop]
+    own = (g_kernel + g_kernel.T)[itself.share.start : itself.share.stop]
     for number, chunk in enumerate(collectives.in_step(watch(itself.chunks))):
-        cotangent = own[:, number * itself.size : (number + 1) * itself.size]
-        onto = jax.block_until_ready(engine.pullback(rows, chunk, cotangent, onto))
+        cotangent = own[number * itself.size : (number + 1) * itself.size]
+        onto = jax.block_until_ready(engine.pullback(support, chunk, cotangent, onto))
     return onto

@@ -40,16 +40,16 @@ def _label_solve(
     """The labels [size, k] that image i shares with image size + i, if there is one."""
     num_classes = targets.labels.shape[1]
     collectives.piece("labels", len(images))
-    rows = engine.rows(images)
-    unsolved = regression_of(engine, rows, ridge, watch)
+    features = engine.support_features(images)
+    unsolved = regression_of(engine, features, ridge, watch)
     regression = collectives.from_writer(lambda: _factored(unsolved))
     triangle = np.zeros((size + num_classes, size + num_classes))
     for chunk in collectives.in_step(watch(targets.chunks(len(images)))):
         collectives.piece("labels from a chunk", len(images), len(chunk.features))
-        k_st = kernel_of(engine, rows, chunk.features, len(chunk.labels))
+        k_ts = kernel_of(engine, features, chunk.features, len(chunk.labels))
         for start in range(0, len(chunk.labels), _PIECE):
             piece = slice(start, start + _PIECE)
-            design = regression.solve(k_st[:, piece]).T
+            design = regression.solve(k_ts[piece].T).T
             shared = design.reshape(len(design), -1, size).sum(1)
             triangle = _triangle(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
     triangle = _triangle(*collectives.gather(triangle))

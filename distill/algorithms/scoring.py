@@ -10,8 +10,7 @@ from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.algorithms.targets import Targets
-from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.engine import Engine, F, S
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.signals import Watch
@@ -28,15 +27,15 @@ class Score(NamedTuple):
     mse: float
 
 
-def regression_of(engine: Engine, rows: Features, ridge: float, watch: Watch = iter) -> Regression:
-    """The regression from the images of a support, `rows` being their features.
+def regression_of(engine: Engine[F, S], support: F, ridge: float, watch: Watch = iter) -> Regression:
+    """The regression from the images of a support, given by their features.
 
     watch: sees every chunk of the kernel before it is worked on
 
     Raises:
       UserError: when solved with, if the kernel of the images cannot be inverted.
     """
-    return Regression(kernel_of_support(engine, rows, watch), ridge)
+    return Regression(kernel_of_support(engine, support, watch), ridge)
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
@@ -53,13 +52,13 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, w
 def _evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch) -> Score:
     size = len(support.images)
     collectives.piece("evaluation", size)
-    rows = engine.rows(support.images)
-    regression = regression_of(engine, rows, ridge, watch)
+    features = engine.support_features(support.images)
+    regression = regression_of(engine, features, ridge, watch)
     alpha = collectives.from_writer(lambda: regression.solve(support.labels))
     hits, loss = 0, 0.0
     for chunk in collectives.in_step(watch(targets.chunks(size))):
         collectives.piece("evaluation of a chunk", size, len(chunk.features))
-        predictions = kernel_of(engine, rows, chunk.features, len(chunk.labels)).T @ alpha
+        predictions = kernel_of(engine, features, chunk.features, len(chunk.labels)) @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
         loss += half_mse(predictions, chunk.labels).total
     hits, loss = collectives.total((hits, loss))

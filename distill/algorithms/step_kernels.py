@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kerneldistill.algorithms.engines import engine_of, network_of
-from kerneldistill.algorithms.random_features import FeatureMap
 from kerneldistill.algorithms.random_streams import Stream, generator, seed_of
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.schema import Config, KernelConfig
+from kerneldistill.kernels.random_features import FeatureMap
 
 # The targets of a step, counted from 0, as columns of the kernel that it learns by.
 Kernels = Callable[[int], Targets]
@@ -62,7 +62,7 @@ class Redrawn(NamedTuple):
 
     def __call__(self, step: int) -> Targets:
         # The draw 0 is that of the judges.
-        return self.targets.under(self.map.drawn(seed_of(self.seed, Stream.FEATURES, 1 + step)))
+        return self.targets.with_engine(self.map.draw(seed_of(self.seed, Stream.FEATURES, 1 + step)))
 
 
 def kernels_of(config: Config, train: Targets) -> Kernels:
@@ -76,7 +76,7 @@ def judges(config: Config, train: Targets) -> Targets:
     if not config.random_features.networks:
         return train
     found = feature_map(config, config.kernel, train, config.random_features.judges)
-    return train.under(found.drawn(seed_of(config.seed, Stream.FEATURES)))
+    return train.with_engine(found.draw(seed_of(config.seed, Stream.FEATURES)))
 
 
 def feature_map(config: Config, kernel: KernelConfig, train: Targets, networks: int) -> FeatureMap:
@@ -90,4 +90,4 @@ def _one(config: Config, kernel: KernelConfig, train: Targets) -> Kernels:
     if config.random_features.networks:
         return Redrawn(train, feature_map(config, kernel, train, config.random_features.networks), config.seed)
     engine = engine_of(kernel, train.engine.image_shape, train.engine.devices)
-    return Always(train if engine == train.engine else train.under(engine))
+    return Always(train if engine == train.engine else train.with_engine(engine))

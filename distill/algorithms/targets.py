@@ -1,16 +1,15 @@
 """Targets: a split whose labels are predicted, with what the kernel needs of each image computed once."""
 
-from collections.abc import Callable, Iterator
-from copy import copy
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from kerneldistill.algorithms.support import centred_one_hot
 from kerneldistill.kernels.batching import filled
-from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.engine import Engine, TargetStore
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime.distributed import collectives
 
@@ -22,7 +21,7 @@ class Chunk(NamedTuple):
     labels: float64 [t, k] centred one-hot of those that are not padding
     """
 
-    features: Features
+    features: Sized
     labels: np.ndarray
 
 
@@ -58,29 +57,27 @@ class Chunks:
 
 
 class Targets:
-    """The images of a split as the columns of kernel blocks.
+    """The images of a split, whose kernel with a support an engine computes.
 
     Args:
       engine: computes the kernel
       split: images and labels
       num_classes: k
+      images: those of the split in the engine's precision, where there are some already
     """
 
-    def __init__(self, engine: Engine, split: Split, num_classes: int) -> None:
+    def __init__(self, engine: Engine, split: Split, num_classes: int, images: np.ndarray | None = None) -> None:
         self.engine = engine
         self.split = split
-        self.images = split.images.astype(engine.dtype, copy=False)
+        self.images = (split.images if images is None else images).astype(engine.dtype, copy=False)
         self.labels = centred_one_hot(split.labels, num_classes)
-        self._stds: tuple[np.ndarray, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.split)
 
-    def under(self, engine: Engine) -> "Targets":
-        """The same images and labels, which are shared, under another kernel of the same precision."""
-        other = copy(self)
-        other.engine, other._stds = engine, None
-        return other
+    def with_engine(self, engine: Engine) -> "Targets":
+        """The same targets and another kernel; the images are shared if it has the same precision."""
+        return Targets(engine, self.split, self.labels.shape[1], self.images)
 
     def chunks(self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None) -> Chunks:
         """All targets, or those of `rows` [t], chunk by chunk in order; with `change`, images so changed."""
@@ -91,24 +88,12 @@ class Targets:
 
         first: number of the first in the batch, for `change`
         """
-        images = self.images[whole]
         if change is None:
-            stds = tuple(std[whole] for std in self._all_stds())
-            placed = self.engine.place(Features(images, stds))
-        else:  # the deviations of these images are not those that were computed once
-            placed = self.engine.columns(change(images, first))
-        return Chunk(placed, self.labels[own])
+            features = self._store.take(whole)
+        else:  # what is kept of these images does not hold for changed ones
+            features = self.engine.target_features(change(self.images[whole], first))
+        return Chunk(features, self.labels[own])
 
-    def _all_stds(self) -> tuple[np.ndarray, ...]:
-        """Standard deviations of every image, computed once, in blocks that do not depend on what is asked for."""
-        if self._stds is None:
-            size = self.engine.chunk(len(self), 1)
-            kept: tuple[np.ndarray, ...] = ()
-            for start in range(0, len(self), size):
-                block = self.engine.stds(self.images[start : start + size], padded_to=size)
-                # Filled in place: all blocks beside their concatenation would be twice the memory.
-                kept = kept or tuple(np.empty((len(self), *std.shape[1:]), std.dtype) for std in block)
-                for whole, std in zip(kept, block, strict=True):
-                    whole[start : start + len(std)] = std
-            self._stds = kept
-        return self._stds
+    @cached_property
+    def _store(self) -> TargetStore:
+        return self.engine.target_store(self.images)

@@ -9,7 +9,6 @@ from kerneldistill.algorithms.scoring import regression_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.kernels.batching import filled
-from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.features import Features
 
 
@@ -25,17 +24,17 @@ class Predictor:
 
     def __init__(self, kernel: KernelConfig, support: Support, ridge: float, flip: bool) -> None:
         height, width, channels = support.images.shape[1:]
-        self._engine: Engine = engine_of(kernel, (height, width, channels))
+        self._engine = engine_of(kernel, (height, width, channels))
         source = Support(support.images.astype(self._engine.dtype), support.labels.astype(np.float64))
         self._support, self._ridge = regressed(source, flip), ridge
 
     @cached_property
-    def _rows(self) -> Features:
-        return self._engine.rows(self._support.images)
+    def _features(self) -> Features:
+        return self._engine.support_features(self._support.images)
 
     @cached_property
     def _alpha(self) -> np.ndarray:
-        return regression_of(self._engine, self._rows, self._ridge).solve(self._support.labels)
+        return regression_of(self._engine, self._features, self._ridge).solve(self._support.labels)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs float64 [n, k] for whitened images [n, h, w, c].
@@ -48,7 +47,7 @@ class Predictor:
         for start in range(0, len(images), size):
             chunk = images[start : start + size].astype(self._engine.dtype)
             # Of one shape, so that one compiled program serves all.
-            columns = self._engine.columns(filled(chunk, size))
-            k_st = np.asarray(self._engine.block(self._rows, columns))[:, : len(chunk)]
-            outputs[start : start + len(chunk)] = k_st.T.astype(np.float64) @ self._alpha
+            targets = self._engine.target_features(filled(chunk, size))
+            k_ts = np.asarray(self._engine.k_ts(self._features, targets))[: len(chunk)]
+            outputs[start : start + len(chunk)] = k_ts.astype(np.float64) @ self._alpha
         return outputs

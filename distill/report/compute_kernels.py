@@ -16,7 +16,7 @@ from kerneldistill.config.schema import Config
 from kerneldistill.evaluation.infinite_width import Blocks
 from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import Network
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
@@ -84,8 +84,8 @@ def _engine(config: Config, data: Prepared, get: Literal["ntk", "nngp"]) -> Engi
 
 def _blocks(engine: Engine, support: Support, targets: Targets) -> Blocks:
     """The kernel of a support and the images of `targets`, in the engine's precision."""
-    rows = engine.rows(support.images)
-    k_ss = regression_of(engine, rows, 0.0).k_ss
+    features = engine.support_features(support.images)
+    k_ss = regression_of(engine, features, 0.0).k_ss
     chunks = targets.chunks(len(support.images))
-    k_st = [kernel_of(engine, rows, chunk.features, len(chunk.labels)) for chunk in chunks]
-    return Blocks(k_ss.astype(engine.dtype), np.concatenate(k_st, axis=1).T.astype(engine.dtype))
+    k_ts = [kernel_of(engine, features, chunk.features, len(chunk.labels)) for chunk in chunks]
+    return Blocks(k_ss.astype(engine.dtype), np.concatenate(k_ts).astype(engine.dtype))

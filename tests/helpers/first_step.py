@@ -15,17 +15,17 @@ def main() -> None:
     import jax
     import numpy as np
 
-    from kerneldistill.kernels.engine import Engine
+    from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.networks import conv_net
 
     jax.devices()
     print(time.process_time())
-    engine = Engine(conv_net(3), "ntk", (32, 32, 3), np.dtype("float32"))
+    engine = ExactEngine(conv_net(3), "ntk", (32, 32, 3), np.dtype("float32"))
     images = np.random.default_rng(0).standard_normal((34, 32, 32, 3), dtype=np.float32)
-    rows, columns = engine.rows(images[:2]), engine.columns(images[2:])
-    jax.block_until_ready(engine.block(rows, columns))
+    support, targets = engine.support_features(images[:2]), engine.target_features(images[2:])
+    jax.block_until_ready(engine.k_ts(support, targets))
     print(time.process_time())
-    jax.block_until_ready(engine.pullback(rows, columns, np.ones((2, 32))))
+    jax.block_until_ready(engine.pullback(support, targets, np.ones((32, 2))))
     print(time.process_time())
 
 

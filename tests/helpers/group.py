@@ -23,7 +23,7 @@ from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.cli import main as cli
-from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.networks import Network, conv_net, fc_net
 from kerneldistill.runtime.distributed import collectives, timeouts
 from kerneldistill.runtime.distributed.options import Processes
@@ -35,9 +35,9 @@ NETWORKS = {"fc": fc_net(1), "conv": conv_net(1)}
 RIDGE = 1e-2
 
 
-def problem(network: Network) -> tuple[Engine, Support, Targets]:
+def problem(network: Network) -> tuple[ExactEngine, Support, Targets]:
     """Seven supports and 13 targets, which nothing divides."""
-    engine = Engine(network, "ntk", SHAPE, np.dtype(np.float64))
+    engine = ExactEngine(network, "ntk", SHAPE, np.dtype(np.float64))
     support = real_support(make_split((3, 2, 2), SHAPE, seed=1, noise=2.0), np.arange(7), 3, engine.dtype)
     return engine, support, Targets(engine, make_split((5, 5, 3), SHAPE, noise=2.0), 3)
 

@@ -6,7 +6,9 @@ import jax
 import numpy as np
 
 from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.exact_engine import ExactEngine
+from kerneldistill.kernels.gram_matrix import gram
+from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.networks import Network
 
 
@@ -15,20 +17,22 @@ def images(count: int, shape: Sequence[int], dtype=np.float64, seed: int = 0) ->
     return np.random.default_rng(seed).standard_normal((count, *shape)).astype(dtype)
 
 
-def engine(network: Network, shape: Sequence[int], get: str = "ntk", dtype=np.float64, devices: int = 2) -> Engine:
+def engine(
+    network: Network, shape: Sequence[int], kind: KernelKind = "ntk", dtype=np.float64, devices: int = 2
+) -> ExactEngine:
     """An engine on the first CPU devices."""
-    return Engine(network, get, tuple(shape), np.dtype(dtype), tuple(jax.devices()[:devices]))
+    return ExactEngine(network, kind, tuple(shape), np.dtype(dtype), tuple(jax.devices()[:devices]))
 
 
-def kernel(engine: Engine, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
-    """The kernel [n1, n2]."""
-    return np.asarray(engine.block(engine.rows(x1), engine.columns(x2)))[:, : len(x2)]
+def kernel(engine: Engine, targets: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """k_ts [t, s]."""
+    return np.asarray(engine.k_ts(engine.support_features(support), engine.target_features(targets)))[: len(targets)]
 
 
-def gradient(engine: Engine, x1: np.ndarray, x2: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-    """Gradient of sum(cotangent [n1, n2] * kernel) by x1."""
-    by_features = engine.pullback(engine.rows(x1), engine.columns(x2), cotangent)
-    return np.asarray(engine.pull_back_rows(x1, by_features))
+def gradient(engine: Engine, targets: np.ndarray, support: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
+    """Gradient of sum(cotangent [t, s] * k_ts) by the support."""
+    by_features = engine.pullback(engine.support_features(support), engine.target_features(targets), cotangent)
+    return np.asarray(engine.pullback_images(support, by_features))
 
 
 def both_kernels(network: Network, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.networks import Network, conv_net, conv_vec
 
 COLUMNS = 32
@@ -36,15 +36,15 @@ def main(name: str) -> None:
     """Compiles both programs."""
     jax.config.update("jax_enable_x64", True)
     network, shape, dtype = CASES[name]
-    engine = Engine(network, "ntk", shape, np.dtype(dtype), tuple(jax.devices()[:1]))
+    engine = ExactEngine(network, "ntk", shape, np.dtype(dtype), tuple(jax.devices()[:1]))
     rows, columns = (
         jax.eval_shape(program, jax.ShapeDtypeStruct((count, *shape), dtype))
-        for program, count in ((engine._rows, 2), (engine._columns, COLUMNS))
+        for program, count in ((engine._support_features, 2), (engine._target_features, COLUMNS))
     )
     parts = jax.tree.map(lambda row: jax.ShapeDtypeStruct((1, *row.shape), row.dtype), rows)
-    weights = jax.ShapeDtypeStruct((len(rows), COLUMNS), dtype)
-    saved = jax.eval_shape(engine._block_saving, rows, columns)[1]
-    for program in (engine._block.lower(rows, columns), engine._pullback.lower(rows, columns, weights, parts, saved)):
+    weights = jax.ShapeDtypeStruct((COLUMNS, len(rows)), dtype)
+    saved = jax.eval_shape(engine._k_ts_saving, rows, columns)[1]
+    for program in (engine._k_ts.lower(rows, columns), engine._pullback.lower(rows, columns, weights, parts, saved)):
         print(program.compile().memory_analysis().temp_size_in_bytes)
 
 

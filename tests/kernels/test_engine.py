@@ -8,9 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.features import Features
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.exact_engine import ExactEngine
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kerneldistill.kernels.networks import Network, fc_net
 from tests.helpers.exchanges import exchanges
@@ -19,8 +18,8 @@ from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
 NETWORK = Network((Conv(), Activation(), AvgPool(), Flatten(), Dense()))
 SHAPE = (4, 5, 1)
-ROWS, COLS = images(7, SHAPE, seed=1), images(13, SHAPE, seed=2)
-COTANGENT = np.random.default_rng(3).standard_normal((7, 13))
+SUPPORT, TARGETS = images(7, SHAPE, seed=1), images(13, SHAPE, seed=2)
+COTANGENT = np.random.default_rng(3).standard_normal((13, 7))
 
 ON_THREE_DEVICES = """
 import os
@@ -38,8 +37,8 @@ np.savez(sys.argv[1], kernel=kernel, gradient=gradient)
 """
 
 
-def found_by(own: Engine) -> tuple[np.ndarray, np.ndarray]:
-    return kernel(own, ROWS, COLS), gradient(own, ROWS, COLS, COTANGENT)
+def found_by(own: ExactEngine) -> tuple[np.ndarray, np.ndarray]:
+    return kernel(own, TARGETS, SUPPORT), gradient(own, TARGETS, SUPPORT, COTANGENT)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +46,11 @@ def truth() -> tuple[np.ndarray, np.ndarray]:
     """Kernel and gradient of the unsharded function, by autodiff."""
 
     @jax.jit
-    def both(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-        value, back = jax.vjp(lambda rows: gram(NETWORK, rows, COLS), rows)
+    def both(support: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value, back = jax.vjp(lambda support: gram(NETWORK, TARGETS, support), support)
         return value, back(COTANGENT)[0]
 
-    return tuple(np.asarray(part) for part in both(ROWS))
+    return tuple(np.asarray(part) for part in both(SUPPORT))
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -71,31 +70,31 @@ def test_ragged_blocks_on_three_devices(truth: tuple[np.ndarray, np.ndarray], tm
 
 def test_devices_exchange_the_gradient_by_the_pixels_and_nothing_else() -> None:
     own = engine(NETWORK, SHAPE)
-    rows, cols = own.rows(ROWS), own.columns(COLS)
-    parts = own.pullback(rows, cols, COTANGENT)
+    support, targets = own.support_features(SUPPORT), own.target_features(TARGETS)
+    parts = own.pullback(support, targets, COTANGENT)
     programs = {
-        "rows": own._rows.lower(ROWS),
-        "columns": own._columns.lower(cols.images),
-        "block": own._block.lower(rows, cols),
-        "pullback": own._pullback.lower(rows, cols, np.zeros((7, 14)), parts, None),
-        "block_saving": own._block_saving.lower(rows, cols),
-        "pull_back_rows": own._rows_pullback.lower(ROWS, parts),
+        "support_features": own._support_features.lower(SUPPORT),
+        "target_features": own._target_features.lower(targets.images),
+        "k_ts": own._k_ts.lower(support, targets),
+        "pullback": own._pullback.lower(support, targets, np.zeros((14, 7)), parts, None),
+        "k_ts_saving": own._k_ts_saving.lower(support, targets),
+        "pullback_images": own._pullback_images.lower(SUPPORT, parts),
     }
     found = {name: exchanges(lowered.compile()) for name, lowered in programs.items()}
-    assert found.pop("pull_back_rows") == [("all-reduce", 7 * 4 * 5 * 1 * 8)]
+    assert found.pop("pullback_images") == [("all-reduce", 7 * 4 * 5 * 1 * 8)]
     assert all(moved == [] for moved in found.values()), found
 
 
 def test_a_pullback_is_added_onto_others_of_its_device(truth: tuple[np.ndarray, np.ndarray]) -> None:
     own = engine(NETWORK, SHAPE)
-    rows, parts = own.rows(ROWS), None
+    support, parts = own.support_features(SUPPORT), None
     cotangent = COTANGENT.copy()
     for part in (slice(0, 8), slice(5, 13)):
-        parts = own.pullback(rows, own.columns(COLS[part]), cotangent[:, part], parts)
-        cotangent[:, part] = 0
-    assert parts.images.shape == (2, *ROWS.shape)
+        parts = own.pullback(support, own.target_features(TARGETS[part]), cotangent[part], parts)
+        cotangent[part] = 0
+    assert parts.images.shape == (2, *SUPPORT.shape)
     assert {shard.data.shape[0] for shard in parts.images.addressable_shards} == {1}
-    assert_close(own.pull_back_rows(ROWS, parts), truth[1], GRADIENT["float64"])
+    assert_close(own.pullback_images(SUPPORT, parts), truth[1], GRADIENT["float64"])
 
 
 @pytest.mark.parametrize("network", [NETWORK, fc_net(1)])
@@ -103,16 +102,16 @@ def test_what_a_block_saves_spares_the_pullback_nothing_but_time(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = engine(network, SHAPE)
-    rows, cols = own.rows(ROWS), own.columns(COLS)
-    kernel, saved = own.block_saving(rows, cols)
-    assert np.array_equal(kernel, own.block(rows, cols))
+    support, targets = own.support_features(SUPPORT), own.target_features(TARGETS)
+    kernel, saved = own.k_ts_saving(support, targets)
+    assert np.array_equal(kernel, own.k_ts(support, targets))
     kept = sum(leaf.nbytes for leaf in jax.tree.leaves(saved))
-    assert kept == own.saved_bytes(len(rows), len(cols))
-    monkeypatch.setattr("kerneldistill.kernels.engine.SAVED_BYTES", kept - 1)
-    again, nothing = own.block_saving(rows, cols)
+    assert kept == own.saved_bytes(len(support), len(targets))
+    monkeypatch.setattr("kerneldistill.kernels.exact_engine.SAVED_BYTES", kept - 1)
+    again, nothing = own.k_ts_saving(support, targets)
     assert nothing is None or kept == 0
     assert np.array_equal(again, kernel)
-    spared, computed = (own.pullback(rows, cols, COTANGENT, saved=given) for given in (saved, None))
+    spared, computed = (own.pullback(support, targets, COTANGENT, saved=given) for given in (saved, None))
     assert_close(computed.images, spared.images, 1e-14)
 
 
@@ -120,7 +119,7 @@ def test_what_a_block_saves_spares_the_pullback_nothing_but_time(
 def test_the_size_of_tiles_changes_nothing(
     truth: tuple[np.ndarray, np.ndarray], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for user in ("features", "gram", "engine"):
+    for user in ("features", "blocks", "exact_engine"):
         monkeypatch.setattr(f"kerneldistill.kernels.{user}.group_size", lambda *_: size)
     own = engine(NETWORK, SHAPE)
     assert own.group == size
@@ -131,16 +130,16 @@ def test_the_size_of_tiles_changes_nothing(
 
 def test_the_order_of_images_is_the_order_of_entries(truth: tuple[np.ndarray, np.ndarray]) -> None:
     own = engine(NETWORK, SHAPE, devices=1)
-    assert_close(kernel(own, ROWS[::-1], COLS[::-1]), truth[0][::-1, ::-1], FORWARD["float64"])
-    assert_close(kernel(own, COLS[:7], ROWS), truth[0].T[:7], FORWARD["float64"])
+    assert_close(kernel(own, TARGETS[::-1], SUPPORT[::-1]), truth[0][::-1, ::-1], FORWARD["float64"])
+    assert_close(kernel(own, SUPPORT, TARGETS[:7]), truth[0].T[:, :7], FORWARD["float64"])
 
 
-def test_deviations_kept_on_the_host_serve_as_columns(truth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_store_gives_the_features_of_the_targets_that_are_taken(truth: tuple[np.ndarray, np.ndarray]) -> None:
     own = engine(NETWORK, SHAPE)
-    stds = own.stds(COLS, padded_to=14)
-    assert [std.shape for std in stds] == [(13, 4, 5)]
-    kept = own.place(jax.tree.map(lambda x: np.concatenate([x, x[-1:]]), Features(COLS, stds)))
-    assert_close(np.asarray(own.block(own.rows(ROWS), kept))[:, :13], truth[0], FORWARD["float64"])
+    store = own.target_store(TARGETS)
+    assert [std.shape for std in store.stds] == [(13, 4, 5)]
+    taken = store.take(np.array([12, 3, 3, 0]))
+    assert_close(own.k_ts(own.support_features(SUPPORT), taken), truth[0][[12, 3, 3, 0]], FORWARD["float64"])
 
 
 def test_chunks_fill_the_devices_and_are_even() -> None:
@@ -154,4 +153,4 @@ def test_chunks_fill_the_devices_and_are_even() -> None:
 
 
 def test_an_engine_is_all_devices_by_default() -> None:
-    assert Engine(NETWORK, "ntk", SHAPE, np.float32).devices == tuple(jax.devices())
+    assert ExactEngine(NETWORK, "ntk", SHAPE, np.float32).devices == tuple(jax.devices())

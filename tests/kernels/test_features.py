@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.kernels.features import features
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
 from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
 from kerneldistill.kernels.safe_math import inverse, root

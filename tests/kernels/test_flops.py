@@ -9,9 +9,9 @@ import pytest
 from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from kerneldistill.kernels.blocks import block, block_saving, pullback
 from kerneldistill.kernels.features import Features, features
 from kerneldistill.kernels.flops import _ARITHMETIC, entry_flops
-from kerneldistill.kernels.gram import block, block_saving, pullback
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net
 from tests.helpers.networks import CASES
@@ -20,12 +20,12 @@ PAIRS = 16
 
 
 def given(network: Network, shape: tuple[int, int, int]) -> tuple[Features, Features, jax.ShapeDtypeStruct]:
-    """The shapes of one row image, a group of columns, and the weights of their kernel."""
+    """The shapes of one support image, a group of targets, and the weights of their kernel."""
 
     def abstract(count: int) -> Features:
         return jax.eval_shape(lambda x: features(network, x), jax.ShapeDtypeStruct((count, *shape), jnp.float32))
 
-    return abstract(1), abstract(PAIRS), jax.ShapeDtypeStruct((1, PAIRS), jnp.float32)
+    return abstract(1), abstract(PAIRS), jax.ShapeDtypeStruct((PAIRS, 1), jnp.float32)
 
 
 def by_hand(height: int, width: int, channels: int) -> int:
@@ -98,7 +98,7 @@ def test_as_the_program_is_traced(name: str) -> None:
 
 @pytest.mark.parametrize(("network", "shape"), CASES.values(), ids=CASES)
 def test_every_network_is_counted(network: Network, shape: tuple[int, int, int]) -> None:
-    ntk, nngp = (entry_flops(network, shape, get) for get in ("ntk", "nngp"))
+    ntk, nngp = (entry_flops(network, shape, kind) for kind in ("ntk", "nngp"))
     assert 0 < nngp.forward <= ntk.forward
     assert ntk.pullback > ntk.forward
     assert ntk.step == ntk.forward + ntk.pullback

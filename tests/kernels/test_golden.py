@@ -38,21 +38,21 @@ def test_every_stored_file_has_its_network() -> None:
 def test_golden(name: str, dtype: str) -> None:
     golden = np.load(GOLDEN / f"{name}.npz")
     x1, x2 = golden["x1"].astype(dtype), golden["x2"].astype(dtype)
-    # Compiling is all the time: one program serves both blocks, and the features of the columns are those of the rows.
+    # Compiling is all the time: one program serves both blocks, and the support has the features of the targets.
     both, n = np.concatenate([x1, x2]), len(x1)
     ntk = engine(NETWORKS[name], x1.shape[1:], "ntk", dtype)
-    cols = ntk.columns(both)
-    rows = jax.tree.map(lambda x: np.asarray(x)[: len(both)], cols)
+    targets = ntk.target_features(both)
+    support = jax.tree.map(lambda x: np.asarray(x)[: len(both)], targets)
     # In float32 the NNGP is left out: the NTK is made of it by the same operations.
-    for own in (ntk, replace(ntk, get="nngp"))[: 2 if dtype == "float64" else 1]:
-        found = np.asarray(own.block(rows, cols))[:n]
-        itself, truth = found[:, :n], golden[f"{own.get}_self"]
+    for own in (ntk, replace(ntk, kind="nngp"))[: 2 if dtype == "float64" else 1]:
+        found = np.asarray(own.k_ts(support, targets)).T[:n]
+        itself, truth = found[:, :n], golden[f"{own.kind}_self"]
         off_diagonal = 1 - np.eye(n)
-        assert_close(found[:, n : len(both)], golden[own.get], FORWARD[dtype])
+        assert_close(found[:, n : len(both)], golden[own.kind], FORWARD[dtype])
         assert_close(itself * off_diagonal, truth * off_diagonal, FORWARD[dtype])
         assert_close(itself, truth, max(DIAGONAL, FORWARD[dtype]))
     if "cot" in golden:
         cotangent = np.zeros((len(both), len(both)))
-        cotangent[n:, :n] = golden["cot"].T
-        found = ntk.pull_back_rows(both, ntk.pullback(rows, cols, cotangent))
+        cotangent[:n, n:] = golden["cot"]
+        found = ntk.pullback_images(both, ntk.pullback(support, targets, cotangent))
         assert_close(found[n:], golden["grad_ntk"], GRADIENT[dtype])

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.blocks import block, half_block, whole
 from kerneldistill.kernels.features import features
-from kerneldistill.kernels.gram import block, gram, half_block, whole
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.hermite import Hermite
 from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, wide_resnet
 from tests.helpers.kernels import images

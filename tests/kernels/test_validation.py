@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.engine import Engine
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.exact_engine import ExactEngine
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import conv_net
 from tests.helpers.kernels import engine, images
 
@@ -21,7 +21,7 @@ def nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("compiled before checking")
 
     monkeypatch.setattr(jax, "jit", compiles)
-    monkeypatch.setattr("kerneldistill.kernels.gram._gram", compiles)
+    monkeypatch.setattr("kerneldistill.kernels.gram_matrix._gram", compiles)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_engines_refuse_bad_images_on_both_sides(x: np.ndarray, message: str) ->
 )
 def test_engines_refuse_bad_arguments(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Engine(*arguments)
+        ExactEngine(*arguments)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from kerneldistill.kernels.engine import CHUNK_POINTS
+from kerneldistill.kernels.exact_engine import CHUNK_POINTS
 from kerneldistill.kernels.levels import points
 from kerneldistill.runs.planning.workload import Shape
 
@@ -39,15 +39,15 @@ def calibrate(shape: Shape) -> Speed:
     rng = np.random.default_rng(0)
     support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, shape.chunk))
     began = time.perf_counter()
-    rows, columns = engine.rows(support), engine.columns(targets)
-    cotangent = np.ones((rows_count, len(targets)))
-    saved = jax.block_until_ready(engine.block_saving(rows, columns))[1]
+    f_s, f_t = engine.support_features(support), engine.target_features(targets)
+    cotangent = np.ones((len(targets), rows_count))
+    saved = jax.block_until_ready(engine.k_ts_saving(f_s, f_t))[1]
     seconds, compiling = {}, time.perf_counter() - began
     programs: dict[str, Callable[[], object]] = {
-        "features": lambda: engine.columns(targets),
-        "forward": lambda: engine.block(rows, columns),
-        "saving": lambda: engine.block_saving(rows, columns),
-        "pullback": lambda: engine.pullback(rows, columns, cotangent, saved=saved),
+        "features": lambda: engine.target_features(targets),
+        "forward": lambda: engine.k_ts(f_s, f_t),
+        "saving": lambda: engine.k_ts_saving(f_s, f_t),
+        "pullback": lambda: engine.pullback(f_s, f_t, cotangent, saved=saved),
     }
     for name, program in programs.items():
         first, seconds[name] = _seconds(program), _best(program)

@@ -155,7 +155,7 @@ def _stepping(shape: Shape) -> tuple[Part, ...]:
 def _tiles(shape: Shape, pairs: int, entries: int) -> Tiles:
     engine = shape.engine
     lanes = entries if engine.network.fully_connected else pairs
-    return tiles(engine.network, engine.image_shape, engine.get, lanes, engine.dtype.itemsize)
+    return tiles(engine.network, engine.image_shape, engine.kind, lanes, engine.dtype.itemsize)
 
 
 def _activations(shape: Shape) -> int:

@@ -7,7 +7,7 @@ from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
-from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.flops import Flops, entry_flops
 from kerneldistill.kernels.levels import levels
 from kerneldistill.runs.planning.dataset_size import DataSize
@@ -25,7 +25,7 @@ class Shape:
 
     config: Config
     size: DataSize
-    engine: Engine
+    engine: ExactEngine
 
     @property
     def rows(self) -> int:
@@ -55,7 +55,7 @@ class Shape:
     @cached_property
     def flops(self) -> Flops:
         """Operations of a kernel entry."""
-        return entry_flops(self.engine.network, self.engine.image_shape, self.engine.get)
+        return entry_flops(self.engine.network, self.engine.image_shape, self.engine.kind)
 
     @cached_property
     def step_entries(self) -> int:

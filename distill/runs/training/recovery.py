@@ -84,7 +84,7 @@ def check_range(problem: Problem, before: np.ndarray, taken: Taken) -> None:
     power = np.where(np.isnan(power), np.inf, power)
     if power.max() <= _HEADROOM * np.finfo(problem.engine.dtype).max:
         return
-    regression = regression_of(problem.engine, problem.engine.rows(before), taken.ridge)
+    regression = regression_of(problem.engine, problem.engine.support_features(before), taken.ridge)
     raise NumericalFault(
         f"the images have left the range of {problem.engine.dtype}, one has a root mean square of "
         f"{np.sqrt(power.max()):.1e}",

@@ -55,6 +55,6 @@ def test_the_engine_is_that_of_the_configuration() -> None:
     kernel = replace(PRESETS["digits"].kernel, get="nngp", dtype="float64")
     engine = engine_of(kernel, (8, 8, 1))
     assert engine.network == network_of(kernel)
-    assert (engine.get, engine.dtype, engine.image_shape) == ("nngp", np.dtype(np.float64), (8, 8, 1))
+    assert (engine.kind, engine.dtype, engine.image_shape) == ("nngp", np.dtype(np.float64), (8, 8, 1))
     assert engine.devices == tuple(jax.devices())
     assert engine_of(PRESETS["digits"].kernel, (8, 8, 1)).dtype == np.float32

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.engine
+import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.gradient import Gradient, loss_and_gradient
 from kerneldistill.algorithms.losses import Loss, half_mse
 from kerneldistill.algorithms.support import Support, centred_one_hot
 from kerneldistill.algorithms.targets import Targets
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.levels import points
 from kerneldistill.kernels.networks import Network, conv_net, fc_net
 from kerneldistill.pipeline.split import Split
@@ -52,7 +52,7 @@ def whole_gradient(network: Network, support: Support, split: Split) -> tuple[fl
 
 def in_chunks(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the engine's chunks about `size` targets for six rows."""
-    monkeypatch.setattr(kerneldistill.kernels.engine, "CHUNK_POINTS", size * 6 * points(network, *SHAPE))
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", size * 6 * points(network, *SHAPE))
 
 
 def computed(
@@ -73,7 +73,7 @@ def truth(request, support: Support, split: Split) -> tuple[Network, float, np.n
 
 def test_chunks_and_devices_give_the_gradient_of_the_whole_loss(truth, support, split, monkeypatch) -> None:
     network, value, images, labels = truth
-    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "group", 2)
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
     in_chunks(8, network, monkeypatch)
     (alone, _), (found, sizes) = (computed(network, support, split, devices) for devices in (1, 2))
     assert len(sizes) >= 3

@@ -26,7 +26,7 @@ from kerneldistill.config.schema import (
     OptimConfig,
     SupportConfig,
 )
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import fc_net
 from kerneldistill.pipeline.whitening.none import identity_whitener
 from kerneldistill.runs.training.checkpoints import Checkpoints

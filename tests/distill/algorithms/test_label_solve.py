@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.engine
+import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support, centred_one_hot
@@ -52,8 +52,8 @@ def directly(own: Engine, images: np.ndarray, split: Split) -> np.ndarray:
 @pytest.mark.parametrize("chunk", [4, 16, 1000])
 def test_labels_are_those_of_the_whole_problem(own, images, split, chunk, monkeypatch) -> None:
     # Chunks smaller and larger than the triangle of 6 + 3 columns.
-    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "group", 2)
-    monkeypatch.setattr(kerneldistill.kernels.engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
     targets = Targets(own, split, 3)
     assert len(list(targets.chunks(6))) == (1 if chunk == 1000 else -(-49 // chunk))
     solved = label_solve(own, images, targets, RIDGE)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.engine
+import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.scoring import evaluate, random_support
 from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
@@ -59,8 +59,8 @@ def test_scores_equal_numpy(own: Engine, support: Support, split: Split) -> None
 def test_chunks_and_devices_change_nothing(support, split, chunk, devices, monkeypatch) -> None:
     own = engine(NETWORK, SHAPE, devices=devices)
     whole = directly(own, support, split)
-    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "group", 2)
-    monkeypatch.setattr(kerneldistill.kernels.engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
     targets = Targets(own, split, 3)
     assert len(list(targets.chunks(6))) == -(-21 // chunk)
     assert evaluate(own, support, targets, RIDGE) == pytest.approx(whole, rel=FORWARD["float64"])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.engines import engine_of
-from kerneldistill.algorithms.random_features import RandomFeatures
 from kerneldistill.algorithms.step_kernels import Sampled, judges, kernels_of
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, KernelConfig, RandomFeaturesConfig
 from kerneldistill.kernels.networks import conv_vec, fc_net
+from kerneldistill.kernels.random_features import RandomFeatures
 from tests.helpers.splits import make_split
 
 SHAPE = (4, 4, 1)
@@ -42,7 +42,7 @@ def test_each_step_draws_one_of_the_kernels() -> None:
     kernels = kernels_of(config, train)
     assert isinstance(kernels, Sampled)
     drawn = [kernels(step) for step in range(200)]
-    assert {(targets.engine.network, targets.engine.get) for targets in drawn} == {
+    assert {(targets.engine.network, targets.engine.kind) for targets in drawn} == {
         (fc_net(1), "nngp"),
         (conv_vec(1), "nngp"),
         (fc_net(2), "ntk"),

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.engine
+import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.augmentations import augment
 from kerneldistill.algorithms.random_streams import Stream, seed_of
 from kerneldistill.algorithms.target_augmentation import Augmentation
@@ -62,19 +62,19 @@ def test_the_kernel_is_that_of_the_changed_images(monkeypatch: pytest.MonkeyPatc
     """With the deviations that belong to them, also where those of the images themselves were computed before."""
     own = augmentation("standard", "crop", "color")
     network = conv_net(1, prepend=False)
-    monkeypatch.setattr(kerneldistill.kernels.engine, "CHUNK_POINTS", 4 * points(network, *SHAPE))
-    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "group", 2)
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", 4 * points(network, *SHAPE))
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
     exact = engine(network, SHAPE)
     split = Split(own.whitener.apply(PIXELS[:12]), np.arange(12, dtype=np.int32) % 3)
     targets = Targets(exact, split, 3)
     list(targets.chunks(1))
     rows, support = np.array([7, 1, 3, 0, 11, 2, 5, 9, 4, 8]), split.images[:2].astype(np.float64)
-    placed = exact.rows(support)
+    placed = exact.support_features(support)
     chunks = list(targets.chunks(1, rows, own.at(5)))
     assert len(chunks) == 3
-    found = [np.asarray(exact.block(placed, one.features))[:, : len(one.labels)] for one in chunks]
+    found = [np.asarray(exact.k_ts(placed, one.features))[: len(one.labels)] for one in chunks]
     changed = own.at(5)(split.images[rows].astype(np.float64), 0)
-    truth = exact.block(placed, exact.columns(changed))
-    assert_close(np.concatenate(found, axis=1), truth, FORWARD["float32"])  # augmentation has the precision of pixels
-    assert np.abs(truth - np.asarray(exact.block(placed, exact.columns(targets.images[rows])))).max() > 1e-2
+    truth = exact.k_ts(placed, exact.target_features(changed))
+    assert_close(np.concatenate(found), truth, FORWARD["float32"])  # augmentation has the precision of pixels
+    assert np.abs(truth - np.asarray(exact.k_ts(placed, exact.target_features(targets.images[rows])))).max() > 1e-2
     assert np.array_equal(np.concatenate([one.labels for one in chunks]), targets.labels[rows])

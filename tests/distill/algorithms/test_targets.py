@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.engine
+import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.support import centred_one_hot
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.features import features
@@ -26,8 +26,8 @@ def split() -> Split:
 
 def targets_of(split: Split, chunk: int, monkeypatch: pytest.MonkeyPatch, devices: int = 2) -> Targets:
     """Targets that come in chunks of `chunk` for one row."""
-    monkeypatch.setattr(kerneldistill.kernels.engine, "CHUNK_POINTS", chunk * points(NETWORK, *SHAPE))
-    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "group", 1)
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", chunk * points(NETWORK, *SHAPE))
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 1)
     return Targets(engine(NETWORK, SHAPE, devices=devices), split, 3)
 
 
@@ -67,7 +67,7 @@ def test_rows_choose_and_order(split: Split, monkeypatch: pytest.MonkeyPatch) ->
 def test_deviations_are_computed_once(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     targets = targets_of(split, 1000, monkeypatch)
     list(targets.chunks(1))
-    monkeypatch.setattr(kerneldistill.kernels.engine.Engine, "stds", None)
+    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "target_features", None)
     assert len(list(targets.chunks(1, np.array([1, 2])))) == 1
 
 

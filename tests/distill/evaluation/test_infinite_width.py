@@ -21,7 +21,7 @@ from kerneldistill.evaluation.infinite_width import (
     ntk_ensemble,
 )
 from kerneldistill.kernels.finite_width import FiniteNetwork
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import fc_net
 
 S, T, K = 5, 3, 2

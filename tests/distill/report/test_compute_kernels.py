@@ -6,7 +6,7 @@ import pytest
 
 from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
 from kerneldistill.config.schema import Config, DataConfig, KernelConfig, SupportConfig
-from kerneldistill.kernels.gram import gram
+from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import conv_net, fc_net
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split

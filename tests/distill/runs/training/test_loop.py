@@ -152,7 +152,7 @@ def test_another_number_of_devices_goes_on_to_rounding(tmp_path: Path) -> None:
     trained(tmp_path / "one", problem_of(with_steps(2)))
     alone = engine(fc_net(1), SHAPE, dtype=np.float32, devices=1)
     problem = problem._replace(
-        engine=alone, train=problem.train.under(alone), validation=problem.validation.under(alone)
+        engine=alone, train=problem.train.with_engine(alone), validation=problem.validation.with_engine(alone)
     )
     found = trained(tmp_path / "one", problem)
     assert [record["step"] for record in records(tmp_path / "one")] == [0, 1, 2, 3, 4]

@@ -20,7 +20,6 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from kerneldistill.kernels.batching import filled
-from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.finite_width import FiniteNetwork, Params
 from kerneldistill.kernels.networks import Network
 from kerneldistill.kernels.validation import check_images
@@ -65,7 +64,7 @@ class FeatureMap:
         if not self.devices:
             object.__setattr__(self, "devices", tuple(jax.local_devices()))
 
-    def drawn(self, seed: int) -> "RandomFeatures":
+    def draw(self, seed: int) -> "RandomFeatures":
         """The features of networks drawn by `seed`, a whole number below 2^63."""
         return RandomFeatures(self, seed, self._init(jax.random.key(seed)))
 
@@ -137,28 +136,28 @@ class FeatureMap:
         return jax.jit(lambda x: x, out_shardings=self.everywhere)
 
     @cached_property
-    def block(self):
-        """Of rows everywhere and columns divided among the devices."""
+    def k_ts(self):
+        """Of the support everywhere and targets divided among the devices."""
         bias = self.network.layers[-1].b_std ** 2
 
-        def of(rows: Array, cols: Array) -> Array:
-            return jnp.matmul(rows, cols.T, precision=lax.Precision.HIGHEST) + bias
+        def of(support: Array, targets: Array) -> Array:
+            return jnp.matmul(targets, support.T, precision=lax.Precision.HIGHEST) + bias
 
-        return self._sharded_jit(of, (P(), P("target")), P(None, "target"))
+        return self._sharded_jit(of, (P(), P("target")), P("target"))
 
     @cached_property
-    def block_pullback(self):
-        """Adds cotangent [s, t] times columns to each device's part of the gradient by the rows' values."""
+    def pullback(self):
+        """Adds cotangent [t, s] transposed times targets to each device's part of the gradient by the support."""
 
-        def added(cols: Array, cotangent: Array, onto: Array) -> Array:
-            return onto + jnp.matmul(cotangent, cols, precision=lax.Precision.HIGHEST)[None]
+        def added(targets: Array, cotangent: Array, onto: Array) -> Array:
+            return onto + jnp.matmul(cotangent.T, targets, precision=lax.Precision.HIGHEST)[None]
 
-        return self._sharded_jit(added, (P("target"), P(None, "target"), P("target")), P("target"), donate_argnums=2)
+        return self._sharded_jit(added, (P("target"), P("target"), P("target")), P("target"), donate_argnums=2)
 
 
 @dataclass(frozen=True, eq=False)
 class RandomFeatures:
-    """An estimate of a kernel, with the interface of `kerneldistill.kernels.engine.Engine`.
+    """The `kerneldistill.kernels.engine.Engine` of an estimate of the NNGP.
 
     map: the programs
     seed: by which they were drawn
@@ -171,11 +170,11 @@ class RandomFeatures:
 
     def __reduce__(self) -> tuple:
         """Pickled as its seed: there, the same networks are drawn again."""
-        return FeatureMap.drawn, (self.map, self.seed)
+        return FeatureMap.draw, (self.map, self.seed)
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the tiles."""
+        """Of features and weights."""
         return self.map.dtype
 
     @property
@@ -193,75 +192,60 @@ class RandomFeatures:
         """The mesh."""
         return self.map.devices
 
-    def chunk(self, targets: int, rows: int) -> int:
-        """The even size of chunks of `targets` columns: what the host waits for at a time. Rows cost little."""
+    def chunk(self, targets: int, support: int) -> int:
+        """See `Engine.chunk`; the support costs little."""
         each = -(-targets // -(-targets // self.map.group))
         return -(-each // len(self.devices)) * len(self.devices)
 
-    def rows(self, images: Array | np.ndarray) -> Embedded:
-        """Features of the support [s, h, w, c], on every device.
-
-        Raises:
-          ValueError: the images are not of this engine's shape and dtype, or not finite.
-        """
+    def support_features(self, images: Array | np.ndarray) -> Embedded:
+        """See `Engine.support_features`."""
         check_images(images, self.image_shape, self.dtype, "the support")
         return Embedded(self.map.gathered(self._embedded(np.asarray(images)))[: len(images)])
 
-    def columns(self, images: Array | np.ndarray) -> Embedded:
-        """Features of images as columns, sharded; padded with copies to what the devices share evenly.
-
-        Raises:
-          ValueError: the images are not of this engine's shape and dtype, or not finite.
-        """
-        check_images(images, self.image_shape, self.dtype, "columns")
+    def target_features(self, images: Array | np.ndarray) -> Embedded:
+        """See `Engine.target_features`."""
+        check_images(images, self.image_shape, self.dtype, "targets")
         return Embedded(self._embedded(np.asarray(images)))
 
-    def stds(self, images: np.ndarray, padded_to: int) -> tuple[np.ndarray, ...]:
-        """Nothing can be kept: the networks are others at each step."""
-        return ()
+    def target_store(self, images: np.ndarray) -> "EmbeddingStore":
+        """See `Engine.target_store`."""
+        return EmbeddingStore(self, images)
 
-    def place(self, cols: Features) -> Embedded:
-        """Columns of images [t, h, w, c] on the host."""
-        return Embedded(self._embedded(np.asarray(cols.images)))
+    def k_ts(self, support: Embedded, targets: Embedded) -> Array:
+        """The estimate of the kernel [t, s], sharded by its targets."""
+        return self.map.k_ts(support.values, targets.values)
 
-    def block(self, rows: Embedded, cols: Embedded) -> Array:
-        """The estimate of the kernel [s, t], sharded by its columns."""
-        return self.map.block(rows.values, cols.values)
+    def k_ts_saving(self, support: Embedded, targets: Embedded) -> tuple[Array, None]:
+        """See `Engine.k_ts_saving`: a product of values leaves nothing to keep."""
+        return self.k_ts(support, targets), None
 
-    def half_block(self, images: Embedded, rows: np.ndarray) -> np.ndarray:
-        """As `Engine.half_block`: rows of one product, whose other half costs nothing worth sparing."""
-        count = len(images)
-        values = np.asarray(images.values)
-        even = filled(values, count + -count % len(self.devices))
-        kernel = np.asarray(self.map.block(images.values, jax.device_put(even, self.map.sharded)))[:, :count]
+    def half_k_ss(self, support: Embedded, rows: np.ndarray) -> np.ndarray:
+        """See `Engine.half_k_ss`: rows of one product, whose other half costs nothing worth sparing."""
+        count = len(support)
+        even = filled(np.asarray(support.values), count + -count % len(self.devices))
+        kernel = np.asarray(self.map.k_ts(support.values, jax.device_put(even, self.map.sharded)))[:count]
         return np.take_along_axis(kernel[rows], (rows[:, None] + np.arange(count // 2 + 1)) % count, axis=1)
-
-    def block_saving(self, rows: Embedded, cols: Embedded) -> tuple[Array, tuple[()]]:
-        """The same: a product of values leaves nothing to keep."""
-        return self.block(rows, cols), ()
 
     def pullback(
         self,
-        rows: Embedded,
-        cols: Embedded,
+        support: Embedded,
+        targets: Embedded,
         cotangent: np.ndarray,
         onto: Embedded | None = None,
-        saved: tuple[()] | None = None,
+        saved: None = None,
     ) -> Embedded:
-        """Adds the gradient of sum(cotangent [s, t] * block) by the rows' values to the devices' parts `onto`."""
+        """See `Engine.pullback`."""
         if onto is None:
-            shape = (len(self.devices), *rows.values.shape)
+            shape = (len(self.devices), *support.values.shape)
             onto = Embedded(jnp.zeros(shape, self.dtype, device=self.map.sharded))
-        padding = len(cols) - cotangent.shape[1]
-        given = np.pad(cotangent, ((0, 0), (0, padding))).astype(self.dtype)
-        placed = jax.device_put(given, NamedSharding(self.map.sharded.mesh, P(None, "target")))
-        return Embedded(self.map.block_pullback(cols.values, placed, onto.values))
+        given = np.pad(cotangent, ((0, len(targets) - len(cotangent)), (0, 0))).astype(self.dtype)
+        return Embedded(self.map.pullback(targets.values, jax.device_put(given, self.map.sharded), onto.values))
 
-    def pull_back_rows(self, images: Array | np.ndarray, parts: Embedded) -> np.ndarray:
-        """The gradient by the support's pixels [s, h, w, c], from what `pullback` added up."""
+    def pullback_images(self, images: Array | np.ndarray, parts: Embedded) -> np.ndarray:
+        """See `Engine.pullback_images`."""
         total = np.asarray(self.map.gathered(jnp.sum(parts.values, axis=0)))
         images, found = np.asarray(images), []
-        size = self._part(len(images))
+        size = self.chunk(len(images), 1)
         for start in range(0, len(images), size):
             own, given = images[start : start + size], total[start : start + size]
             padded = np.pad(given, ((0, size - len(given)), (0, 0)))
@@ -271,7 +255,7 @@ class RandomFeatures:
 
     def _embedded(self, images: np.ndarray) -> Array:
         """Values of images, divided among the devices and padded to what they share evenly, in equal parts."""
-        size = self._part(len(images))
+        size = self.chunk(len(images), 1)
         whole = filled(images, -(-len(images) // size) * size)
         parts = [
             self.map.embed(self.params, jax.device_put(whole[start : start + size], self.map.sharded))
@@ -279,8 +263,19 @@ class RandomFeatures:
         ]
         return parts[0] if len(parts) == 1 else jax.device_put(jnp.concatenate(parts), self.map.sharded)
 
-    def _part(self, count: int) -> int:
-        return self.chunk(count, 1)
+
+class EmbeddingStore(NamedTuple):
+    """The `kerneldistill.kernels.engine.TargetStore` of random features: images are embedded each time they are taken.
+
+    Values of a whole split would take [n, d] on the host, and most engines live for one step.
+    """
+
+    engine: RandomFeatures
+    images: np.ndarray
+
+    def take(self, indices: np.ndarray) -> Embedded:
+        """See `TargetStore.take`."""
+        return self.engine.target_features(self.images[indices])
 
 
 @cache

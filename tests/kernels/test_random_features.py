@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import kerneldistill.algorithms.random_features
+import kerneldistill.kernels.random_features
 from kerneldistill.algorithms.gradient import loss_and_gradient
 from kerneldistill.algorithms.losses import half_mse
-from kerneldistill.algorithms.random_features import FeatureMap
 from kerneldistill.algorithms.support import Support, centred_one_hot
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.networks import Network, conv_net, fc_net
+from kerneldistill.kernels.random_features import FeatureMap
 from tests.helpers.kernels import engine, gradient, images, kernel
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
@@ -33,7 +33,7 @@ def test_the_estimate_tends_to_the_exact_kernel(network: Network) -> None:
 
     def error(networks: int, width: int) -> float:
         own = feature_map(network, networks, width)
-        found = np.mean([(kernel(own.drawn(seed), x, x) - truth) ** 2 for seed in range(12)])
+        found = np.mean([(kernel(own.draw(seed), x, x) - truth) ** 2 for seed in range(12)])
         return float(np.sqrt(found)) / np.abs(truth).max()
 
     # The error falls as one over the root of width times networks: to a quarter, but for the scatter of 12 draws.
@@ -46,9 +46,9 @@ def test_the_estimate_tends_to_the_exact_kernel(network: Network) -> None:
 
 def test_draws_differ_and_come_back_from_another_process_too() -> None:
     own, x = feature_map(), images(3, SHAPE)
-    first, second, again = (kernel(own.drawn(seed), x, x) for seed in (0, 1, 0))
+    first, second, again = (kernel(own.draw(seed), x, x) for seed in (0, 1, 0))
     assert np.array_equal(first, again)
-    here, there = (pickle.loads(pickle.dumps(own.drawn(seed))) for seed in (0, 1))
+    here, there = (pickle.loads(pickle.dumps(own.draw(seed))) for seed in (0, 1))
     assert here.map is there.map  # compiled once
     assert np.array_equal(kernel(here, x, x), first)
     assert not np.allclose(first, second)
@@ -57,23 +57,23 @@ def test_draws_differ_and_come_back_from_another_process_too() -> None:
 def test_devices_and_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     dtype = "float32"
     x, y = images(5, SHAPE, dtype), images(7, SHAPE, dtype, seed=1)
-    cotangent = np.random.default_rng(2).standard_normal((5, 7))
-    alone = feature_map(devices=1, dtype=dtype).drawn(4)
-    truth, slope = kernel(alone, x, y), gradient(alone, x, y, cotangent)
-    monkeypatch.setattr(kerneldistill.algorithms.random_features, "CHUNK_PRODUCTS", 1)
-    parts = feature_map(devices=2, dtype=dtype).drawn(4)
+    cotangent = np.random.default_rng(2).standard_normal((7, 5))
+    alone = feature_map(devices=1, dtype=dtype).draw(4)
+    truth, slope = kernel(alone, y, x), gradient(alone, y, x, cotangent)
+    monkeypatch.setattr(kerneldistill.kernels.random_features, "CHUNK_PRODUCTS", 1)
+    parts = feature_map(devices=2, dtype=dtype).draw(4)
     assert parts.map.group == 2
     assert parts.chunk(7, 5) == 2
     assert truth.dtype == dtype
-    assert_close(kernel(parts, x, y), truth, FORWARD[dtype])
-    assert_close(gradient(parts, x, y, cotangent), slope, GRADIENT[dtype])
+    assert_close(kernel(parts, y, x), truth, FORWARD[dtype])
+    assert_close(gradient(parts, y, x, cotangent), slope, GRADIENT[dtype])
 
 
 def test_the_gradient_of_a_regression_is_that_of_the_features() -> None:
     """Plain differentiation through the networks' own forward pass."""
     split, rng = make_split((4, 4, 3), SHAPE), np.random.default_rng(5)
     support = Support(rng.standard_normal((4, *SHAPE)), rng.standard_normal((4, 3)))
-    own = feature_map(networks=2).drawn(7)
+    own = feature_map(networks=2).draw(7)
     last = CONV.layers[-1]
 
     def values(x: jax.Array) -> jax.Array:
@@ -97,8 +97,8 @@ def test_the_gradient_of_a_regression_is_that_of_the_features() -> None:
 
 
 def test_images_that_do_not_fit_are_refused() -> None:
-    own = feature_map().drawn(0)
+    own = feature_map().draw(0)
     with pytest.raises(ValueError, match="the support must be float64"):
-        own.rows(images(2, SHAPE, np.float32))
-    with pytest.raises(ValueError, match="columns must be"):
-        own.columns(images(2, (4, 5, 2)))
+        own.support_features(images(2, SHAPE, np.float32))
+    with pytest.raises(ValueError, match="targets must be"):
+        own.target_features(images(2, (4, 5, 2)))

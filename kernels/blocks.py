@@ -1,0 +1,127 @@
+"""Blocks of the kernel matrix from features, and their pullback to the support. Tiles are looped over here alone.
+
+A block differentiates its support only: the gradient by the targets is that of the transposed block. Targets that do
+not fill the last group are copies of the last image, and their results are dropped (the kernel is not smooth at zero).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.layers import Activation, Cov
+from kerneldistill.kernels.names import KernelKind
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.tile import Columns, Saved, lay_out, tail, tile, tile_pullback
+
+
+def block(network: Network, kind: KernelKind, support: Features, targets: Features) -> Array:
+    """Kernel of every target with every support image: [t, s], in the images' dtype. Traceable; not for autodiff."""
+    return block_saving(network, kind, support, targets)[0]
+
+
+def block_saving(network: Network, kind: KernelKind, support: Features, targets: Features) -> tuple[Array, Saved]:
+    """The same, and what `pullback` needs of it: bands [groups, s, ..., group]."""
+    with_ntk = kind == "ntk"
+    if network.fully_connected:
+        return _vector_block(network, with_ntk, support, targets), ()
+
+    def block_of_group(group: Features) -> tuple[Array, Saved]:
+        columns = lay_out(network, group)
+        return lax.map(lambda image: tile(network, with_ntk, image, columns), support)
+
+    kernel, saved = lax.map(block_of_group, _grouped(network, targets))
+    return jnp.swapaxes(kernel, 1, 2).reshape(-1, len(support))[: len(targets)], saved
+
+
+def half_block(network: Network, kind: KernelKind, images: Features, rows: Array) -> Array:
+    """Kernels of images with each other, every pair once: K[i, (i + j) mod s] for i in `rows` [r], j = 0 .. s // 2.
+
+    Every row has as many entries, unlike those of a triangle, so that rows can be dealt to devices. Returns
+    [r, s // 2 + 1]; of all rows, `whole` makes the kernel.
+    """
+    size = len(images)
+    partners = (rows[:, None] + jnp.arange(size // 2 + 1)[None]) % size
+    if network.fully_connected:
+        products = block(network, kind, images, jax.tree.map(lambda x: x[rows], images))
+        return jnp.take_along_axis(products, partners, axis=1)
+
+    def half_row(inputs: tuple[Array, Array]) -> Array:
+        image, others = (jax.tree.map(lambda x, i=i: x[i], images) for i in inputs)
+        return block(network, kind, jax.tree.map(lambda x: x[None], image), others)[:, 0]
+
+    return lax.map(half_row, (rows, partners))
+
+
+def whole(half: np.ndarray) -> np.ndarray:
+    """The symmetric kernel [s, s] from what `half_block` gives for all its rows, [s, s // 2 + 1]; on the host."""
+    size = len(half)
+    row, step = np.indices(half.shape)
+    # Images half a round apart are partners of each other.
+    once = (2 * step != size) | (row < step)
+    row, col = row[once], (row + step)[once] % size
+    kernel = np.empty((size, size), half.dtype)
+    kernel[row, col] = kernel[col, row] = half[once]
+    return kernel
+
+
+def pullback(
+    network: Network,
+    kind: KernelKind,
+    support: Features,
+    targets: Features,
+    cotangent: Array,
+    saved: Saved | None = None,
+) -> Features:
+    """Pulls `cotangent` [t, s] of `block` back to the support: the gradient of sum(cotangent * block) by each feature.
+
+    saved: what `block_saving` gave; None: it is computed again, tile by tile.
+    """
+    with_ntk = kind == "ntk"
+    if network.fully_connected:
+        return jax.vjp(lambda s: _vector_block(network, with_ntk, s, targets), support)[1](cotangent)[0]
+
+    def add_group(total: Features, inputs: tuple[Features, Saved | None, Array]) -> tuple[Features, None]:
+        group, bands, given = inputs
+        pullback_image = partial(_pullback_image, network, with_ntk, lay_out(network, group))
+        return jax.tree.map(jnp.add, total, lax.map(pullback_image, (support, bands, given))), None
+
+    groups = _grouped(network, targets)
+    count, group = groups.images.shape[:2]
+    padded = jnp.pad(cotangent, ((0, count * group - len(targets)), (0, 0)))
+    given = jnp.swapaxes(padded.reshape(count, group, len(support)), 1, 2)
+    return lax.scan(add_group, jax.tree.map(jnp.zeros_like, support), (groups, saved, given))[0]
+
+
+def _pullback_image(
+    network: Network, with_ntk: bool, columns: Columns, inputs: tuple[Features, Saved | None, Array]
+) -> Features:
+    image, bands, given = inputs
+    if bands is None:
+        bands = tile(network, with_ntk, image, columns)[1]
+    return tile_pullback(network, with_ntk, image, columns, bands, given)
+
+
+def _vector_block(network: Network, with_ntk: bool, support: Features, targets: Features) -> Array:
+    x_t, x_s = (f.images.reshape(len(f), -1) for f in (targets, support))
+    products = jnp.matmul(x_t, x_s.T, precision=lax.Precision.HIGHEST) / x_s.shape[1]
+    activations = [layer for layer in network.layers if isinstance(layer, Activation)]
+    stds = iter(std[None] for std in support.stds)
+    factors = (layer.factors(std[:, None]) for layer, std in zip(activations, targets.stds, strict=True))
+    return tail(network, with_ntk, Cov(products, None), stds, factors)
+
+
+def _grouped(network: Network, targets: Features) -> Features:
+    """Cuts targets into groups of equal size: arrays [t, ...] to [groups, group, ...]."""
+    count = len(targets)
+    group = min(count, group_size(network, targets.images.shape[1:], targets.images.dtype))
+    groups = -(-count // group)
+
+    def cut(x: Array) -> Array:
+        return filled(x, groups * group).reshape(groups, group, *x.shape[1:])
+
+    return jax.tree.map(cut, targets)

@@ -1,0 +1,245 @@
+"""The exact engine: a network's NTK or NNGP over a mesh of devices. One device is a mesh of one.
+
+What moves between devices, in bytes of the arrays that are summed over them:
+    features, blocks, pullbacks     0, however many chunks: each device adds up its own part of the gradient
+    pullback_images                 s h w c itemsize, once a step: the gradient by the support's pixels
+An all-reduce of n bytes sends 2 (d - 1) / d n from each of d devices. Ten images of 32 x 32 x 3 in float32 are 123 kB a
+step, 500 are 6.1 MB. The pixels' gradient is summed rather than the features', which with the deviations of a ConvNet's
+activations is 1.8 times as large; each device pulls its own part back to the pixels, which they would all do anyway.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.blocks import block, block_saving, half_block, pullback
+from kerneldistill.kernels.features import Features, features
+from kerneldistill.kernels.levels import points
+from kerneldistill.kernels.names import KernelKind
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.tile import Saved
+from kerneldistill.kernels.tile_memory import saved
+from kerneldistill.kernels.validation import check_images, check_kind
+
+# What XLA's CPU compiler does by default with walks of bands, and what a 32 x 32 entry gains without it:
+#   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1 ms a core;
+#   - it hands sums to a library and writes out their six operands for it: gradient 6.2 -> 5.5 ms a core.
+# Fully connected networks are matrix products, which that library does twice as fast: they keep the defaults.
+_CPU_BAND_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
+
+# Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
+CHUNK_POINTS = 1 << 30
+# Bytes of its images: on their way to the devices they are held up to five times over, and where entries are cheap, as
+# those of fully connected networks, the pixel pairs alone would allow gigabytes.
+CHUNK_BYTES = 1 << 26
+# Bytes of the bands that are kept of a block for its gradient; 50 rows and more of 32 x 32 come to hundreds of MB.
+SAVED_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class ExactEngine:
+    """The `kerneldistill.kernels.engine.Engine` of a network's exact kernel.
+
+    network: the spec.
+    kind: "ntk" or "nngp".
+    image_shape: (h, w, c) of every image.
+    dtype: of the tiles, float32 or float64.
+    devices: the mesh; all of this process by default.
+    """
+
+    network: Network
+    kind: KernelKind
+    image_shape: tuple[int, int, int]
+    dtype: np.dtype
+    devices: tuple[jax.Device, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_kind(self.kind)
+        object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"kernels are computed in float32 or float64, not {self.dtype}")
+        if not self.devices:
+            object.__setattr__(self, "devices", tuple(jax.local_devices()))
+        object.__setattr__(self, "network", self.network.sized(self.image_shape))
+
+    def __reduce__(self) -> tuple:
+        """Pickled without its devices and programs: there, the engine of that process's devices, one for all copies."""
+        return _engine_here, (self.network, self.kind, self.image_shape, self.dtype)
+
+    @cached_property
+    def group(self) -> int:
+        """Targets of one tile."""
+        return group_size(self.network, self.image_shape, self.dtype)
+
+    def chunk(self, targets: int, support: int) -> int:
+        """See `Engine.chunk`."""
+        unit = len(self.devices) * self.group
+        wanted = min(
+            CHUNK_POINTS // (points(self.network, *self.image_shape) * support),
+            CHUNK_BYTES // (math.prod(self.image_shape) * self.dtype.itemsize),
+            CHUNK_BYTES // (support * 8),  # the block as the host holds it, in float64
+        )
+        each = -(-targets // -(-targets // max(wanted, unit)))
+        step = unit if each > unit else len(self.devices)
+        return -(-each // step) * step
+
+    def support_features(self, images: Array | np.ndarray) -> Features:
+        """See `Engine.support_features`."""
+        check_images(images, self.image_shape, self.dtype, "the support")
+        return self._support_features(jax.device_put(images, self._everywhere))
+
+    def target_features(self, images: Array | np.ndarray) -> Features:
+        """See `Engine.target_features`."""
+        check_images(images, self.image_shape, self.dtype, "targets")
+        even = len(images) + -len(images) % len(self.devices)
+        return self._target_features(jax.device_put(filled(np.asarray(images), even), self._sharded))
+
+    def target_store(self, images: np.ndarray) -> "ExactStore":
+        """Compute the standard deviations of targets [n, h, w, c] once and keep them on the host."""
+        return ExactStore(self, images)
+
+    def place(self, features: Features) -> Features:
+        """Put features that are on the host on the devices, sharded."""
+        return jax.device_put(features, self._sharded)
+
+    def k_ts(self, support: Features, targets: Features) -> Array:
+        """See `Engine.k_ts`."""
+        return self._k_ts(support, targets)
+
+    def k_ts_saving(self, support: Features, targets: Features) -> tuple[Array, Saved | None]:
+        """See `Engine.k_ts_saving`: it keeps the bands, about 0.1 MB an entry at 32 x 32 in float32.
+
+        It keeps nothing where that would be more than SAVED_BYTES.
+        """
+        if self.saved_bytes(len(support), len(targets)):
+            return self._k_ts_saving(support, targets)
+        return self.k_ts(support, targets), None
+
+    def saved_bytes(self, support: int, targets: int) -> int:
+        """Bytes on all devices that `k_ts_saving` keeps of a block [targets, support]."""
+        found = support * targets * saved(self.network, self.image_shape, self.kind) * self.dtype.itemsize
+        return found if found <= SAVED_BYTES else 0
+
+    def half_k_ss(self, support: Features, rows: np.ndarray) -> Array:
+        """See `Engine.half_k_ss`."""
+        return self._half_k_ss(support, jax.device_put(rows, self._sharded))
+
+    def pullback(
+        self,
+        support: Features,
+        targets: Features,
+        cotangent: np.ndarray,
+        onto: Features | None = None,
+        saved: Saved | None = None,
+    ) -> Features:
+        """See `Engine.pullback`."""
+        padding = len(targets) - len(cotangent)
+        given = np.pad(cotangent, ((0, padding), (0, 0))).astype(self.dtype)
+        onto = self._nothing(support) if onto is None else onto
+        return self._pullback(support, targets, jax.device_put(given, self._sharded), onto, saved)
+
+    def pullback_images(self, images: Array | np.ndarray, parts: Features) -> Array:
+        """See `Engine.pullback_images`."""
+        return self._pullback_images(jax.device_put(images, self._everywhere), parts)
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return Mesh(np.array(self.devices), ("target",))
+
+    @cached_property
+    def _everywhere(self) -> NamedSharding:
+        return NamedSharding(self._mesh, P())
+
+    @cached_property
+    def _sharded(self) -> NamedSharding:
+        return NamedSharding(self._mesh, P("target"))
+
+    def _nothing(self, support: Features) -> Features:
+        """Parts of a gradient that is zero."""
+        shape = (len(self.devices),)
+        return jax.tree.map(lambda x: jnp.zeros(shape + x.shape, x.dtype, device=self._sharded), support)
+
+    def _jit(self, function, in_specs, out_specs, donate_argnums=()):
+        bands_on_cpu = self.devices[0].platform == "cpu" and not self.network.fully_connected
+        options = _CPU_BAND_OPTIONS if bands_on_cpu else None
+        sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+        return jax.jit(sharded, donate_argnums=donate_argnums, compiler_options=options)
+
+    @cached_property
+    def _support_features(self):
+        return self._jit(partial(features, self.network), P(), P())
+
+    @cached_property
+    def _target_features(self):
+        return self._jit(partial(features, self.network), P("target"), P("target"))
+
+    @cached_property
+    def _k_ts(self):
+        return self._jit(partial(block, self.network, self.kind), (P(), P("target")), P("target"))
+
+    @cached_property
+    def _k_ts_saving(self):
+        both = partial(block_saving, self.network, self.kind)
+        return self._jit(both, (P(), P("target")), (P("target"), P("target")))
+
+    @cached_property
+    def _half_k_ss(self):
+        return self._jit(partial(half_block, self.network, self.kind), (P(), P("target")), P("target"))
+
+    @cached_property
+    def _pullback(self):
+        def added(support, targets, cotangent, onto, saved):
+            found = pullback(self.network, self.kind, support, targets, cotangent, saved)
+            return jax.tree.map(lambda part, own: part + own[None], onto, found)
+
+        return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate_argnums=3)
+
+    @cached_property
+    def _pullback_images(self):
+        def summed(images, parts):
+            own = jax.tree.map(lambda part: part[0], parts)
+            return jax.lax.psum(jax.vjp(partial(features, self.network), images)[1](own)[0], "target")
+
+        return self._jit(summed, (P(), P("target")), P())
+
+
+@dataclass(frozen=True, eq=False)
+class ExactStore:
+    """The `kerneldistill.kernels.engine.TargetStore` of an exact engine.
+
+    engine: computes the deviations
+    images: [n, h, w, c]
+    """
+
+    engine: ExactEngine
+    images: np.ndarray
+
+    def take(self, indices: np.ndarray) -> Features:
+        """See `TargetStore.take`."""
+        return self.engine.place(jax.tree.map(lambda x: x[indices], Features(self.images, self.stds)))
+
+    @cached_property
+    def stds(self) -> tuple[np.ndarray, ...]:
+        """Standard deviations of every image, computed on first use, in blocks of equal size: one compiled program."""
+        count, kept = len(self.images), ()
+        size = self.engine.chunk(count, 1)
+        for start in range(0, count, size):
+            found = self.engine.target_features(filled(self.images[start : start + size], size)).stds
+            # Filled in place: all blocks beside their concatenation would be twice the memory.
+            kept = kept or tuple(np.empty((count, *std.shape[1:]), std.dtype) for std in found)
+            for all_stds, std in zip(kept, found, strict=True):
+                all_stds[start : start + size] = np.asarray(std)[: count - start]
+        return kept
+
+
+@cache
+def _engine_here(network: Network, kind: KernelKind, image_shape: tuple[int, int, int], dtype: np.dtype) -> ExactEngine:
+    return ExactEngine(network, kind, image_shape, dtype)

@@ -1,0 +1,47 @@
+"""The kernel matrix of two arrays of images, as one differentiable function."""
+
+from functools import partial
+
+import jax
+from jax import Array
+
+from kerneldistill.kernels.blocks import block, pullback
+from kerneldistill.kernels.features import features
+from kerneldistill.kernels.names import KernelKind
+from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.validation import check_arguments, check_kind
+
+
+def gram(network: Network, x1: Array, x2: Array, kind: KernelKind = "ntk") -> Array:
+    """Compute the kernel matrix [n1, n2] of images `x1` [n1, h, w, c] and `x2` [n2, h, w, c].
+
+    Differentiable in both; use it inside `jax.jit`. `kerneldistill.kernels.exact_engine` shards the same blocks over
+    devices. Example:
+
+        k_ts = gram(conv_net(3), targets, support)
+
+    Raises:
+      ValueError: the images differ in shape or dtype, are not floating, or too small for the network's pools.
+    """
+    check_kind(kind)
+    check_arguments(x1, x2)
+    return _gram(network.sized(x1.shape[1:]), x1, x2, kind)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 3))
+def _gram(network: Network, x1: Array, x2: Array, kind: KernelKind) -> Array:
+    return block(network, kind, features(network, x2), features(network, x1))
+
+
+def _gram_forward(network, x1, x2, kind):
+    return _gram(network, x1, x2, kind), (x1, x2)
+
+
+def _gram_backward(network, kind, images, cotangent):
+    (f1, to_x1), (f2, to_x2) = (jax.vjp(lambda x: features(network, x), x) for x in images)
+    (g1,) = to_x1(pullback(network, kind, f1, f2, cotangent.T))
+    (g2,) = to_x2(pullback(network, kind, f2, f1, cotangent))
+    return g1, g2
+
+
+_gram.defvjp(_gram_forward, _gram_backward)

@@ -1,0 +1,15 @@
+"""The names by which users call kernels, activations and networks; free of jax, for configurations to use."""
+
+from typing import Literal, get_args
+
+# ntk: training by gradient descent. nngp: a Bayesian network, or training of the last layer alone.
+KernelKind = Literal["ntk", "nngp"]
+Parameterization = Literal["ntk", "standard"]
+# Each is a row of `kerneldistill.kernels.activations.ACTIVATIONS`.
+ActivationName = Literal["relu", "erf", "gelu", "identity", "sin", "softplus", "tanh"]
+# Each is a row of `kerneldistill.kernels.architectures.ARCHITECTURES`.
+NetworkName = Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"]
+
+KERNEL_KINDS: tuple[str, ...] = get_args(KernelKind)
+ACTIVATION_NAMES: tuple[str, ...] = get_args(ActivationName)
+NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
