@@ -49,7 +49,7 @@ def distill(
         `seed` and not learned from
       test_fraction: between 0 and 1
       whiten: "standard" (the default), "kip_zca", "kornia_zca" or "none"
-      steps: outer steps; default 300
+      steps: outer steps, each on `optim.target_batch` of the images; default 200 on 500 images
       seed: of every random draw; default 0
       class_names: [k] names of the classes; default their numbers
       preset: name of a preset, or a `Config`, to start from; its data are replaced by these. Default: KIP's ConvNet of
