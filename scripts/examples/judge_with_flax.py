@@ -17,13 +17,12 @@ import kerneldistill as kd
 
 
 class Network(nn.Module):
-    """A small ConvNet with `outputs` classes."""
+    """A small ConvNet: [n, outputs] of images [n, h, w, c]."""
 
     outputs: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Outputs [n, k] of images [n, h, w, c]."""
         for _ in range(2):
             x = nn.avg_pool(nn.relu(nn.Conv(64, (3, 3))(x)), (2, 2), (2, 2))
         return nn.Dense(self.outputs)(x.reshape(len(x), -1))
@@ -32,8 +31,7 @@ class Network(nn.Module):
 def accuracy(images: np.ndarray, labels: np.ndarray, test: kd.pipeline.Split, steps: int, seed: int) -> float:
     """Test accuracy of a network that Adam trained on all images at once, by the mean square to their labels."""
     network, adam = Network(labels.shape[1]), optax.adam(1e-3)
-    params = network.init(jax.random.key(seed), images)
-    memory = adam.init(params)
+    memory = adam.init(params := network.init(jax.random.key(seed), images))
     slope = jax.jit(jax.grad(lambda p: ((network.apply(p, images) - labels) ** 2).mean()))
     for _ in range(steps):
         updates, memory = adam.update(slope(params), memory)
@@ -42,21 +40,19 @@ def accuracy(images: np.ndarray, labels: np.ndarray, test: kd.pipeline.Split, st
 
 
 def main() -> None:
-    """Print the test accuracy of both."""
     parser = argparse.ArgumentParser(description="Train a network on a distilled set and on real images.")
     parser.add_argument("bundle", help="folder of a bundle")
     parser.add_argument("prepared", help="folder of the prepared data that it was distilled from")
     parser.add_argument("--steps", type=int, default=300, help="training steps (default 300)")
     args = parser.parse_args()
-
     distilled, data = kd.load(args.bundle), kd.load_prepared(args.prepared)
-    one_hot = np.eye(len(distilled.class_names), dtype=np.float32)
     print(f"{distilled}\nTest accuracy of a ConvNet trained on {len(distilled)} images:")
     for seed in range(3):
         rng, classes = np.random.default_rng(seed), distilled.class_ids
+        one_hot = np.eye(len(distilled.class_names), dtype=np.float32)[classes]
         rows = [rng.choice(np.flatnonzero(data.train.labels == label)) for label in classes]
         learned = accuracy(distilled.images, distilled.labels, data.test, args.steps, seed)
-        real = accuracy(data.train.images[rows], one_hot[classes], data.test, args.steps, seed)
+        real = accuracy(data.train.images[rows], one_hot, data.test, args.steps, seed)
         print(f"  seed {seed}: the distilled set {learned:.1%}, random real images {real:.1%}")
 
 

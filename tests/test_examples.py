@@ -1,0 +1,48 @@
+"""The examples in scripts/examples, run as their texts say but for fewer steps."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kerneldistill.runs.directory import RunDir
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted(path.stem for path in (ROOT / "scripts" / "examples").glob("*.py"))
+
+
+def output(example: str, folder: Path, *args: str | Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", f"scripts.examples.{example}", *map(str, args)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def percentages(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"([\d.]+)%", text)]
+
+
+def test_a_set_is_distilled_from_arrays(tmp_path: Path) -> None:
+    text = output("distill_arrays", tmp_path, "--steps", "4")
+    assert {path.name for path in tmp_path.iterdir()} == {"distilled-digits", "distilled-digits.png"}
+    assert "Of 297 new digits, 10 images classify" in text
+    assert text.count("then") == 5
+
+
+def test_a_flax_network_is_trained_on_a_bundle(finished: RunDir, tmp_path: Path) -> None:
+    text = output("judge_with_flax", tmp_path, finished.bundle, finished.prepared, "--steps", "20")
+    assert len(percentages(text)) == 7
+    assert "random real images" in text
+
+
+def test_every_example_is_run_and_short() -> None:
+    assert EXAMPLES == ["distill_arrays", "judge_with_flax"]
+    for name in EXAMPLES:
+        assert len((ROOT / "scripts" / "examples" / f"{name}.py").read_text().splitlines()) < 60
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_says_how_it_is_called(name: str) -> None:
+    assert f"python -m scripts.examples.{name}" in (ROOT / "scripts" / "examples" / f"{name}.py").read_text()
