@@ -1,13 +1,15 @@
 """Whether a folder is a bundle: the only definition of it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from etils import epath
+if TYPE_CHECKING:
+    from etils import epath
 
 # A prepared data set has a manifest.json, a set for the Hugging Face hub a transform.npz.
 _MARKS = ("manifest.json", "support.npz", "transform.npz")
 
 
-def is_bundle(folder: Path | epath.Path) -> bool:
+def is_bundle(folder: "Path | epath.Path") -> bool:
     """Return whether a folder holds two of the files that tell a bundle: it may have lost the third, to be reported."""
     return sum((folder / name).exists() for name in _MARKS) >= 2

@@ -34,7 +34,7 @@ from kerneldistill.pipeline.storage.files import sha256, write_whole
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.storage.publish import check_output, publish, staging_folder
 from kerneldistill.pipeline.whitening.whitener import Whitener
-from kerneldistill.runtime.version import code_version
+from kerneldistill.runtime.environment import code_version
 
 __all__ = ["Bundle", "BundleContents", "read_bundle", "sheet_of", "write_bundle"]
 

@@ -1,1 +1,1 @@
-"""The commands of `kdistill`: `table` names them, and one module here does each."""
+"""The commands of `kdistill`: `commands` lists them, and one module each runs them."""

@@ -1,4 +1,7 @@
-"""Every command: what its help says, and the module that does it."""
+"""Every command: the text of its help and the module that runs it.
+
+A new command is one row here and one module.
+"""
 
 from types import MappingProxyType
 from typing import NamedTuple
@@ -10,13 +13,18 @@ class Command(NamedTuple):
     usage: the words after its name
     summary: one line
     details: more lines of its own help
-    module: of `kerneldistill.cli`, loaded when the command is called; its `act` does it
+    module: of `kerneldistill.cli`, loaded when the command is called; its `execute` runs it
     """
 
     usage: str
     summary: str
     details: str
     module: str
+
+    @property
+    def description(self) -> str:
+        """The text of the command's own help."""
+        return f"{self.summary[0].upper()}{self.summary[1:]}.\n\n{self.details}"
 
 
 COMMANDS = MappingProxyType(

@@ -1,15 +1,16 @@
-"""evaluate: measures a distilled set again, by its own kernel or by named protocols."""
+"""evaluate: measure a distilled set again, by its own kernel or by named protocols."""
 
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.evaluation.request import parse_asked
-from kerneldistill.runs.directory import RunDir
-from kerneldistill.runtime import devices
 
 
-def act(call: Call) -> None:
+def execute(call: Call) -> None:
     """Measure a distilled set again, by its own kernel or by named protocols."""
     asked = parse_asked(call.args, call.prog, call.description)
+    from kerneldistill.runs.directory import RunDir
+    from kerneldistill.runtime import devices
+
     if is_bundle(asked.what):
         devices.setup()
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle

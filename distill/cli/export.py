@@ -1,22 +1,26 @@
-"""export: writes the bundle of a run again, or a bundle in the formats of other programs."""
+"""export: write the bundle of a run again, or a bundle in the formats of other programs.
+
+The comments below are the help texts.
+"""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
-from kerneldistill.runs.directory import RunDir, is_run
-from kerneldistill.runtime import devices
+
+if TYPE_CHECKING:
+    from kerneldistill.runs.directory import RunDir
 
 
 @dataclass(frozen=True)
-class ExportJob:
-    """An export of what a run left, or of a bundle."""
+class ExportArguments:
+    """What to export, and how."""
 
     # A run directory, or the folder of a bundle.
     source: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
@@ -35,17 +39,17 @@ class ExportJob:
     shift_labels: bool = False
 
 
-def act(call: Call) -> None:
+def execute(call: Call) -> None:
     """Write the bundle of a run again, or a bundle in other formats."""
-    job = call.read(ExportJob, FlagConversionOff)
+    job = call.parse(ExportArguments, FlagConversionOff)
+    from kerneldistill.bundle.formats.registry import formats_named
+    from kerneldistill.runs.directory import RunDir, is_run
+    from kerneldistill.runtime import devices
+
     given_bundle = is_bundle(job.source) and not is_run(job.source)
     if job.to is None and given_bundle:
         raise UserError(f"{job.source} is a bundle already: say what to write of it with --to, such as --to kip,mtt")
-    names = ()
-    if job.to is not None:
-        from kerneldistill.bundle.formats.registry import formats_named
-
-        names = formats_named(job.to)
+    names = () if job.to is None else formats_named(job.to)
     with nullcontext() if given_bundle else RunDir(job.source).reopen() as rundir:
         devices.setup()
         if rundir is not None:
@@ -56,7 +60,7 @@ def act(call: Call) -> None:
             _write(job, names, rundir)
 
 
-def _write(job: ExportJob, names: tuple[str, ...], rundir: RunDir | None) -> None:
+def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None") -> None:
     from kerneldistill.bundle.formats.export_source import Exported
     from kerneldistill.bundle.formats.exporter import export, show
     from kerneldistill.bundle.reader import read_bundle

@@ -1,4 +1,7 @@
-"""import: reads a set that another program published into a bundle."""
+"""import: read a set that another program published into a bundle.
+
+The comments below are the help texts.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +13,13 @@ from kerneldistill.cli.invocation import Call
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
-from kerneldistill.runtime import devices
 
 KERNEL = KernelConfig(network="conv_net", depth=3, prepend=False)
 
 
 @dataclass(frozen=True)
-class ImportCall:
-    """An import."""
+class ImportArguments:
+    """What to import, and how."""
 
     # A file, or a folder, of another program.
     file: Annotated[Positional[Path], arg(metavar="FILE")]
@@ -38,9 +40,9 @@ class ImportCall:
     evidence: int = 1000
 
 
-def act(call: Call) -> None:
-    """Read a set into a bundle, and say what it was taken for."""
-    job = call.read(ImportCall, FlagConversionOff)
+def execute(call: Call) -> None:
+    """Read a set into a bundle and report what it was taken for."""
+    job = call.parse(ImportArguments, FlagConversionOff)
     for name, value, allowed in (
         ("prepared", job.prepared, "one folder or more"),
         ("evidence", job.evidence > 0, "1 or more"),
@@ -48,10 +50,11 @@ def act(call: Call) -> None:
     ):
         if not value:
             raise UserError(f"{flag(name)} is {getattr(job, name)}, allowed is {allowed}")
-    devices.setup()
     from kerneldistill.bundle.formats.importer import ImportJob, import_set
+    from kerneldistill.runtime import devices
     from kerneldistill.runtime.console import closing_table, tell
 
+    devices.setup()
     origin = import_set(
         ImportJob(job.file, job.layout, job.space, job.kernel, job.ridge, job.evidence), job.prepared, job.out
     )

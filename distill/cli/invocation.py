@@ -3,23 +3,37 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-Answer = TypeVar("Answer")
+Arguments = TypeVar("Arguments")
 
 
 class Call(NamedTuple):
-    """name: of the command. args: the words after it. prog, description: for its help."""
+    """A command as it was called.
+
+    name: of the command
+    args: the words after it
+    prog: what help calls the program
+    description: the text of the command's help
+    """
 
     name: str
     args: Sequence[str]
     prog: str
     description: str
 
-    def read(self, kind: type[Answer], *markers: Any) -> Answer:
-        """The arguments as a dataclass; `markers` are tyro's, of all its fields.
+    def parse(self, kind: type[Arguments], *markers: Any, default: Arguments | None = None) -> Arguments:
+        """Return the arguments as a dataclass.
+
+        Args:
+          kind: the dataclass; the comments of its fields are the help texts
+          markers: tyro's, of all fields
+          default: the values of what is not given, instead of those of the class
 
         Raises:
           SystemExit: status 0 after `--help`, 2 after a message.
         """
         import tyro
 
-        return tyro.cli(kind, args=list(self.args), prog=self.prog, description=self.description, config=markers)
+        options: dict[str, Any] = {} if default is None else {"default": default}
+        return tyro.cli(
+            kind, args=list(self.args), prog=self.prog, description=self.description, config=markers, **options
+        )

@@ -1,27 +1,77 @@
 """The `kdistill` command.
 
-Its help loads neither jax, TensorFlow nor Beam: a command's module is imported when it is called.
+Each command's module is imported when the command is called, so that help comes at once: it loads neither jax,
+TensorFlow, Beam nor numpy.
 """
 
 import logging
+import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.invocation import Call
-from kerneldistill.config.presets import SUMMARIES
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.columns import columns
-from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handled
-from kerneldistill.runtime.version import code_version
 
-USER_MISTAKE = MISTAKE
+# What a shell reports of a program that wrote to a closed pipe: 128 + SIGPIPE.
+CLOSED_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; see `kdistill --help`."""
+    _set_up_logging()
+    reason = ""
+    try:
+        with handled():
+            status = _dispatch(sys.argv[1:] if argv is None else argv)
+            sys.stdout.flush()
+    except UserError as error:
+        status, reason = MISTAKE, f"failed: {' '.join(str(error).split())}"
+        print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
+    except KeyboardInterrupt:
+        status, reason = INTERRUPTED, "was interrupted"
+        print("kdistill: interrupted; run the same command again to resume", file=sys.stderr)
+    except BaseException as error:
+        if isinstance(error, BrokenPipeError | SystemExit) and _stdout_is_closed():
+            return CLOSED_PIPE
+        if _processes() == 1:
+            raise
+        traceback.print_exc()
+        status, reason = 1, f"failed: {type(error).__name__}: {error}"
+    return _end(status, reason)
+
+
+def _dispatch(args: Sequence[str]) -> int:
+    if not args:
+        print(_help(), file=sys.stderr)
+        return MISTAKE
+    name, *rest = args
+    if name in ("-h", "--help", "help"):
+        print(_help())
+    elif name == "--version":
+        from kerneldistill.runtime.environment import code_version
+
+        print(f"kdistill {code_version()}")
+    elif name in COMMANDS:
+        command = COMMANDS[name]
+        execute = import_module(f"kerneldistill.cli.{command.module}").execute
+        return execute(Call(name, rest, f"kdistill {name}", command.description)) or 0
+    else:
+        raise UserError(
+            f"COMMAND is {name!r}, allowed are: {', '.join(COMMANDS)} (kdistill --help says what each does)"
+        )
+    return 0
 
 
 def _help() -> str:
+    from kerneldistill.config.presets import SUMMARIES
+    from kerneldistill.runtime.columns import columns
+
     commands = columns({f"{name} {command.usage}": command.summary for name, command in COMMANDS.items()})
     return f"""usage: kdistill COMMAND [arguments]
 
@@ -40,30 +90,9 @@ examples:
   kdistill run cifar10-fc1 --data.dir ~/tensorflow_datasets
 
 A run directory (--dir, by default runs/PRESET) holds all a run writes; the same command again resumes it.
-Exit status: 0 done, {USER_MISTAKE} a mistake in what was given, {INTERRUPTED} interrupted, to be resumed.
+Exit status: 0 done, {MISTAKE} a mistake in what was given, {INTERRUPTED} interrupted, to be resumed.
 
 options: --help, --version"""
-
-
-def _dispatch(args: Sequence[str]) -> int:
-    if not args:
-        print(_help(), file=sys.stderr)
-        return USER_MISTAKE
-    name, *rest = args
-    if name in ("-h", "--help", "help"):
-        print(_help())
-    elif name == "--version":
-        print(f"kdistill {code_version()}")
-    elif name in COMMANDS:
-        command = COMMANDS[name]
-        description = f"{command.summary[0].upper()}{command.summary[1:]}.\n\n{command.details}"
-        act = import_module(f"kerneldistill.cli.{command.module}").act
-        return act(Call(name, rest, f"kdistill {name}", description)) or 0
-    else:
-        raise UserError(
-            f"COMMAND is {name!r}, allowed are: {', '.join(COMMANDS)} (kdistill --help says what each does)"
-        )
-    return 0
 
 
 def _set_up_logging() -> None:
@@ -74,21 +103,33 @@ def _set_up_logging() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; see `kdistill --help`."""
-    _set_up_logging()
+def _stdout_is_closed() -> bool:
+    """Return whether the reader of the standard output has gone, as `head` does; drop then what is left to write."""
+    watcher = select.poll()
     try:
-        with handled():
-            status, reason = _dispatch(sys.argv[1:] if argv is None else argv), ""
-    except UserError as error:
-        status, reason = USER_MISTAKE, f"failed: {' '.join(str(error).split())}"
-        print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
-    except KeyboardInterrupt:
-        status, reason = INTERRUPTED, "was interrupted"
-        print("kdistill: interrupted; run the same command again to resume", file=sys.stderr)
-    except BaseException as error:
-        if collectives.count() == 1:
-            raise
-        traceback.print_exc()
-        status, reason = 1, f"failed: {type(error).__name__}: {error}"
-    return collectives.end(status, reason)
+        sys.stdout.flush()
+        watcher.register(sys.stdout.fileno(), 0)
+        closed = bool(watcher.poll(0))
+    except BrokenPipeError:
+        closed = True
+    except OSError:  # it is no file
+        return False
+    if closed:
+        # Python flushes once more when it exits, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
+
+
+def _processes() -> int:
+    collectives = _collectives()
+    return 1 if collectives is None else collectives.count()
+
+
+def _end(status: int, reason: str) -> int:
+    collectives = _collectives()
+    return status if collectives is None else collectives.end(status, reason)
+
+
+def _collectives() -> ModuleType | None:
+    """The module that knows of other processes; a command that works alone has not loaded it."""
+    return sys.modules.get("kerneldistill.runtime.distributed.collectives")

@@ -1,4 +1,7 @@
-"""plan: what a run will take, before it runs."""
+"""plan: estimate what a run will take, before it runs.
+
+The comments below are the help texts.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -9,14 +12,13 @@ from tyro.conf import arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import Job, parse_job
-from kerneldistill.runtime import devices
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PlanJob(Job):
-    """A job that is planned and not run."""
+    """A job that is planned, not run."""
 
     # Time a few tiles. Without it the plan has no seconds, and nothing is compiled.
     calibrate: bool = True
@@ -28,10 +30,9 @@ class PlanJob(Job):
     json: bool = False
 
 
-def act(call: Call) -> None:
+def execute(call: Call) -> None:
     """Plan a run."""
-    job = parse_job(PlanJob, call.args, call.prog, call.description)
-    devices.setup()
+    job = parse_job(call, PlanJob)
     from kerneldistill.runs.planning.calibration import calibrate
     from kerneldistill.runs.planning.dataset_size import size_of
     from kerneldistill.runs.planning.machine import machine
@@ -39,7 +40,9 @@ def act(call: Call) -> None:
     from kerneldistill.runs.planning.plan import check_fits, plan_of
     from kerneldistill.runs.planning.table import table
     from kerneldistill.runs.planning.workload import shape_of
+    from kerneldistill.runtime import devices
 
+    devices.setup()
     there = machine(job.devices, job.memory)
     prepared = (job.dir or Path("runs", job.preset)) / "prepared"
     shape = shape_of(job.settings, size_of(job.settings, prepared), there.devices)

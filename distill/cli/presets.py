@@ -1,4 +1,4 @@
-"""presets: lists them, or prints one."""
+"""presets: list them, or print one."""
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.config.presets import SUMMARIES
@@ -7,7 +7,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.runtime.columns import columns
 
 
-def act(call: Call) -> None:
+def execute(call: Call) -> None:
     """List the presets, or print one as TOML."""
     if len(call.args) > 1:
         raise UserError(f"presets takes one name at most, given are: {' '.join(call.args)}")

@@ -1,4 +1,4 @@
-"""report: one page on runs and bundles.
+"""report: show runs and bundles as one page.
 
 The comments below are the help texts.
 """
@@ -11,14 +11,13 @@ from tyro.conf import Positional, arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.console import tell
 
 TEST_IMAGES = 2000
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What is reported on, and where to."""
+class ReportArguments:
+    """What to report on, and where to write."""
 
     # Run directories, or bundles; several are shown side by side.
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")]
@@ -29,9 +28,9 @@ class _Asked:
     test_images: int = TEST_IMAGES
 
 
-def act(call: Call) -> None:
+def execute(call: Call) -> None:
     """Write a report."""
-    asked = call.read(_Asked)
+    asked = call.parse(ReportArguments)
     if not asked.runs:
         raise UserError("RUN is missing: give run directories of kdistill, or bundles")
     if asked.test_images < 0:
@@ -39,6 +38,7 @@ def act(call: Call) -> None:
     if asked.out is not None and asked.out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out is {asked.out}, allowed is a name that ends with .html")
     from kerneldistill.report.report import default_out, write_report
+    from kerneldistill.runtime.console import tell
 
     written = write_report(asked.runs, asked.out or default_out(asked.runs), asked.test_images)
     tell(f"report: {written.html}   Markdown: {written.markdown}")

@@ -1,56 +1,60 @@
 """run, prepare, distill, label-solve: the commands that start from a preset."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from kerneldistill import pipeline
 from kerneldistill.cli.invocation import Call
-from kerneldistill.cli.run_arguments import DataJob, LearningJob, PreparingJob, RunJob, parse_job
+from kerneldistill.cli.run_arguments import DataJob, Job, LearningJob, PreparingJob, RunJob, parse_job
 from kerneldistill.errors import UserError
-from kerneldistill.runs.directory import RunDir
-from kerneldistill.runtime import devices
-from kerneldistill.runtime.distributed import collectives
-from kerneldistill.runtime.distributed.options import resolved
-from kerneldistill.runtime.distributed.rendezvous import join
 
-# What their command lines say; that of any other is a PreparingJob.
-KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob}
+# The arguments of each command.
+KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob, "label-solve": PreparingJob}
 
 
-def act(call: Call) -> int:
-    """A command that starts from a preset; its exit status."""
-    kind = KINDS.get(call.name, PreparingJob)
-    job = parse_job(kind, call.args, call.prog, call.description)
-    default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
-    options = [f"--{option.removeprefix('--')}" for option in getattr(job, "pipeline_options", ())]
-    if getattr(job, "out", None):
-        return _prepare_alone(job, options)
+def execute(call: Call) -> int:
+    """Run a command that starts from a preset; return its exit status."""
+    job = parse_job(call, KINDS[call.name])
+    if isinstance(job, DataJob) and job.out is not None:
+        _prepare_alone(job, job.out)
+        return 0
+    from kerneldistill.runs.directory import RunDir
+    from kerneldistill.runtime import devices
+    from kerneldistill.runtime.distributed import collectives
+    from kerneldistill.runtime.distributed.options import resolved
+    from kerneldistill.runtime.distributed.rendezvous import join
+
     if (asked := resolved(job.processes)) is not None and not join(asked):
         return collectives.follow()
+    default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
     with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
         if call.name != "prepare" and asked is None:
             devices.setup()
-        from kerneldistill.runs import stages
-
-        if getattr(job, "fork", None):
+        if isinstance(job, LearningJob) and job.fork is not None:
             from kerneldistill.runs.fork import start_fork
 
             start_fork(rundir, job.settings, job.fork, job.fork_from)
+        from kerneldistill.runs import stages
+
         match call.name:
             case "run":
-                stages.run(job.settings, rundir, options)
+                stages.run(job.settings, rundir, _beam_options(job))
             case "prepare":
-                stages.prepare(job.settings, rundir, options)
+                stages.prepare(job.settings, rundir, _beam_options(job))
             case "distill":
                 stages.distill(job.settings, rundir)
             case "label-solve":
-                stages.label_solve(job.settings, rundir, options)
+                stages.label_solve(job.settings, rundir, _beam_options(job))
     return 0
 
 
-def _prepare_alone(job: DataJob, options: Sequence[str]) -> int:
-    """Prepares a data set without a run directory."""
+def _prepare_alone(job: DataJob, out: str) -> None:
+    """Prepare a data set without a run directory."""
     if job.dir is not None:
-        raise UserError(f"--dir is {job.dir} and --out is {job.out}; allowed is one of them: --out is without a run")
-    print(f"{job.out}: {pipeline.prepare(job.settings.data, job.out, options).summary()}")
-    return 0
+        raise UserError(f"--dir is {job.dir} and --out is {out}; allowed is one of them: --out is without a run")
+    from kerneldistill.pipeline.preparation import prepare
+
+    print(f"{out}: {prepare(job.settings.data, out, _beam_options(job)).summary()}")
+
+
+def _beam_options(job: Job) -> list[str]:
+    given = job.pipeline_options if isinstance(job, PreparingJob) else ()
+    return [f"--{option.removeprefix('--')}" for option in given]

@@ -1,4 +1,4 @@
-"""status: where runs stand.
+"""status: report where runs stand.
 
 The comments below are the help texts.
 """
@@ -11,12 +11,11 @@ from tyro.conf import Positional, arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
-from kerneldistill.runs.status import as_json, as_text, status_of
 
 
 @dataclass(frozen=True)
-class StatusJob:
-    """A look at runs."""
+class StatusArguments:
+    """Which runs to look at."""
 
     # Run directories.
     dirs: Annotated[Positional[tuple[Path, ...]], arg(metavar="DIR...")]
@@ -24,10 +23,12 @@ class StatusJob:
     json: Annotated[bool, arg(metavar="")] = False
 
 
-def act(call: Call) -> None:
-    """Say where runs stand."""
-    job = call.read(StatusJob)
+def execute(call: Call) -> None:
+    """Report where runs stand."""
+    job = call.parse(StatusArguments)
     if not job.dirs:
         raise UserError(f"no DIR is given: name one run directory or more, for example {call.prog} runs/digits")
+    from kerneldistill.runs.status import as_json, as_text, status_of
+
     found = [status_of(path) for path in job.dirs]
     print(as_json(found) if job.json else "\n".join(map(as_text, found)))

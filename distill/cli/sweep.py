@@ -1,4 +1,7 @@
-"""sweep: many runs from one file."""
+"""sweep: run every case of a file.
+
+The comments below are the help texts.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +10,11 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from kerneldistill.cli.invocation import Call
-from kerneldistill.runs.sweep.cases import cases_of
 
 
 @dataclass(frozen=True)
-class SweepJob:
-    """Many jobs."""
+class SweepArguments:
+    """Which cases to run, and where."""
 
     # The cases, in TOML.
     file: Annotated[Positional[Path], arg(metavar="FILE")]
@@ -24,9 +26,11 @@ class SweepJob:
     calibrate: bool = True
 
 
-def act(call: Call) -> None:
+def execute(call: Call) -> None:
     """Run every case of a file."""
-    job = call.read(SweepJob)
+    job = call.parse(SweepArguments)
+    from kerneldistill.runs.sweep.cases import cases_of
+
     cases = cases_of(job.file)
     folder = job.dir or Path("sweeps", job.file.stem)
     if job.dry_run:

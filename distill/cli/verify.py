@@ -1,23 +1,38 @@
-"""verify: checks everything about something stored."""
+"""verify: check everything about something stored.
+
+The comments below are the help texts.
+"""
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from etils import epath
+from tyro.conf import Positional, arg
 
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
-from kerneldistill.cli.run_arguments import parse_stored
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.storage.files import absolute, is_remote
-from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.runs.directory import is_run
+
+if TYPE_CHECKING:
+    from etils import epath
 
 
-def act(call: Call) -> None:
+@dataclass(frozen=True)
+class VerifyArguments:
+    """What to check."""
+
+    # A run directory, a bundle, or a prepared data set; the last may be a URL (gs://, s3://).
+    dir: Annotated[Positional[str], arg(metavar="DIR")]
+
+
+def execute(call: Call) -> None:
     """Check everything about something stored: a run directory, a bundle, or a prepared data set."""
-    path = absolute(parse_stored(call.args, call.prog, call.description))
+    given = call.parse(VerifyArguments).dir
+    from kerneldistill.pipeline.storage.files import absolute
+
+    path = absolute(given)
     found = 0
     for problem in _problems(path):
         found += 1
@@ -27,7 +42,9 @@ def act(call: Call) -> None:
     print(_summary(path) + ": all as it was written")
 
 
-def _problems(path: epath.Path) -> Iterator[str]:
+def _problems(path: "epath.Path") -> Iterator[str]:
+    from kerneldistill.runs.directory import is_run
+
     if is_run(path):
         from kerneldistill.runs.verify import find_problems
 
@@ -41,7 +58,9 @@ def _problems(path: epath.Path) -> Iterator[str]:
     return problems(path)
 
 
-def _summary(path: epath.Path) -> str:
+def _summary(path: "epath.Path") -> str:
+    from kerneldistill.runs.directory import is_run
+
     if is_run(path):
         return f"{path}, a run directory"
     if is_bundle(path):
@@ -49,10 +68,14 @@ def _summary(path: epath.Path) -> str:
 
         manifest = BundleManifest.from_file(_local(path) / "manifest.json")
         return f"{path}, {manifest.support_size} images distilled from {manifest.dataset} {manifest.dataset_version}"
+    from kerneldistill.pipeline.storage.manifest import Manifest
+
     return f"{path}: {Manifest.load(path).summary()}"
 
 
-def _local(path: epath.Path) -> Path:
+def _local(path: "epath.Path") -> Path:
+    from kerneldistill.pipeline.storage.files import is_remote
+
     if is_remote(path):
         raise UserError(f"DIR is {path}, a run directory or a bundle at a URL; allowed is one on this machine: copy it")
     return Path(path)

@@ -31,7 +31,7 @@ from kerneldistill.report.test_kernels import OnTest, keep, kept, key_of
 from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.console import tell
-from kerneldistill.runtime.version import code_version
+from kerneldistill.runtime.environment import code_version
 
 SECTIONS: tuple[Callable[[Sequence[Subject]], Section], ...] = (
     summary,

@@ -1,11 +1,9 @@
-"""What a run ran on: versions and devices, kept so that a result can be explained later."""
+"""What a run ran on: versions and devices, kept to explain a result later."""
 
 import json
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
-
-from kerneldistill.runtime.version import code_version
 
 # The packages whose versions can change a number.
 PACKAGES = (
@@ -44,13 +42,11 @@ class Environment:
 
 
 def current() -> Environment:
-    """The environment of this process; starts jax's backend."""
+    """Return the environment of this process; start jax's backend."""
     import jax
 
     devices = jax.local_devices()
-    installed = {
-        distribution.name: distribution.version for distribution in map(_distribution, PACKAGES) if distribution
-    }
+    versions = {name: _version(name) for name in PACKAGES}
     return Environment(
         kerneldistill=code_version(),
         python=platform.python_version(),
@@ -58,12 +54,12 @@ def current() -> Environment:
         backend=jax.default_backend(),
         device_kind=devices[0].device_kind,
         device_count=len(devices),
-        packages=installed,
+        packages={name: version for name, version in versions.items() if version is not None},
     )
 
 
 def to_json(environments: list[Environment]) -> str:
-    """Environments as indented JSON, one object each."""
+    """Write environments as indented JSON, one object each."""
     return json.dumps([asdict(environment) for environment in environments], indent=2) + "\n"
 
 
@@ -72,8 +68,13 @@ def from_json(text: str) -> list[Environment]:
     return [Environment(**fields) for fields in json.loads(text)]
 
 
-def _distribution(name: str) -> metadata.Distribution | None:
+def code_version() -> str:
+    """Return the installed version of kerneldistill, or "not installed" when it runs from a bare clone."""
+    return _version("kerneldistill") or "not installed"
+
+
+def _version(name: str) -> str | None:
     try:
-        return metadata.distribution(name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None

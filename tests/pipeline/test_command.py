@@ -2,7 +2,8 @@
 
 import shutil
 
-from kerneldistill.cli.main import USER_MISTAKE, main
+from kerneldistill.cli.main import main
+from kerneldistill.runtime.signals import MISTAKE
 
 
 def test_verify_says_all_is_well(prepared_digits, capsys):
@@ -17,7 +18,7 @@ def test_verify_says_all_is_well(prepared_digits, capsys):
 def test_verify_names_every_problem(own_digits, capsys):
     (own_digits / "stray").write_text("")
     (own_digits / "probe.npy").unlink()
-    assert main(["verify", str(own_digits)]) == USER_MISTAKE
+    assert main(["verify", str(own_digits)]) == MISTAKE
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -27,7 +28,7 @@ def test_verify_names_every_problem(own_digits, capsys):
 
 
 def test_verify_says_what_it_is_not_for(tmp_path, capsys):
-    assert main(["verify", str(tmp_path / "none")]) == USER_MISTAKE
+    assert main(["verify", str(tmp_path / "none")]) == MISTAKE
     assert "not a prepared data set" in capsys.readouterr().err
 
 
@@ -36,6 +37,6 @@ def test_prepare_alone(prepared_digits, tmp_path, capsys):
     shutil.copytree(prepared_digits, out)  # complete already: nothing is built
     assert main(["prepare", "digits", "--data.batch-size", "600", "--out", str(out)]) == 0
     assert capsys.readouterr().out.startswith(f"{out}: digits 1.0.0, 1,297 train")
-    assert main(["prepare", "digits", "--out", str(out), "--dir", str(tmp_path / "run")]) == USER_MISTAKE
+    assert main(["prepare", "digits", "--out", str(out), "--dir", str(tmp_path / "run")]) == MISTAKE
     assert "allowed is one of them" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]

@@ -1,26 +1,26 @@
 """The command line: what it calls, what it says, and with which status it ends."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import tyro
 
-from kerneldistill.cli import main as cli
-from kerneldistill.cli.main import COMMANDS, main
+from kerneldistill.cli.main import main
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
-from kerneldistill.config.settings import flag, settings
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
+from kerneldistill.runtime.environment import code_version
 from tests.helpers.settings import resolve
 
 DIGITS = PRESETS["digits"]
@@ -75,6 +75,31 @@ def test_a_command_opens_its_directory_and_calls_its_function(args: list[str], e
     rundir = calls[-1][2]
     assert isinstance(rundir, RunDir)
     assert rundir.config() == DIGITS
+
+
+@pytest.mark.parametrize(
+    ("words", "readings"),
+    [
+        (["cifar10-fc1", "--data.dir", "x"], 1),
+        (["cifar10-fc1", "--data.dir", "x", "--config", "{file}"], 1),
+        (["--config={file}", "--data.dir", "x", "cifar10-fc1"], 1),
+        (["--data.name", "digits", "--data.dir", "x", "cifar10-fc1"], 2),
+    ],
+)
+def test_the_words_are_read_once_where_the_preset_is_plain(
+    words: list[str], readings: int, calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[data]\nname = "digits"\n')
+    read: list[object] = []
+    original = tyro.cli
+    monkeypatch.setattr(tyro, "cli", lambda *args, **options: read.append(args) or original(*args, **options))
+    assert main(["run", *(word.format(file=file) for word in words)]) == 0
+    expected = replace(PRESETS["cifar10-fc1"], data=replace(PRESETS["cifar10-fc1"].data, dir="x"))
+    if any(word.startswith(("--config", "--data.name")) for word in words):
+        expected = replace(expected, data=replace(expected.data, name="digits"))
+    assert calls[-1][1] == expected
+    assert len(read) == readings
 
 
 def test_flags_lie_over_the_file_and_the_file_over_the_named_preset(calls: Calls) -> None:
@@ -174,44 +199,6 @@ def test_unknown_flags_are_refused_with_a_suggestion(calls: Calls, capsys: pytes
     assert calls == []
 
 
-def test_help_lists_every_command_and_preset(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    text = capsys.readouterr().out
-    assert all(f"\n  {name} " in text for name in [*COMMANDS, *PRESETS])
-    assert max(map(len, text.splitlines())) <= 120
-    assert main([]) == 2
-    assert capsys.readouterr().err == text
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        status = main([name, "--help"])
-    except SystemExit as end:
-        status = end.code
-    text = capsys.readouterr().out
-    assert status == 0
-    assert f"usage: kdistill {name}" in text
-    assert f"  kdistill {name} " in text
-
-
-def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["run", "cifar10-fc1", "--help"])
-    text = " ".join(capsys.readouterr().out.split())
-    assert "(default: cifar10)" in text
-    assert "--support.size INT Number of learned images in all" in text
-
-
-def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    with pytest.raises(SystemExit):
-        main(["run", "--help"])
-    text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
-    for name in settings():
-        assert re.search(rf"{flag(name)} \S+ [^(]", text), f"{name} has no comment in its dataclass"
-
-
 def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["presets"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
@@ -221,40 +208,20 @@ def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[st
     assert resolve("digits", file, ["--data.dir", "x"]) == resolve("cifar10-fc1", flags=["--data.dir", "x"])
 
 
-LIGHT = """
-import sys, time
-start = time.process_time()
-from kerneldistill.cli.main import main
-status = main(sys.argv[1:])
-heavy = [name for name in ("jax", "apache_beam", "tensorflow", "tensorflow_datasets", "orbax") if name in sys.modules]
-print(status, time.process_time() - start, heavy, file=sys.stderr)
-"""
+def test_a_broken_pipe_of_the_program_is_a_fault(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise BrokenPipeError
 
-
-def light(args: Sequence[str]) -> tuple[int, float, str]:
-    """Exit status, seconds of processor time, and the heavy modules loaded by a command in a new process."""
-    answer = subprocess.run([sys.executable, "-c", LIGHT, *args], capture_output=True, text=True, check=True)
-    status, seconds, heavy = answer.stderr.splitlines()[-1].split(maxsplit=2)
-    return int(status), float(seconds), heavy
-
-
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["presets", "digits"], ["run", "digits", "--seed", "-1"]])
-def test_what_needs_no_computation_loads_nothing_heavy(args: list[str]) -> None:
-    status, _, heavy = light(args)
-    assert status == (2 if "-1" in args else 0)
-    assert heavy == "[]"
-
-
-def test_help_comes_at_once() -> None:
-    # Processor time and the best of five: the bound must hold on a machine that is busy with other things.
-    assert min(light(["--help"])[1] for _ in range(5)) < 0.5
+    monkeypatch.setattr("kerneldistill.runs.stages.run", fail)
+    with pytest.raises(BrokenPipeError):
+        main(["run", "digits"])
 
 
 def test_python_m_distill_is_the_same_command() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "kerneldistill", "--version"], capture_output=True, text=True, check=True
     )
-    assert answer.stdout == f"kdistill {cli.code_version()}\n"
+    assert answer.stdout == f"kdistill {code_version()}\n"
 
 
 CHATTER = """

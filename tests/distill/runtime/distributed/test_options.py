@@ -2,6 +2,7 @@
 
 import pytest
 
+from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import Job, parse_job
 from kerneldistill.errors import UserError
 from kerneldistill.runtime.distributed.options import ALONE, Processes, resolved
@@ -41,6 +42,6 @@ def test_what_is_incomplete_is_refused(given: Processes, environment: dict[str, 
 
 def test_a_command_line_says_it_beside_the_settings() -> None:
     words = ["digits", "--processes.coordinator", "node1:80", "--processes.count", "2", "--processes.index", "1"]
-    job = parse_job(Job, words, "kdistill run", "")
+    job = parse_job(Call("run", words, "kdistill run", ""), Job)
     assert job.processes == Processes("node1:80", 2, 1)
-    assert job.settings == parse_job(Job, ["digits"], "kdistill run", "").settings
+    assert job.settings == parse_job(Call("run", ["digits"], "kdistill run", ""), Job).settings
