@@ -16,14 +16,12 @@ import numpy as np
 from kerneldistill.bundle.manifest import BundleManifest
 from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
 from kerneldistill.bundle.untrusted.npz import read_npz
-from kerneldistill.bundle.whitened_space import largest_difference
+from kerneldistill.bundle.whitened_space import PROBE_TOLERANCE, largest_difference
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
 FILES = ("README.md", "probe.npz", "results.json", "support.npz", "support.png", "transform.npz")
-# The stored transform was computed in float32, perhaps by another machine's matrix product.
-PROBE_TOLERANCE = 1e-4
 # Of an image whose start is not known.
 NO_START = -1
 _AGAIN = "copy the whole bundle again, or export it again"

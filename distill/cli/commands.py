@@ -77,6 +77,7 @@ COMMANDS = MappingProxyType(
             "write the bundle of a run again, or a set in the formats of other programs",
             "Each format gets the images in its own space and the labels as it needs them; what that loses is measured "
             "by kernel ridge regression from what was written, and printed.\n\n"
+            "formats:\n{formats}\n\n"
             "examples:\n  kdistill export runs/digits\n"
             "  kdistill export runs/digits --to kip,dc,mtt,hf\n"
             "  kdistill export some/bundle --to all --prepared ~/prepared/cifar10 --tests 500 --out ~/exports",
@@ -85,9 +86,8 @@ COMMANDS = MappingProxyType(
         "import": Command(
             "FILE",
             "read a set that another program published, as data alone, into a bundle",
-            "Reads .npz of KIP, RFAD and FRePo, .pt of DC, DSA, DM, MTT and DATM, checkpoints of FRePo and RCIG, and "
-            "what export wrote. No pickle is executed. Images are in a whitened space that such files do not hold: name"
-            " the data prepared with it, or several, and that which the set predicts best on validation is taken.\n\n"
+            "Reads {formats}. No pickle is executed. Images are in a whitened space that such files do not hold: name "
+            "the data prepared with it, or several, and that which the set predicts best on validation is taken.\n\n"
             "examples:\n  kdistill import best.npz --prepared ~/prepared/cifar10 --out ~/bundles/rfad\n"
             "  kdistill import best.npz --prepared ~/prepared/kip_zca ~/prepared/standard --out ~/bundles/rfad",
             "import_",

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
+from kerneldistill.bundle.formats.registry import formats_named, what_is_written
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
+from kerneldistill.runtime.columns import columns
 
 if TYPE_CHECKING:
     from kerneldistill.runs.directory import RunDir
@@ -24,8 +26,7 @@ class ExportArguments:
 
     # A run directory, or the folder of a bundle.
     source: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
-    # Formats joined by commas: kip, dc-bench, dc, mtt, datm, dd-ranking, imagefolder, hf, tfds, png; or all. Default:
-    # the bundle alone, of a run directory.
+    # Formats joined by commas, or all. Default: the bundle alone, of a run directory.
     to: Annotated[str | None, arg(metavar="FORMATS", help_behavior_hint="")] = None
     # Where the formats go, each in a folder of its name. Default: export/ in the run directory or beside the bundle.
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
@@ -41,8 +42,7 @@ class ExportArguments:
 
 def execute(call: Call) -> None:
     """Write the bundle of a run again, or a bundle in other formats."""
-    job = call.parse(ExportArguments, FlagConversionOff)
-    from kerneldistill.bundle.formats.registry import formats_named
+    job = call.described(formats=columns(what_is_written())).parse(ExportArguments, FlagConversionOff)
     from kerneldistill.runs.directory import RunDir, is_run
     from kerneldistill.runtime import devices
 
@@ -61,7 +61,7 @@ def execute(call: Call) -> None:
 
 
 def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None") -> None:
-    from kerneldistill.bundle.formats.export_source import Exported
+    from kerneldistill.bundle.formats.export_source import ExportSource
     from kerneldistill.bundle.formats.exporter import export, show
     from kerneldistill.bundle.reader import read_bundle
     from kerneldistill.pipeline.prepared import load
@@ -69,7 +69,7 @@ def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None"
     folder = job.source if rundir is None else rundir.bundle
     beside = folder.absolute().parent / "prepared"
     prepared = job.prepared or (str(beside) if (beside / "manifest.json").is_file() else None)
-    exported = Exported(
+    exported = ExportSource(
         bundle=read_bundle(folder),
         folder=folder,
         prepared=None if prepared is None else load(prepared),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
+from kerneldistill.bundle.formats.registry import what_is_read
 from kerneldistill.cli.invocation import Call
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.settings import flag
@@ -42,7 +43,7 @@ class ImportArguments:
 
 def execute(call: Call) -> None:
     """Read a set into a bundle and report what it was taken for."""
-    job = call.parse(ImportArguments, FlagConversionOff)
+    job = call.described(formats=what_is_read()).parse(ImportArguments, FlagConversionOff)
     for name, value, allowed in (
         ("prepared", job.prepared, "one folder or more"),
         ("evidence", job.evidence > 0, "1 or more"),

@@ -20,6 +20,10 @@ class Call(NamedTuple):
     prog: str
     description: str
 
+    def described(self, **parts: str) -> "Call":
+        """Return the same call with `parts` where its description has their names in braces."""
+        return self._replace(description=self.description.format(**parts))
+
     def parse(self, kind: type[Arguments], *markers: Any, default: Arguments | None = None) -> Arguments:
         """Return the arguments as a dataclass.
 

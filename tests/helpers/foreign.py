@@ -5,7 +5,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 
-from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.bundle.writer import write_bundle
 from tests.helpers.bundles import SHAPE, make_contents
@@ -20,7 +20,7 @@ def make_arrays(seed: int = 0, per_class: int = 2) -> tuple[np.ndarray, np.ndarr
     return rng.normal(size=(len(labels), *SHAPE)).astype(np.float32), labels
 
 
-def make_exported(folder: Path, kind: str = "kip_zca", **changes: object) -> Exported:
+def make_exported(folder: Path, kind: str = "kip_zca", **changes: object) -> ExportSource:
     """A bundle of two images a class, whitened by `kind`, written and read."""
     per_class = np.array([0, 0, 1, 1, 2, 2])
     contents = make_contents(kind)
@@ -28,7 +28,7 @@ def make_exported(folder: Path, kind: str = "kip_zca", **changes: object) -> Exp
     labels = np.eye(NUM_CLASSES)[per_class] - 1 / NUM_CLASSES
     contents = make_contents(kind, **{**six, "labels": labels, "class_ids": per_class, **changes})
     write_bundle(folder, contents)
-    return Exported(read_bundle(folder), folder)
+    return ExportSource(read_bundle(folder), folder)
 
 
 def flax_bytes(tree: dict[str, object]) -> bytes:

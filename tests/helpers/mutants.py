@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerneldistill.bundle.formats.export_source import Exported, nchw
+from kerneldistill.bundle.formats.export_source import ExportSource, nchw
 from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.bundle.manifest import _digest as manifest_digest
@@ -45,7 +45,7 @@ class Originals:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.exported: Exported = make_exported(folder / "bundle")
+        self.exported: ExportSource = make_exported(folder / "bundle")
         images, labels = make_arrays()
         np.savez(folder / "kip.npz", images=images, labels=labels)
         np.savez_compressed(folder / "rfad.npz", images=nchw(images), labels=labels, k=1.0, jit=0.005)
@@ -53,10 +53,10 @@ class Originals:
         (folder / "dc.pt").write_bytes(torch_bytes(value, "dc"))
         write_flax(folder / "rcig.msgpack", images, labels)
         (folder / "hf").mkdir()
-        FORMATS["hf"].write(self.exported, folder / "hf")
+        FORMATS["hf"].writer.write(self.exported, folder / "hf")
         shutil.copy(folder / "hf" / "data" / "train-00000-of-00001.parquet", folder / "set.parquet")
         (folder / "pictures").mkdir()
-        FORMATS["imagefolder"].write(self.exported, folder / "pictures")
+        FORMATS["imagefolder"].writer.write(self.exported, folder / "pictures")
 
     files = ("kip.npz", "rfad.npz", "dc.pt", "set.parquet", "rcig.msgpack", "pictures")
 

@@ -1,18 +1,18 @@
 """The data set card of a Hugging Face folder: YAML in front, then a text for people."""
 
-from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.readme import LABELS
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 
 
-def card(exported: Exported) -> str:
+def card(source: ExportSource) -> str:
     """The README.md of a set."""
-    manifest, whitener = exported.bundle.manifest, exported.bundle.whitener
-    size, shape, whitening = len(exported.bundle.images), whitener.image_shape, whitening_of(whitener.kind)
+    manifest, whitener = source.bundle.manifest, source.bundle.whitener
+    size, shape, whitening = len(source.bundle.images), whitener.image_shape, whitening_of(whitener.kind)
     category = next((name for most, name in _SIZES if size < most), "100K<n<1M")
-    measured = exported.bundle.results.get("learned", {})
+    measured = source.bundle.results.get("learned", {})
     accuracy = 100 * measured.get("accuracy", 0.0)
     reached = f"Kernel ridge regression from it reaches {accuracy:.1f} % on test. " if measured else ""
     return f"""---

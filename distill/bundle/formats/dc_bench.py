@@ -11,29 +11,30 @@ the kind of labels included; it takes the largest label of each row. Any other s
 from dataclasses import replace
 from pathlib import Path
 
-from kerneldistill.bundle.formats import kip, mtt
-from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of, nchw, together
+from kerneldistill.bundle.formats import kip, mtt, npz_sets
+from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack, nchw, together
 from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.pipeline.storage.files import write_whole
 
 _KIP_NETWORKS = {"cifar10": "ConvNet3", "cifar100": "ConvNet"}
 
 
-def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
-    """Writes the set where DC-BENCH looks for one of KIP, or of TM."""
-    per_class = exported.per_class("dc-bench")
-    place = Path(exported.foreign_name, f"IPC{per_class}")
-    whitener = exported.bundle.whitener
-    if kip.is_zca(whitener) and exported.name in _KIP_NETWORKS:
-        network, size = _KIP_NETWORKS[exported.name], len(exported.bundle.images)
-        name = f"kip_{exported.name}_{network}_ssize{size}_zca_nol_noaug_ckpt1000.npz"
+def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
+    """Write the set where DC-BENCH looks for one of KIP, or of TM."""
+    per_class = source.per_class("dc-bench")
+    place = Path(source.foreign_name, f"IPC{per_class}")
+    whitener = source.bundle.whitener
+    if kip.is_zca(whitener) and source.name in _KIP_NETWORKS:
+        network, size = _KIP_NETWORKS[source.name], len(source.bundle.images)
+        name = f"kip_{source.name}_{network}_ssize{size}_zca_nol_noaug_ckpt1000.npz"
         path = folder / "distilled_results" / "KIP" / place / name
-        kip.write_npz(exported, whitener, path)
-        taken = replace(kip.read(path), labels=exported.hard_labels)
-        return (Copy(name, taken, whitener, exported.lost_labels()),)
-    path = folder_of(folder / "distilled_results" / "TM" / place)
-    space = exported.normalised
-    write_whole(path / "images_best.pt", torch_bytes(nchw(exported.images_in(space)), "images_best"))
-    write_whole(path / "labels_best.pt", torch_bytes(exported.hard_labels, "labels_best"))
-    lost = together(exported.lost_space(space), exported.lost_labels())
-    return (Copy(f"TM/{place}", mtt.read(path / "images_best.pt"), space, lost),)
+        kip.write_npz(source, whitener, path)
+        taken = replace(npz_sets.read(path), labels=source.hard_labels)
+        return (ReadBack(name, taken, whitener, source.lost_labels()),)
+    path = folder / "distilled_results" / "TM" / place
+    path.mkdir(parents=True, exist_ok=True)
+    space = source.normalised
+    write_whole(path / "images_best.pt", torch_bytes(nchw(source.images_in(space)), "images_best"))
+    write_whole(path / "labels_best.pt", torch_bytes(source.hard_labels, "labels_best"))
+    lost = together(source.lost_space(space), source.lost_labels())
+    return (ReadBack(f"TM/{place}", mtt.read(path / "images_best.pt"), space, lost),)

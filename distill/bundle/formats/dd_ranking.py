@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kerneldistill.bundle.formats import mtt
-from kerneldistill.bundle.formats.export_source import Copy, Exported
+from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 
@@ -82,21 +82,21 @@ save_path: ./results/scores.csv
 """
 
 
-def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
-    """Writes the four files."""
-    config = _config(exported, exported.per_class("dd-ranking"))
+def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
+    """Write the four files."""
+    config = _config(source, source.per_class("dd-ranking"))
     rate = np.array(mtt.LEARNING_RATE, np.float32)
-    images = mtt.write_tensors(exported, folder, {"labels": exported.soft_labels, "lr": rate}, images="images")
+    images = mtt.write_tensors(source, folder, {"labels": source.soft_labels, "lr": rate}, images="images")
     write_whole(folder / "config.yaml", config.encode())
-    lost = exported.lost_space(exported.torch_space)
-    return (Copy("images.pt, labels.pt", mtt.read(images), exported.torch_space, lost),)
+    lost = source.lost_space(source.torch_space)
+    return (ReadBack("images.pt, labels.pt", mtt.read(images), source.torch_space, lost),)
 
 
-def _config(exported: Exported, per_class: int) -> str:
-    height, width, _ = exported.bundle.whitener.image_shape
-    zca = whitening_of(exported.torch_space.kind).is_zca
+def _config(source: ExportSource, per_class: int) -> str:
+    height, width, _ = source.bundle.whitener.image_shape
+    zca = whitening_of(source.torch_space.kind).is_zca
     return _CONFIG.format(
-        dataset=exported.foreign_name,
+        dataset=source.foreign_name,
         per_class=per_class,
         height=height,
         width=width,

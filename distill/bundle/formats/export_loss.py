@@ -16,10 +16,11 @@ from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.scoring import Score, evaluate
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
-from kerneldistill.bundle.formats.export_source import Copy
+from kerneldistill.bundle.formats.export_source import ReadBack
 from kerneldistill.bundle.formats.foreign_set import labels_of
-from kerneldistill.bundle.formats.test_pixels import test_pixels
+from kerneldistill.bundle.formats.raw_pixels import raw_test_pixels
 from kerneldistill.bundle.reader import Bundle
+from kerneldistill.bundle.whitened_space import same_space
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.split import Split
@@ -34,7 +35,7 @@ class Scores(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class LossMeter:
     """Scores sets against the test images of the data that a bundle was distilled from.
 
     bundle: gives the kernel, the ridge and the whitening
@@ -54,7 +55,7 @@ class Judge:
 
     @cached_property
     def _pixels(self) -> np.ndarray:
-        return test_pixels(self.prepared, self.tests)
+        return raw_test_pixels(self.prepared, self.tests)
 
     @property
     def count(self) -> int:
@@ -66,19 +67,21 @@ class Judge:
         whitener, flip = self.bundle.whitener, self.bundle.manifest.flip
         return self._score(self.bundle.images, self.bundle.labels.astype(np.float64), whitener, flip)
 
-    def scores(self, copy: Copy) -> Scores:
+    def scores(self, written: ReadBack) -> Scores:
         """One way of reading a format.
 
         Raises:
           UserError: the raw test images are needed and cannot be had.
         """
-        labels = labels_of(copy.read, self.bundle.labels.shape[1]).values
-        images, own = copy.read.images, self.bundle.whitener
+        labels = labels_of(written.read, self.bundle.labels.shape[1]).values
+        images, own = written.read.images, self.bundle.whitener
         pixels = images if images.dtype == np.uint8 else None
-        as_it_is = self._score(images if pixels is None else copy.space.apply(images), labels, copy.space)
+        as_it_is = self._score(images if pixels is None else written.space.apply(images), labels, written.space)
         again = images
-        if copy.space is not own:
-            again = own.apply(copy.space.invert(images) if pixels is None else pixels)
+        if pixels is not None:
+            again = own.apply(pixels)
+        elif not same_space(written.space, own, self.bundle.probe):
+            again = own.apply(written.space.invert(images))
         return Scores(as_it_is, self._score(again, labels, own, self.bundle.manifest.flip))
 
     def _score(self, images: np.ndarray, labels: np.ndarray, space: Whitener, flip: bool = False) -> Score:

@@ -1,4 +1,4 @@
-"""`Exported`: a bundle in every space that a format may want; what `write` of each format is given."""
+"""`ExportSource`: a bundle in every space that a format may want; what `write` of each format is given."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,16 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerneldistill.bundle.formats.foreign_set import ForeignSet
+from kerneldistill.bundle.formats.foreign_set import CHANNELS, ForeignSet
 from kerneldistill.bundle.formats.normalization import FOREIGN_NAMES, normalised
 from kerneldistill.bundle.reader import Bundle
+from kerneldistill.bundle.whitened_space import same_space
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 
-class Copy(NamedTuple):
+class ReadBack(NamedTuple):
     """A way in which another program gets the set back from what was written.
 
     what: the files or columns, in few words
@@ -32,7 +33,7 @@ class Copy(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportSource:
     """A bundle to be written; rows class-major, as in the bundle.
 
     bundle: what was distilled
@@ -134,6 +135,19 @@ class Exported:
             )
         return int(counts[0])
 
+    def check_channels(self, needed_by: str) -> None:
+        """Raise UserError if the images are no pictures of 1, 3 or 4 channels."""
+        if (channels := self.bundle.whitener.image_shape[2]) not in CHANNELS:
+            raise UserError(
+                f"{needed_by} writes PNG, which has 1, 3 or 4 channels, not {channels}: leave this format out"
+            )
+
+    def lost_bits(self) -> str:
+        """What eight bits and whole-number labels lose, in words."""
+        outside = float(np.mean((self.pixels < -0.5) | (self.pixels > 255.5)))
+        bits = f"8 bits a channel, {100 * outside:.1f} % of the pixels clipped"
+        return together(bits, self.lost_space(self.normalised), self.lost_labels())
+
     def lost_labels(self) -> str:
         """What whole numbers lose of the labels, in words."""
         return "" if self.bundle.manifest.label_mode == "fixed" else "labels are their largest class"
@@ -141,7 +155,7 @@ class Exported:
     def lost_space(self, space: Whitener) -> str:
         """What leaving the whitening of the bundle loses, in words."""
         own = self.bundle.whitener
-        if own is space or (own.kind == space.kind and np.allclose(own.channel_std, space.channel_std)):
+        if same_space(own, space, self.bundle.probe):
             return ""
         if not own.W.size and not space.W.size:
             return "channels are scaled by other constants"
@@ -157,12 +171,6 @@ def together(*lost: str) -> str:
 def nchw(images: np.ndarray) -> np.ndarray:
     """[n, h, w, c] as torch has it, contiguous."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 1))
-
-
-def folder_of(path: Path) -> Path:
-    """A folder that is there, with those above it."""
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _is_kornia(space: Whitener) -> bool:

@@ -1,4 +1,4 @@
-"""Writes a bundle in the formats of other programs, and measures what each of them loses."""
+"""Write a bundle in the formats of other programs, and measure what each of them loses."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kerneldistill.algorithms.scoring import Score
-from kerneldistill.bundle.formats.export_source import Copy, Exported, together
+from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack, together
 from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
@@ -18,7 +18,7 @@ REPORT = "export.json"
 
 
 @dataclass(frozen=True)
-class Loss:
+class FormatLoss:
     """What one way of reading an export gives.
 
     format: name of the format
@@ -36,7 +36,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Losses:
+class ExportReport:
     """What an export loses.
 
     dataset: name of the source data set
@@ -50,14 +50,14 @@ class Losses:
     tests: int
     why_not: str
     before: Score | None
-    rows: tuple[Loss, ...]
+    rows: tuple[FormatLoss, ...]
 
 
-def export(exported: Exported, names: Sequence[str], out: Path, tests: int) -> Losses:
-    """Writes a bundle in each of the formats `names` into a folder of that name in `out`, each whole or not at all.
+def export(source: ExportSource, names: Sequence[str], out: Path, tests: int) -> ExportReport:
+    """Write a bundle in each of the formats `names`, whole or not at all, into a folder of that name in `out`.
 
     Args:
-      exported: the bundle.
+      source: the bundle.
       names: of the formats.
       out: a folder, made if it is missing.
       tests: test images to measure with; 0 to measure nothing.
@@ -66,28 +66,28 @@ def export(exported: Exported, names: Sequence[str], out: Path, tests: int) -> L
       UserError: a format does not take this set, or a folder there holds something else.
     """
     out.mkdir(parents=True, exist_ok=True)
-    copies = {name: _write(exported, name, out) for name in names}
-    losses = _losses(exported, copies, tests)
-    write_whole(out / REPORT, (json.dumps(asdict(losses), indent=2) + "\n").encode())
-    return losses
+    copies = {name: _write(source, name, out) for name in names}
+    report = _measured(source, copies, tests)
+    write_whole(out / REPORT, (json.dumps(asdict(report), indent=2) + "\n").encode())
+    return report
 
 
-def show(losses: Losses, out: Path) -> None:
-    """Prints the table of what is lost, and why."""
+def show(report: ExportReport, out: Path) -> None:
+    """Print what is lost, and why."""
     header = ("export", "as it is", "whitened again")
-    rows = [("the bundle", _percent(losses.before), _percent(losses.before))]
-    rows += [(f"{row.format}: {row.what}", _percent(row.as_it_is), _percent(row.whitened_again)) for row in losses.rows]
-    how = f"test accuracy by kernel ridge regression, {losses.tests:,} test images"
-    title = f"{losses.dataset}: {how if losses.tests else f'accuracy is not measured, {losses.why_not}'}"
+    rows = [("the bundle", _percent(report.before), _percent(report.before))]
+    rows += [(f"{row.format}: {row.what}", _percent(row.as_it_is), _percent(row.whitened_again)) for row in report.rows]
+    how = f"test accuracy by kernel ridge regression, {report.tests:,} test images"
+    title = f"{report.dataset}: {how if report.tests else f'accuracy is not measured, {report.why_not}'}"
     closing_table(title, header, rows)
-    for lost in dict.fromkeys(row.lost for row in losses.rows):
-        names = ", ".join(dict.fromkeys(row.format for row in losses.rows if row.lost == lost))
+    for lost in dict.fromkeys(row.lost for row in report.rows):
+        names = ", ".join(dict.fromkeys(row.format for row in report.rows if row.lost == lost))
         print(f"{names}: {f'lost: {lost}' if lost else 'nothing is lost'}")
     tell(f"exported to {out}; the same figures are in {out / REPORT}")
 
 
-def _write(exported: Exported, name: str, out: Path) -> tuple[Copy, ...]:
-    """One format, written aside and then put in its place."""
+def _write(source: ExportSource, name: str, out: Path) -> tuple[ReadBack, ...]:
+    """Write one format aside, then put it in its place."""
     target, kind = out / name, FORMATS[name]
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}-") as scratch:
         staging = Path(scratch, name)
@@ -96,7 +96,7 @@ def _write(exported: Exported, name: str, out: Path) -> tuple[Copy, ...]:
             if (target / grown).is_file():
                 (staging / grown).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(target / grown, staging / grown)
-        copies = kind.write(exported, staging)
+        copies = kind.writer.write(source, staging)
         written = {path.relative_to(staging) for path in staging.rglob("*") if path.is_file()}
         there = {path.relative_to(target) for path in target.rglob("*") if path.is_file()}
         foreign = sorted(there - written)
@@ -110,20 +110,22 @@ def _write(exported: Exported, name: str, out: Path) -> tuple[Copy, ...]:
     return copies
 
 
-def _losses(exported: Exported, copies: dict[str, tuple[Copy, ...]], tests: int) -> Losses:
-    mirrored = "mirror images, which the regression adds, are not in the files" if exported.bundle.manifest.flip else ""
-    rows = [Loss(name, copy.what, together(copy.lost, mirrored)) for name, made in copies.items() for copy in made]
-    name = exported.bundle.manifest.dataset
-    if exported.prepared is None or not tests:
-        why = "--tests is 0" if exported.prepared else "the data are not at hand: give them with --prepared DIR"
-        return Losses(name, 0, why, None, tuple(rows))
-    from kerneldistill.bundle.formats.export_loss import Judge
+def _measured(source: ExportSource, copies: dict[str, tuple[ReadBack, ...]], tests: int) -> ExportReport:
+    mirrored = "mirror images, which the regression adds, are not in the files" if source.bundle.manifest.flip else ""
+    ways = [(name, way) for name, made in copies.items() for way in made]
+    rows = [FormatLoss(name, way.what, together(way.lost, mirrored)) for name, way in ways]
+    name = source.bundle.manifest.dataset
+    if source.prepared is None or not tests:
+        why = "--tests is 0" if source.prepared else "the data are not at hand: give them with --prepared DIR"
+        return ExportReport(name, 0, why, None, tuple(rows))
+    from kerneldistill.bundle.formats.export_loss import LossMeter
 
-    judge = Judge(exported.bundle, exported.prepared, tests)
-    before = judge.before()
-    made = [copy for group in copies.values() for copy in group]
-    measured = [Loss(row.format, row.what, row.lost, *judge.scores(copy)) for row, copy in zip(rows, made, strict=True)]
-    return Losses(name, judge.count, "", before, tuple(measured))
+    meter = LossMeter(source.bundle, source.prepared, tests)
+    before = meter.before()
+    measured = [
+        FormatLoss(row.format, row.what, row.lost, *meter.scores(way)) for row, (_, way) in zip(rows, ways, strict=True)
+    ]
+    return ExportReport(name, meter.count, "", before, tuple(measured))
 
 
 def _percent(score: Score | None) -> str:

@@ -21,8 +21,13 @@ _NUMBERS = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", 
 _PLACES = ("ema_average", "params")
 
 
+def detects(path: Path, head: bytes) -> bool:
+    """Return whether there is a file: msgpack has no mark, `read` says what is none."""
+    return path.is_file()
+
+
 def read(path: Path, layout: Layout | None = None) -> ForeignSet:
-    """Reads a checkpoint.
+    """Read a checkpoint.
 
     Raises:
       UserError: it has no learned set, or holds more than numbers.

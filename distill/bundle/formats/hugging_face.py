@@ -15,52 +15,57 @@ parquet's default, and the metadata, which has none, hold a sha256 of all number
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kerneldistill.bundle.formats.dataset_card import card
-from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of
+from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
-from kerneldistill.bundle.formats.image_folder import check_channels, lost_bits
 from kerneldistill.bundle.formats.png import pixels, png
 from kerneldistill.bundle.untrusted.limits import MAX_BYTES, MAX_IMAGES, read_limited
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 
-FILE = "data/train-00000-of-00001.parquet"
+_FILE = "data/train-00000-of-00001.parquet"
 
 
-def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
-    """Writes the parquet, the whitening and the card."""
+def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
+    """Write the parquet, the whitening and the card."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    check_channels(exported, "hf")
-    path = folder / FILE
-    folder_of(path.parent)
+    source.check_channels("hf")
+    path = folder / _FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(
         [
-            pa.array([{"bytes": png(image), "path": None} for image in exported.bytes], _IMAGE(pa)),
-            pa.array(exported.hard_labels),
-            _rows(pa, exported.bundle.images),
-            _rows(pa, exported.bundle.labels),
+            pa.array([{"bytes": png(image), "path": None} for image in source.bytes], _image_type()),
+            pa.array(source.hard_labels),
+            _rows(source.bundle.images),
+            _rows(source.bundle.labels),
         ],
-        schema=_schema(pa, exported),
+        schema=_schema(source),
     )
     pq.write_table(table, path, write_page_checksum=True)
-    exported.bundle.whitener.save(folder / "transform.npz")
-    write_whole(folder / "README.md", card(exported).encode())
+    source.bundle.whitener.save(folder / "transform.npz")
+    write_whole(folder / "README.md", card(source).encode())
     return (
-        Copy("column whitened", read(path), exported.bundle.whitener, ""),
-        Copy("column image", read(path, column="image"), exported.normalised, lost_bits(exported)),
+        ReadBack("column whitened", read(path), source.bundle.whitener, ""),
+        ReadBack("column image", read(path, column="image"), source.normalised, source.lost_bits()),
     )
+
+
+def detects(path: Path, head: bytes) -> bool:
+    """Return whether a file is a parquet, or a folder holds one where `write` puts it."""
+    return head == b"PAR1" or (path / _FILE).is_file()
 
 
 def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> ForeignSet:
-    """Reads such a parquet.
+    """Read such a parquet.
 
     Args:
-      path: of the parquet.
+      path: of the parquet, or of the folder.
       layout: of no use: what this program writes is NHWC.
       column: `whitened` with the soft labels, or `image` with the whole-number ones.
 
@@ -70,6 +75,7 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = path / _FILE if path.is_dir() else path
     file = pq.ParquetFile(pa.BufferReader(read_limited(path)), page_checksum_verification=True)
     size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.metadata.num_row_groups))
     if file.metadata.num_rows > MAX_IMAGES or size > MAX_BYTES:
@@ -92,25 +98,31 @@ def _digest(images: np.ndarray, labels: np.ndarray) -> str:
     return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
 
 
-def _IMAGE(pa):  # noqa: N802
+def _image_type() -> Any:
+    import pyarrow as pa
+
     return pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 
 
-def _rows(pa, values: np.ndarray):
+def _rows(values: np.ndarray) -> Any:
     """[n, ...] as a column of lists of one length."""
+    import pyarrow as pa
+
     flat = pa.array(np.ascontiguousarray(values, np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, values[0].size)
 
 
-def _schema(pa, exported: Exported):
-    images, labels = exported.bundle.images, exported.bundle.labels
+def _schema(source: ExportSource) -> Any:
+    import pyarrow as pa
+
+    images, labels = source.bundle.images, source.bundle.labels
 
     def floats(length: int) -> dict[str, object]:
         return {"feature": {"dtype": "float32", "_type": "Value"}, "length": length, "_type": "Sequence"}
 
     features = {
         "image": {"_type": "Image"},
-        "label": {"names": list(exported.bundle.manifest.class_names), "_type": "ClassLabel"},
+        "label": {"names": list(source.bundle.manifest.class_names), "_type": "ClassLabel"},
         "whitened": floats(images[0].size),
         "soft_label": floats(labels.shape[1]),
     }
@@ -120,7 +132,7 @@ def _schema(pa, exported: Exported):
     }
     return pa.schema(
         [
-            pa.field("image", _IMAGE(pa)),
+            pa.field("image", _image_type()),
             pa.field("label", pa.int64()),
             pa.field("whitened", pa.list_(pa.float32(), images[0].size)),
             pa.field("soft_label", pa.list_(pa.float32(), labels.shape[1])),

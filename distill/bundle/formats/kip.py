@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerneldistill.bundle.formats import npz
-from kerneldistill.bundle.formats.export_source import Copy, Exported, folder_of
+from kerneldistill.bundle.formats import npz_sets
+from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.config.kernel_names import architecture_name
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.whitening.whitener import Whitener
@@ -23,55 +23,44 @@ from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 _COLUMNS = ("architecture", "dataset", "ssize", "zca", "l", "aug", "ckpt", "test_acc", "test_mse", "URL")
 
-read = npz.read
 
-
-def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
-    """Writes the .npz and adds its row to the index, in the place of an older one of the same name."""
-    space = space_of(exported)
-    path = folder / path_of(exported, space)
-    write_npz(exported, space, path)
-    table = "ls" if exported.bundle.manifest.label_mode == "label_solve" else "kip"
+def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
+    """Write the .npz and its row of the index, in the place of an older one of the same name."""
+    # KIP knows its own ZCA and standardised channels; a set of another space is normalised.
+    whitener = source.bundle.whitener
+    space = whitener if "kip" in whitening_of(whitener.kind).used_by else source.normalised
+    row = _row(source, space)
+    path = folder / row["URL"]
+    write_npz(source, space, path)
+    table = "ls" if source.bundle.manifest.label_mode == "label_solve" else "kip"
     index = folder / table / f"{table}.csv"
-    write_whole(index, _with_row(index, _row(exported, space)).encode())
-    return (Copy(path.name, read(path), space, exported.lost_space(space)),)
+    write_whole(index, _with_row(index, row).encode())
+    return (ReadBack(path.name, npz_sets.read(path), space, source.lost_space(space)),)
 
 
-def write_npz(exported: Exported, space: Whitener, path: Path) -> None:
-    """The .npz alone; numpy dates its members 1980, so equal sets give equal bytes."""
-    folder_of(path.parent)
+def write_npz(source: ExportSource, space: Whitener, path: Path) -> None:
+    """Write the .npz alone; numpy dates its members 1980, so equal sets give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    np.savez(buffer, images=exported.images_in(space), labels=exported.bundle.labels)
+    np.savez(buffer, images=source.images_in(space), labels=source.bundle.labels)
     write_whole(path, buffer.getvalue())
 
 
-def space_of(exported: Exported) -> Whitener:
-    """KIP knows its own ZCA and standardised channels; a set of another space is normalised."""
-    whitener = exported.bundle.whitener
-    return whitener if "kip" in whitening_of(whitener.kind).used_by else exported.normalised
-
-
 def is_zca(space: Whitener) -> bool:
-    """Whether a space is KIP's ZCA."""
+    """Return whether a space is KIP's ZCA."""
     whitening = whitening_of(space.kind)
     return whitening.is_zca and "kip" in whitening.used_by
 
 
-def path_of(exported: Exported, space: Whitener) -> Path:
-    """Where the .npz belongs, below the folder of the export."""
-    row = _row(exported, space)
-    return Path(row["URL"])
-
-
-def _row(exported: Exported, space: Whitener) -> dict[str, str]:
+def _row(source: ExportSource, space: Whitener) -> dict[str, str]:
     """A row of the index, by column."""
-    manifest = exported.bundle.manifest
+    manifest = source.bundle.manifest
     solved, zca = manifest.label_mode == "label_solve", is_zca(space)
     learned, augmented = manifest.label_mode == "learned", manifest.augmented
     name = f"{architecture_name(manifest.kernel)}_ssize{manifest.support_size}_{'zca' if zca else 'nozca'}"
     if not solved:
         name += f"_{'l' if learned else 'nol'}_{'aug' if augmented else 'noaug'}_ckpt{manifest.step}"
-    measured = exported.bundle.results.get("learned", {})
+    measured = source.bundle.results.get("learned", {})
     row = {
         "architecture": architecture_name(manifest.kernel),
         "dataset": manifest.dataset,
@@ -92,7 +81,7 @@ def _figure(value: float | None) -> str:
 
 
 def _with_row(index: Path, row: dict[str, str]) -> str:
-    """The index with a row more, or with that of the same URL replaced."""
+    """Add a row to the index, in the place of that of the same URL."""
     rows = list(csv.DictReader(io.StringIO(index.read_text()))) if index.exists() else []
     rows = [*(old for old in rows if old.get("URL") != row["URL"]), row]
     text = io.StringIO()

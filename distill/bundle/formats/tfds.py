@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from kerneldistill.bundle.formats.export_source import Copy, Exported
+from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
-from kerneldistill.bundle.formats.image_folder import check_channels, lost_bits
 from kerneldistill.bundle.formats.png import png
 from kerneldistill.bundle.untrusted.limits import MAX_IMAGES
 from kerneldistill.errors import UserError
@@ -27,20 +26,20 @@ from kerneldistill.errors import UserError
 VERSION = "1.0.0"
 
 
-def write(exported: Exported, folder: Path) -> tuple[Copy, ...]:
-    """Prepares the data set with TFDS, in array_record files."""
+def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
+    """Prepare the data set with TFDS, in array_record files."""
     import tensorflow_datasets as tfds
 
-    check_channels(exported, "tfds")
-    builder = _builder_class(tfds, exported)(data_dir=str(folder), file_format="array_record", version=VERSION)
+    source.check_channels("tfds")
+    builder = _builder_class(tfds, source)(data_dir=str(folder), file_format="array_record", version=VERSION)
     # TFDS tells of its progress on standard output, which is that of the results here.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     place = folder / builder.name / VERSION
-    exported.bundle.whitener.save(place / "transform.npz")
+    source.bundle.whitener.save(place / "transform.npz")
     return (
-        Copy("feature whitened", read(place), exported.bundle.whitener, ""),
-        Copy("feature image", read(place, features=("image", "label")), exported.normalised, lost_bits(exported)),
+        ReadBack("feature whitened", read(place), source.bundle.whitener, ""),
+        ReadBack("feature image", read(place, features=("image", "label")), source.normalised, source.lost_bits()),
     )
 
 
@@ -70,9 +69,9 @@ def read(
     return foreign_set(f"TFDS, feature {features[0]}", images, labels, "NHWC")
 
 
-def _builder_class(tfds: Any, exported: Exported) -> type:
+def _builder_class(tfds: Any, source: ExportSource) -> type:
     """A builder class of this set alone, which TFDS's registry of names never sees."""
-    bundle = exported.bundle
+    bundle = source.bundle
     height, width, channels = bundle.whitener.image_shape
     features = {
         "image": tfds.features.Image(shape=(height, width, channels), encoding_format="png"),
@@ -92,13 +91,13 @@ def _builder_class(tfds: Any, exported: Exported) -> type:
         )
 
     def examples(builder: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-        columns = zip(exported.bytes, exported.hard_labels, bundle.images, bundle.labels, strict=True)
+        columns = zip(source.bytes, source.hard_labels, bundle.images, bundle.labels, strict=True)
         for index, (pixels, label, whitened, soft) in enumerate(columns):
             yield index, {"image": io.BytesIO(png(pixels)), "label": label, "whitened": whitened, "soft_label": soft}
 
     body = {
         "VERSION": tfds.core.Version(VERSION),
-        "name": f"{exported.name}_distilled_{len(bundle.images)}",
+        "name": f"{source.name}_distilled_{len(bundle.images)}",
         "pkg_dir_path": None,
         "_info": info,
         "_split_generators": lambda builder, manager: {"train": builder._generate_examples()},

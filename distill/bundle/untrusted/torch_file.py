@@ -12,11 +12,12 @@ A .pt is a zip archive, nothing in it compressed:
 """
 
 import math
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +41,24 @@ DTYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MAX_DEPTH = 10
+_Order = Literal["<", ">"]
+_ORDERS: Mapping[bytes, _Order] = MappingProxyType({b"little": "<", b"big": ">"})
+
+
+def is_torch(path: Path) -> bool:
+    """Return whether a zip archive is a .pt."""
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/data.pkl") for name in archive.namelist())
+
+
+def torch_type(path: Path) -> type:
+    """Return the type of the value in a .pt, without its numbers: `dict`, `list`, `Tensor`, ...
+
+    Raises:
+      UserError: see `read_torch`.
+    """
+    _, value = _pickled(read_archive(read_limited(path), str(path), lambda name: name.endswith("/data.pkl")), path)
+    return dict if isinstance(value, dict) else type(value)
 
 
 def read_torch(path: Path) -> Any:
@@ -49,12 +68,17 @@ def read_torch(path: Path) -> Any:
       UserError: it is damaged, too large, or holds more than data.
     """
     members = read_archive(read_limited(path), str(path))
+    root, value = _pickled(members, path)
+    order = _ORDERS[members.get(f"{root}byteorder", b"little").strip()]
+    return _Filler(members, root, order).filled(value)
+
+
+def _pickled(members: Mapping[str, bytes], path: Path) -> tuple[str, Any]:
+    """The folder of the value in an archive, and the value without its numbers."""
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise UserError(f"{path} has {len(pickles)} members data.pkl, so it is no file of torch.save (1.6 or later)")
-    root = pickles[0].removesuffix("data.pkl")
-    order = {"little": "<", "big": ">"}[members.get(f"{root}byteorder", b"little").decode().strip()]
-    return _Filler(members, root, order).filled(read_pickle(members[pickles[0]], f"{path}: data.pkl"))
+    return pickles[0].removesuffix("data.pkl"), read_pickle(members[pickles[0]], f"{path}: data.pkl")
 
 
 @dataclass
@@ -70,7 +94,7 @@ class _Filler:
 
     members: Mapping[str, bytes]
     root: str
-    order: str
+    order: _Order
     shown: int = 0
     done: dict[int, Any] = field(default_factory=dict)
 

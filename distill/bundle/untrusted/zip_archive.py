@@ -1,4 +1,4 @@
-"""Zip archives of strangers (.npz, .pt), within limits, every checksum compared.
+"""Read zip archives of strangers (.npz, .pt) within limits, comparing every checksum.
 
 A member is read only if what the directory declares of it is within the limits, and never beyond what is declared:
 `zipfile` stops there and compares the CRC32. So a flipped bit of a member's content is always found.
@@ -6,18 +6,19 @@ A member is read only if what the directory declares of it is within the limits,
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kerneldistill.bundle.untrusted.limits import FREE_RATIO_BYTES, MAX_BYTES, MAX_MEMBERS, MAX_RATIO
 from kerneldistill.errors import UserError
 
 
-def read_archive(content: bytes, name: str) -> Mapping[str, bytes]:
-    """Every member of a zip archive, by name.
+def read_archive(content: bytes, name: str, wanted: Callable[[str], bool] = lambda name: True) -> Mapping[str, bytes]:
+    """Read the members of a zip archive, by name.
 
     Args:
       content: of the archive.
       name: what to call it in messages.
+      wanted: whether a member of a name is read; the limits are for all.
 
     Raises:
       UserError: it has too many members, two of one name, one that is too large or shrinks too much, or one that is
@@ -26,7 +27,7 @@ def read_archive(content: bytes, name: str) -> Mapping[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         _check(members, name)
-        return {member.filename: archive.read(member) for member in members}
+        return {member.filename: archive.read(member) for member in members if wanted(member.filename)}
 
 
 def _check(members: list[zipfile.ZipInfo], name: str) -> None:

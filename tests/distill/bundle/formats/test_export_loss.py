@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerneldistill.bundle.formats import test_pixels
+from kerneldistill.bundle.formats import raw_pixels
 from kerneldistill.bundle.formats.detect import read_foreign
-from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.formats.exporter import export, show
-from kerneldistill.bundle.formats.registry import FORMATS
+from kerneldistill.bundle.formats.registry import WRITTEN
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.runs.directory import RunDir
 
-NAMES = [name for name in FORMATS if name != "tfds"]
+NAMES = [name for name in WRITTEN if name != "tfds"]
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,13 @@ def prepared(finished: RunDir) -> Prepared:
 
 
 @pytest.fixture(scope="module")
-def exported(finished: RunDir, prepared: Prepared) -> Exported:
+def exported(finished: RunDir, prepared: Prepared) -> ExportSource:
     """Its bundle."""
-    return Exported(read_bundle(finished.bundle), finished.bundle, prepared)
+    return ExportSource(read_bundle(finished.bundle), finished.bundle, prepared)
 
 
 def test_a_set_through_every_format_and_back_loses_what_is_printed(
-    tmp_path: Path, exported: Exported, finished: RunDir, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, exported: ExportSource, finished: RunDir, capsys: pytest.CaptureFixture[str]
 ) -> None:
     losses = export(exported, NAMES, tmp_path / "out", tests=10_000)
     assert losses.tests == 360
@@ -54,15 +54,15 @@ def test_a_set_through_every_format_and_back_loses_what_is_printed(
     assert printed.startswith("digits: test accuracy by kernel ridge regression, 360 test images\n")
     for row in losses.rows:
         assert re.search(rf"{re.escape(row.what)} +{100 * row.as_it_is.accuracy:.1f} %", printed)
-    assert "imagefolder, hf: lost: 8 bits a channel" in printed
+    assert "hf, imagefolder: lost: 8 bits a channel" in printed
     document = json.loads((tmp_path / "out" / "export.json").read_text())
     assert document["rows"][0]["as_it_is"] == [losses.rows[0].as_it_is.accuracy, losses.rows[0].as_it_is.mse]
 
 
 def test_without_the_data_nothing_is_measured_and_that_is_said(
-    tmp_path: Path, exported: Exported, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, exported: ExportSource, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alone = Exported(exported.bundle, exported.folder)
+    alone = ExportSource(exported.bundle, exported.folder)
     show(export(alone, ["kip", "mtt"], tmp_path, tests=100), tmp_path)
     printed = capsys.readouterr().out
     assert "accuracy is not measured, the data are not at hand: give them with --prepared DIR" in printed
@@ -70,7 +70,7 @@ def test_without_the_data_nothing_is_measured_and_that_is_said(
     assert "accuracy is not measured, --tests is 0" in capsys.readouterr().out
 
 
-def test_what_was_exported_is_replaced_and_what_was_not_is_left(tmp_path: Path, exported: Exported) -> None:
+def test_what_was_exported_is_replaced_and_what_was_not_is_left(tmp_path: Path, exported: ExportSource) -> None:
     export(exported, ["dc", "kip"], tmp_path, tests=0)
     before = (tmp_path / "dc" / "res_DC_digits_ConvNet_1ipc.pt").read_bytes()
     (tmp_path / "kip" / "kip" / "mine.npz").write_bytes(b"x")
@@ -83,7 +83,7 @@ def test_what_was_exported_is_replaced_and_what_was_not_is_left(tmp_path: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dc", "export.json", "kip"]
 
 
-def test_mirror_images_that_a_file_cannot_ask_for_are_told_as_lost(tmp_path: Path, exported: Exported) -> None:
+def test_mirror_images_that_a_file_cannot_ask_for_are_told_as_lost(tmp_path: Path, exported: ExportSource) -> None:
     manifest = replace(exported.bundle.manifest, flip=True)
     flipped = replace(exported, bundle=replace(exported.bundle, manifest=manifest))
     losses = export(flipped, ["kip"], tmp_path, tests=100)
@@ -95,14 +95,14 @@ def test_mirror_images_that_a_file_cannot_ask_for_are_told_as_lost(tmp_path: Pat
     assert abs(row.as_it_is.mse / losses.before.mse - 1) > 1e-3
 
 
-def test_data_of_another_fingerprint_are_refused(exported: Exported, prepared: Prepared) -> None:
+def test_data_of_another_fingerprint_are_refused(exported: ExportSource, prepared: Prepared) -> None:
     other = replace(prepared, manifest=replace(prepared.manifest, fingerprint="0" * 64))
     with pytest.raises(UserError, match="give the folder that it was distilled from with --prepared"):
         replace(exported, prepared=other).check()
 
 
 def test_raw_pixels_come_back_from_the_whitening_or_from_the_source(prepared: Prepared) -> None:
-    pixels = test_pixels.test_pixels(prepared, 50)
+    pixels = raw_pixels.raw_test_pixels(prepared, 50)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(prepared.probe, pixels[:8])
     np.testing.assert_array_equal(prepared.whitener.apply(pixels), prepared.test.images[:50])
@@ -110,13 +110,13 @@ def test_raw_pixels_come_back_from_the_whitening_or_from_the_source(prepared: Pr
     forgetful = replace(prepared, whitener=replace(prepared.whitener, per_image_norm=True))
     images = forgetful.whitener.apply(pixels)
     forgetful = replace(forgetful, test=replace(prepared.test, images=images, labels=prepared.test.labels[:50]))
-    np.testing.assert_array_equal(test_pixels.test_pixels(forgetful, 50), pixels)
+    np.testing.assert_array_equal(raw_pixels.raw_test_pixels(forgetful, 50), pixels)
     changed = replace(forgetful, test=replace(forgetful.test, images=images[::-1].copy()))
     with pytest.raises(UserError, match="other test images now"):
-        test_pixels.test_pixels(changed, 50)
+        raw_pixels.raw_test_pixels(changed, 50)
 
 
-def test_exports_are_imported(tmp_path: Path, exported: Exported) -> None:
+def test_exports_are_imported(tmp_path: Path, exported: ExportSource) -> None:
     export(exported, ["kip", "dc", "mtt", "dd-ranking", "hf", "imagefolder"], tmp_path, tests=0)
     paths = [*(tmp_path / "kip").rglob("*.npz"), *(tmp_path / "dc").glob("*.pt"), tmp_path / "mtt"]
     paths += [tmp_path / name for name in ("dd-ranking", "hf", "imagefolder")]

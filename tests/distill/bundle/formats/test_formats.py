@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 from PIL import Image
 
 from kerneldistill.bundle.formats.detect import read_foreign
-from kerneldistill.bundle.formats.export_source import Exported
+from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.formats.foreign_set import labels_of
 from kerneldistill.bundle.formats.normalization import NORMALISATIONS, normalised
-from kerneldistill.bundle.formats.registry import FORMATS, formats_named
+from kerneldistill.bundle.formats.registry import FORMATS, READ, WRITTEN, formats_named
 from kerneldistill.bundle.untrusted.torch_file import read_torch
+from kerneldistill.cli.main import main
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.whitening.registry import WHITENINGS
 from tests.helpers.bundles import NAMES, SHAPE, fitted
@@ -27,7 +29,7 @@ SOFT = {"kip", "datm", "dd-ranking", "hf", "tfds"}
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def learned(tmp_path_factory: pytest.TempPathFactory) -> ExportSource:
     """A bundle in KIP's ZCA with learned labels, whose largest entries are the classes they began in."""
     labels = np.eye(3)[[0, 0, 1, 1, 2, 2]] - 0.4 + np.random.default_rng(1).uniform(0, 0.3, (6, 3))
     return make_exported(
@@ -55,9 +57,9 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "tfds"])
-def test_the_files_are_where_the_other_program_looks(tmp_path: Path, name: str, learned: Exported) -> None:
-    copies = FORMATS[name].write(learned, tmp_path)
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name != "tfds"])
+def test_the_files_are_where_the_other_program_looks(tmp_path: Path, name: str, learned: ExportSource) -> None:
+    copies = FORMATS[name].writer.write(learned, tmp_path)
     assert files(tmp_path) == PLACES[name]
     for copy in copies:
         # What is lost is said, and what is said is lost.
@@ -74,9 +76,9 @@ def test_the_images_come_back_in_the_space_that_is_said(tmp_path: Path, kind: st
     # `none` and kornia's ZCA keep no channels: they are measured where the data are at hand.
     pixels = np.random.default_rng(0).integers(0, 256, (200, *SHAPE), dtype=np.uint8)
     vars(exported)["normalised"] = fitted("standard", pixels)
-    for name in sorted({*FORMATS} - {"tfds", "png"}):
+    for name in sorted({*WRITTEN} - {"tfds", "png"}):
         (tmp_path / name).mkdir()
-        for copy in FORMATS[name].write(exported, tmp_path / name):
+        for copy in FORMATS[name].writer.write(exported, tmp_path / name):
             whole = copy.read.images.dtype == np.uint8
             found = copy.read.images if whole else copy.space.invert(copy.read.images)
             truth = exported.bytes if whole else exported.pixels
@@ -84,24 +86,24 @@ def test_the_images_come_back_in_the_space_that_is_said(tmp_path: Path, kind: st
             np.testing.assert_allclose(labels_of(copy.read, 3).values, exported.bundle.labels, atol=1e-6)
 
 
-def test_a_set_that_is_written_twice_has_equal_bytes(tmp_path: Path, learned: Exported) -> None:
+def test_a_set_that_is_written_twice_has_equal_bytes(tmp_path: Path, learned: ExportSource) -> None:
     for name in ("kip", "dc", "mtt", "dd-ranking", "hf", "imagefolder"):
         contents = []
         for side in ("a", "b"):
             folder = tmp_path / side / name
             folder.mkdir(parents=True)
-            FORMATS[name].write(learned, folder)
+            FORMATS[name].writer.write(learned, folder)
             contents.append({path: (folder / path).read_bytes() for path in files(folder)})
         assert contents[0] == contents[1], name
 
 
-def test_kips_index_has_a_row_for_each_set_and_its_columns(tmp_path: Path, learned: Exported) -> None:
+def test_kips_index_has_a_row_for_each_set_and_its_columns(tmp_path: Path, learned: ExportSource) -> None:
     for _ in range(2):
-        FORMATS["kip"].write(learned, tmp_path)
+        FORMATS["kip"].writer.write(learned, tmp_path)
     solved = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, label_mode="label_solve")))
-    FORMATS["kip"].write(solved, tmp_path)
+    FORMATS["kip"].writer.write(solved, tmp_path)
     other = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, step=1000, label_mode="fixed")))
-    FORMATS["kip"].write(other, tmp_path)
+    FORMATS["kip"].writer.write(other, tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "kip" / "kip.csv").read_text())))
     assert [row["URL"] for row in rows] == [
         "kip/tiny/ConvNet2p_ssize6_zca_l_noaug_ckpt12.npz",
@@ -124,13 +126,13 @@ def test_kips_index_has_a_row_for_each_set_and_its_columns(tmp_path: Path, learn
     assert (tmp_path / "ls" / "tiny" / "ConvNet2p_ssize6_zca.npz").is_file()
 
 
-def _manifest(exported: Exported, **changes: object) -> object:
+def _manifest(exported: ExportSource, **changes: object) -> object:
     return replace(exported.bundle.manifest, **changes)
 
 
-def test_dc_bench_gets_kips_name_for_a_set_in_kips_zca(tmp_path: Path, learned: Exported) -> None:
+def test_dc_bench_gets_kips_name_for_a_set_in_kips_zca(tmp_path: Path, learned: ExportSource) -> None:
     cifar = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, dataset="cifar10")))
-    (copy,) = FORMATS["dc-bench"].write(cifar, tmp_path)
+    (copy,) = FORMATS["dc-bench"].writer.write(cifar, tmp_path)
     place = "distilled_results/KIP/CIFAR10/IPC2/kip_cifar10_ConvNet3_ssize6_zca_nol_noaug_ckpt1000.npz"
     assert files(tmp_path) == [place]
     np.testing.assert_array_equal(copy.read.images, learned.bundle.images)
@@ -138,9 +140,9 @@ def test_dc_bench_gets_kips_name_for_a_set_in_kips_zca(tmp_path: Path, learned: 
     assert "largest class" in copy.lost
 
 
-def test_torch_programs_get_their_own_constants_and_types(tmp_path: Path, learned: Exported) -> None:
+def test_torch_programs_get_their_own_constants_and_types(tmp_path: Path, learned: ExportSource) -> None:
     cifar = replace(learned, bundle=replace(learned.bundle, manifest=_manifest(learned, dataset="cifar10")))
-    FORMATS["dc"].write(cifar, tmp_path)
+    FORMATS["dc"].writer.write(cifar, tmp_path)
     value = read_torch(tmp_path / "res_DC_CIFAR10_ConvNet_2ipc.pt")
     images, labels = value["data"][-1]
     mean, std = (np.array(part)[:, None, None] for part in NORMALISATIONS["cifar10"])
@@ -149,11 +151,11 @@ def test_torch_programs_get_their_own_constants_and_types(tmp_path: Path, learne
     assert (images.dtype, labels.dtype, value["accs_all_exps"]) == (np.float32, np.int64, {"ConvNet": []})
 
 
-def test_kornias_whitening_is_used_where_it_is_given(tmp_path: Path, learned: Exported) -> None:
+def test_kornias_whitening_is_used_where_it_is_given(tmp_path: Path, learned: ExportSource) -> None:
     kornia = fitted("kornia_zca", np.random.default_rng(0).integers(0, 256, (200, *SHAPE), dtype=np.uint8))
     exported = replace(learned, kornia=kornia)
     exported.check()
-    FORMATS["dd-ranking"].write(exported, tmp_path)
+    FORMATS["dd-ranking"].writer.write(exported, tmp_path)
     np.testing.assert_array_equal(read_foreign(tmp_path).images, kornia.apply(learned.pixels))
     config = (tmp_path / "config.yaml").read_text().splitlines()
     assert {"dataset: tiny", "use_zca: true", "ipc: 2", "im_size: [6, 5]", "soft_label_mode: S"} <= {*config}
@@ -161,16 +163,16 @@ def test_kornias_whitening_is_used_where_it_is_given(tmp_path: Path, learned: Ex
         replace(learned, kornia=learned.normalised).check()
 
 
-def test_soft_labels_are_shifted_only_when_asked(tmp_path: Path, learned: Exported) -> None:
-    FORMATS["datm"].write(learned, tmp_path)
+def test_soft_labels_are_shifted_only_when_asked(tmp_path: Path, learned: ExportSource) -> None:
+    FORMATS["datm"].writer.write(learned, tmp_path)
     np.testing.assert_array_equal(read_torch(tmp_path / "labels_best.pt"), learned.bundle.labels)
     assert read_torch(tmp_path / "lr_best.pt").shape == ()
-    FORMATS["datm"].write(replace(learned, shift_labels=True), tmp_path)
+    FORMATS["datm"].writer.write(replace(learned, shift_labels=True), tmp_path)
     np.testing.assert_allclose(read_torch(tmp_path / "labels_best.pt"), learned.bundle.labels + 1 / 3, atol=1e-6)
 
 
 def test_uneven_classes_and_labels_out_of_order_are_refused_where_they_cannot_be(
-    tmp_path: Path, learned: Exported
+    tmp_path: Path, learned: ExportSource
 ) -> None:
     labels = learned.bundle.labels.copy()
     labels[0] = [-1, 2, -1]
@@ -178,22 +180,22 @@ def test_uneven_classes_and_labels_out_of_order_are_refused_where_they_cannot_be
     swapped = replace(learned, bundle=replace(learned.bundle, labels=learned.bundle.labels[::-1]))
     for name in ("dc", "dc-bench", "dd-ranking"):
         with pytest.raises(UserError, match=f"{name} needs equally many images of each class, there are 1 to 3"):
-            FORMATS[name].write(uneven, tmp_path)
+            FORMATS[name].writer.write(uneven, tmp_path)
         with pytest.raises(UserError, match=f"{name} needs images in the order of their classes"):
-            FORMATS[name].write(swapped, tmp_path)
+            FORMATS[name].writer.write(swapped, tmp_path)
 
 
 def test_channels_that_nobody_knows_are_asked_for(tmp_path: Path) -> None:
     exported = make_exported(tmp_path / "bundle", "none")
     with pytest.raises(UserError, match=r"keeps no mean of the channels of 'tiny'.*--prepared"):
-        FORMATS["dc"].write(exported, tmp_path)
+        FORMATS["dc"].writer.write(exported, tmp_path)
     assert normalised("cifar10", exported.bundle.whitener, None).channel_mean.tolist() == [0.4914, 0.4822, 0.4465]
 
 
-def test_the_parquet_says_what_datasets_needs(tmp_path: Path, learned: Exported) -> None:
+def test_the_parquet_says_what_datasets_needs(tmp_path: Path, learned: ExportSource) -> None:
     import pyarrow.parquet as pq
 
-    FORMATS["hf"].write(learned, tmp_path)
+    FORMATS["hf"].writer.write(learned, tmp_path)
     schema = pq.read_schema(tmp_path / "data" / "train-00000-of-00001.parquet")
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     assert features["label"] == {"names": list(NAMES), "_type": "ClassLabel"}
@@ -204,17 +206,17 @@ def test_the_parquet_says_what_datasets_needs(tmp_path: Path, learned: Exported)
     assert "reaches 50.0 % on test" in card
 
 
-def test_pictures_are_clipped_pixels(tmp_path: Path, learned: Exported) -> None:
-    FORMATS["imagefolder"].write(learned, tmp_path)
+def test_pictures_are_clipped_pixels(tmp_path: Path, learned: ExportSource) -> None:
+    FORMATS["imagefolder"].writer.write(learned, tmp_path)
     with Image.open(tmp_path / "00001" / "class00001_id00001.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), np.clip(np.round(learned.pixels[3]), 0, 255))
 
 
 @pytest.mark.filterwarnings("ignore:label:DeprecationWarning")  # protobuf's, from inside TFDS
-def test_tfds_reads_the_data_set(tmp_path: Path, learned: Exported) -> None:
+def test_tfds_reads_the_data_set(tmp_path: Path, learned: ExportSource) -> None:
     import tensorflow_datasets as tfds
 
-    whitened, image = FORMATS["tfds"].write(learned, tmp_path)
+    whitened, image = FORMATS["tfds"].writer.write(learned, tmp_path)
     assert (whitened.lost, "8 bits" in image.lost) == ("", True)
     builder = tfds.builder_from_directory(str(tmp_path / "tiny_distilled_6" / "1.0.0"))
     assert builder.info.features["label"].names == list(NAMES)
@@ -226,8 +228,25 @@ def test_tfds_reads_the_data_set(tmp_path: Path, learned: Exported) -> None:
 
 
 def test_formats_are_named_by_commas() -> None:
-    assert formats_named("all") == tuple(FORMATS)
+    assert formats_named("all") == WRITTEN
     assert formats_named(" dc, kip,dc") == ("dc", "kip")
     for wrong in ("", "dc,torch"):
         with pytest.raises(UserError, match=r"--to is .*allowed are all, or names joined by commas: kip, dc-bench"):
             formats_named(wrong)
+
+
+def test_every_row_has_a_module_with_what_it_says() -> None:
+    modules = {name: import_module(f"kerneldistill.bundle.formats.{row.module}") for name, row in FORMATS.items()}
+    assert {name for name, module in modules.items() if hasattr(module, "write")} == {*WRITTEN}
+    assert {name for name, module in modules.items() if hasattr(module, "detects")} == {*READ}
+    assert all(hasattr(modules[name], "read") for name in READ)
+
+
+def test_the_rows_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {}
+    for command in ("export", "import"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        told[command] = " ".join(capsys.readouterr().out.split())
+    assert all(f" {name} {FORMATS[name].writes}" in told["export"] for name in WRITTEN)
+    assert all(FORMATS[name].reads in told["import"] for name in READ)

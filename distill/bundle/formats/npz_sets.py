@@ -20,8 +20,13 @@ from kerneldistill.errors import UserError
 _STEP = re.compile(r"(?:_ckpt|^step)(\d{1,9})\.npz$")
 
 
+def detects(path: Path, head: bytes) -> bool:
+    """Return whether a file is a zip archive; a .pt is told before."""
+    return head[:2] == b"PK"
+
+
 def read(path: Path, layout: Layout | None = None) -> ForeignSet:
-    """Reads an .npz of any of the three.
+    """Read an .npz of any of the three.
 
     Raises:
       UserError: it has no such arrays, or they are not what they should be.

@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 
+from kerneldistill.bundle.whitened_space import PROBE_TOLERANCE, largest_difference
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.sources.image_decoding import decode
@@ -15,15 +16,13 @@ from kerneldistill.pipeline.sources.source import open_source
 _BLOCK = 1000
 # Rounding of the inverse, in pixels; the true ones are whole.
 _ROUNDING = 0.25
-# Of whitened pixels, perhaps by another BLAS; as in the bundle's probe.
-_TOLERANCE = 1e-4
 
 
-def test_pixels(prepared: Prepared, count: int) -> np.ndarray:
-    """uint8 [count, h, w, c]: the first test images as they were before the whitening.
+def raw_test_pixels(prepared: Prepared, count: int) -> np.ndarray:
+    """Return the first test images as they were before the whitening, uint8 [count, h, w, c].
 
-    By the inverse of the whitening where that is exact; where it forgets each image's scale, from the source, read
-    again and whitened again to be sure of it.
+    Undo the whitening where its inverse is exact; where it forgets each image's scale, read the source again and
+    compare what the whitening makes of it.
 
     Raises:
       UserError: the source is not there any more, or is another one.
@@ -36,8 +35,7 @@ def test_pixels(prepared: Prepared, count: int) -> np.ndarray:
             raise UserError("the prepared test images are no whole pixels, whitened: prepare the data again")
         return np.clip(whole, 0, 255).astype(np.uint8)
     pixels = _from_source(prepared, len(wanted))
-    found = prepared.whitener.apply(pixels) if pixels.shape == wanted.shape else None
-    if found is None or np.abs(found - wanted).max() > _TOLERANCE * np.abs(wanted).max():
+    if pixels.shape != wanted.shape or largest_difference(prepared.whitener.apply(pixels), wanted) > PROBE_TOLERANCE:
         raise UserError("the source of the prepared data has other test images now: prepare the data again")
     return pixels
 
