@@ -41,7 +41,7 @@ class Arrays(NamedTuple):
         found = hashlib.sha256(repr(self.class_names).encode())
         for array in (*self.train, *self.test):
             found.update(f"{array.shape}".encode())
-            found.update(np.ascontiguousarray(array))
+            found.update(array.tobytes())
         return found.hexdigest()
 
     def save(self, file: Path) -> None:

@@ -40,7 +40,7 @@ def in_python() -> Iterator[None]:
 def _set_up() -> None:
     import jax
 
-    before = jax.config.jax_enable_x64
+    before = jax.config.read("jax_enable_x64")
     try:
         devices.setup()
     except RuntimeError:

@@ -8,6 +8,7 @@ whole numbers [n] as labels.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("distilled-digits"), help="folder of the bundle")
     args = parser.parse_args()
 
-    digits = load_digits()
+    digits: Any = load_digits()
     images = (digits.images * (255 / 16)).round().astype(np.uint8)  # [1797, 8, 8], pixels 0..255
     train, new = slice(1500), slice(1500, None)
 
