@@ -1,4 +1,4 @@
-"""Times `prepare` of CIFAR-10 with kip_zca against a plain numpy program that does the same work.
+"""Time `prepare` of CIFAR-10 with kip_zca against a plain numpy program that does the same work.
 
     python -m scripts.bench_prepare ~/tensorflow_datasets [--rounds 2] [--doubled]
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Cost(NamedTuple):
 
 
 def main() -> None:
-    """Runs both in turn and prints the ratio."""
+    """Run both in turn and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dir", help=f"folder of TFDS data sets that holds {NAME}")
     parser.add_argument("--rounds", type=int, default=2, help="runs of each, in turn (default: 2)")
@@ -61,8 +61,8 @@ def main() -> None:
             print(f"doubled  {describe(run('prepare', double(args.dir, Path(scratch)), Path(scratch, 'doubled')))}")
 
 
-def run(only: str, data_dir: str, out: Path) -> Cost:
-    """One of the two programs in a process of its own."""
+def run(only: str, data_dir: Path | str, out: Path) -> Cost:
+    """Run one of the two programs in a process of its own."""
     command = [sys.executable, "-m", "scripts.bench_prepare", str(data_dir), "--only", only, "--out", str(out)]
     began = time.perf_counter()
     child = subprocess.Popen(command)
@@ -120,18 +120,18 @@ def plain(data_dir: str, out: Path) -> None:
 
 
 def read(data_dir: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [n, 32, 32, 3] and labels [n], decoded by TFDS."""
+    """Return images uint8 [n, 32, 32, 3] and labels [n], decoded by TFDS."""
     import tensorflow_datasets as tfds
 
-    source = tfds.data_source(NAME, data_dir=data_dir, split=split, download=False)
+    source: Any = tfds.data_source(NAME, data_dir=data_dir, split=split, download=False)
     examples = [(example["image"], example["label"]) for example in source]
     return np.stack([image for image, _ in examples]), np.array([label for _, label in examples])
 
 
 def save(path: Path, **arrays: np.ndarray) -> None:
-    """Writes a file and its digest, as `prepare` does."""
+    """Write a file and its digest, as `prepare` does."""
     with open(path, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     with open(path, "rb") as file:

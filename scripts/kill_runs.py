@@ -1,4 +1,4 @@
-"""Kills `kdistill distill` at random moments, starts it again until it is done, and again, and compares what is left.
+"""Kill `kdistill distill` at random moments, restart it until it is done, and compare what it left.
 
     python -m scripts.kill_runs FOLDER [--kills 50] [--signal KILL] [-- PRESET FLAGS]
 
@@ -62,7 +62,7 @@ class Plan:
 
 
 def main(args: list[str]) -> int:
-    """Does it; the exit status is 1 where something differs or exits otherwise than it should."""
+    """Run the program; return 1 if something differs or exits with an unexpected status."""
     cut = args.index("--") if "--" in args else len(args)
     plan = tyro.cli(Plan, args=args[:cut], description=__doc__, config=(tyro.conf.FlagConversionOff,))
     flags = args[cut + 1 :] or SMALL
@@ -123,7 +123,7 @@ def _wait(child: int, broken: RunDir, rng: random.Random, moments: tuple[float, 
 
 
 def _size(rundir: RunDir) -> int:
-    """Records of metrics."""
+    """Return the records of metrics."""
     return rundir.metrics_file.read_bytes().count(b"\n") if rundir.metrics_file.exists() else 0
 
 
@@ -155,7 +155,7 @@ def facts(rundir: RunDir) -> dict[str, object]:
     }
     for name, folder in {"checkpoint": rundir.checkpoints, "best": rundir.best}.items():
         newest = max((entry for entry in folder.iterdir() if entry.name.isdecimal()), key=lambda entry: int(entry.name))
-        leaves = dict(ocp.load(newest))
+        leaves = dict(ocp.load(str(newest)))
         found[name] = {leaf: np.asarray(value).tobytes() for leaf, value in leaves.items() if leaf != ".elapsed"}
         found[f"{name} step"] = newest.name
     return found

@@ -1,4 +1,4 @@
-"""Evaluates a released set under several whitenings: how much accuracy the wrong one costs.
+"""Evaluate a released set under several whitenings: how much accuracy the wrong one costs.
 
     python -m scripts.whitening_table best.npz ~/prepared/kip_zca ~/prepared/kornia_zca ~/prepared/standard \\
         --tests 2000 --out scripts/results/rfad-whitening.json
@@ -25,6 +25,7 @@ from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.formats.detect import read_foreign
 from kerneldistill.bundle.formats.foreign_set import labels_of
 from kerneldistill.config.schema import KernelConfig
+from kerneldistill.kernels.names import KernelKind
 from kerneldistill.pipeline.prepared import load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime import devices
@@ -58,7 +59,7 @@ class Row:
 
 
 def main() -> None:
-    """Measures every whitening with both kernels and prints the table."""
+    """Measure every whitening with both kernels and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="a released set")
     parser.add_argument("prepared", nargs="+", help="prepared sets of the same data, each whitened in another way")
@@ -80,8 +81,8 @@ def main() -> None:
     closing_table(f"{args.file.name}: {args.tests:,} test images", ("whitening", "kernel", "ridge", "accuracy"), cells)
 
 
-def measure(file: Path, folder: str, get: str, tests: int) -> list[Row]:
-    """The file against the first `tests` test images of one prepared set: a row for each ridge."""
+def measure(file: Path, folder: str, get: KernelKind, tests: int) -> list[Row]:
+    """Evaluate the file on the first `tests` test images of one prepared set; return a row for each ridge."""
     data, foreign = load(folder), read_foreign(file)
     began, num_classes = time.perf_counter(), len(data.manifest.class_names)
     labels = labels_of(foreign, num_classes)

@@ -39,16 +39,16 @@ def execute(call: Call) -> None:
     from kerneldistill.runs.planning.memory import memory_of
     from kerneldistill.runs.planning.plan import check_fits, plan_of
     from kerneldistill.runs.planning.table import table
-    from kerneldistill.runs.planning.workload import shape_of
+    from kerneldistill.runs.planning.workload import workload_of
     from kerneldistill.runtime import devices
 
     devices.setup()
     there = machine(job.devices, job.memory)
     prepared = (job.dir or Path("runs", job.preset)) / "prepared"
-    shape = shape_of(job.settings, size_of(job.settings, prepared), there.devices)
-    check_fits(job.settings, memory_of(shape), there)
+    work = workload_of(job.settings, size_of(job.settings, prepared), there.devices)
+    check_fits(job.settings, memory_of(work), there)
     timed = job.calibrate and there.devices == machine().devices
     if job.calibrate and not timed:
         LOG.warning("nothing is timed: this machine has not %d devices", there.devices)
-    plan = plan_of(shape, there, calibrate(shape) if timed else None)
+    plan = plan_of(work, there, calibrate(work) if timed else None)
     print(plan.to_json() if job.json else table(plan), end="" if job.json else "\n")

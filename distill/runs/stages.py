@@ -30,7 +30,7 @@ from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
 from kerneldistill.runs.initial_support import Start, bundle_folder, start_of
 from kerneldistill.runs.outcome import Outcome
-from kerneldistill.runs.planning.memory_check import check_memory
+from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.live_picture import LivePicture

@@ -1,15 +1,15 @@
-"""What must be set before jax starts."""
+"""Set up jax, before it starts."""
 
 import os
 from pathlib import Path
 
 
 def setup() -> None:
-    """Prepare jax for the machine: every usable core a CPU device, float64 on, compiled programs kept.
+    """Make every usable core a CPU device, turn float64 on, and keep compiled programs.
 
-    Call it before anything starts jax's backend; later it raises RuntimeError, from jax. Accelerators are used as jax
-    finds them. `KERNELDISTILL_CACHE` names the folder of compiled programs (default: kerneldistill in the user's cache
-    folder); empty, nothing is kept.
+    Call it before anything starts jax's backend; after that jax raises RuntimeError. Accelerators are used as jax finds
+    them. `KERNELDISTILL_CACHE` names the folder of compiled programs (default: kerneldistill in the user's cache
+    folder); if it is empty, none are kept.
     """
     cores = len(os.sched_getaffinity(0))
     # XLA runs each CPU device's part of a collective in a thread of one pool, as large as these say. A pool smaller
@@ -28,7 +28,7 @@ def setup() -> None:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled programs are kept between runs; None if they are not."""
+    """Return the folder that keeps compiled programs between runs; None keeps none."""
     named = os.environ.get("KERNELDISTILL_CACHE")
     if named is not None:
         return Path(named).expanduser() if named else None

@@ -21,14 +21,14 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Environment:
-    """One machine and its software.
+    """A machine and its software.
 
     kerneldistill: version of this program
     python: version of Python
     platform: operating system and processor
-    backend: of jax: cpu, gpu or tpu
+    backend: jax's name: cpu, gpu or tpu
     device_kind: name of the first device
-    device_count: devices of this process
+    device_count: number of devices of this process
     packages: version of each of `PACKAGES` that is installed
     """
 

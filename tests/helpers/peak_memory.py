@@ -74,7 +74,7 @@ def main(name: str) -> None:
     from kerneldistill.runs import stages  # noqa: F401  # what a run loads
     from kerneldistill.runs.planning.dataset_size import DataSize
     from kerneldistill.runs.planning.memory import memory_of
-    from kerneldistill.runs.planning.workload import shape_of
+    from kerneldistill.runs.planning.workload import workload_of
 
     case = CASES[name]
     config, engine = config_of(case), engine_of(case.kernel, case.shape)
@@ -88,7 +88,7 @@ def main(name: str) -> None:
     advance(problem, begin(problem), 0)
     measured = resident_peak()
     size = DataSize("random", case.shape, 10, case.train, 64, 0)
-    print(measured, memory_of(shape_of(config, size, len(jax.devices()))).host)
+    print(measured, memory_of(workload_of(config, size, len(jax.devices()))).host)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Seconds per kernel entry, measured by the programs that a run would use, on random images."""
+"""Measure seconds per kernel entry, with the programs that a run would use, on random images."""
 
 import time
 from collections.abc import Callable
@@ -9,17 +9,17 @@ import numpy as np
 
 from kerneldistill.kernels.exact_engine import CHUNK_POINTS
 from kerneldistill.kernels.levels import points
-from kerneldistill.runs.planning.workload import Shape
+from kerneldistill.runs.planning.workload import Workload
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of this machine, all devices together.
+    """Speed of this machine, all devices together, in seconds.
 
-    forward: of a kernel entry
-    gradient: of an entry with its gradient
-    features: of an image's standard deviations
-    compile: of the programs of a step, with what the folder of compiled programs has of them
+    forward: one kernel entry
+    gradient: one entry with its gradient
+    features: the standard deviations of one image
+    compile: compiling a step's programs, less what the compilation cache holds
     """
 
     forward: float
@@ -28,16 +28,16 @@ class Speed:
     compile: float
 
 
-def calibrate(shape: Shape) -> Speed:
-    """Computes one chunk of a step, once to compile and then to time: a few seconds on two CPU cores.
+def calibrate(work: Workload) -> Speed:
+    """Compute one chunk of a step, once to compile and then to time it: a few seconds on two CPU cores.
 
-    Where a single group of columns with the whole support would take longer than a chunk should, fewer rows are taken.
+    Take fewer rows where one group of columns with the whole support would take longer than a chunk should.
     """
-    engine, size = shape.engine, shape.engine.image_shape
+    engine, size = work.engine, work.engine.image_shape
     unit = points(engine.network, *size) * len(engine.devices) * engine.group
-    rows_count = max(1, min(shape.rows, CHUNK_POINTS // unit))
+    rows_count = max(1, min(work.rows, CHUNK_POINTS // unit))
     rng = np.random.default_rng(0)
-    support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, shape.chunk))
+    support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, work.chunk))
     began = time.perf_counter()
     f_s, f_t = engine.support_features(support), engine.target_features(targets)
     cotangent = np.ones((len(targets), rows_count))
@@ -62,7 +62,7 @@ def calibrate(shape: Shape) -> Speed:
 
 
 def _best(program: Callable[[], object]) -> float:
-    """The least of three times, or of fewer where they take a second: what else goes on only adds."""
+    """Return the least of three times, or of fewer if they take a second: other work only adds."""
     times = [_seconds(program)]
     while len(times) < 3 and sum(times) < 1:
         times.append(_seconds(program))

@@ -1,4 +1,4 @@
-"""What a plan needs to know of a data set: its shape and counts, whether it is prepared or not."""
+"""The sizes of a data set, read without reading its images."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +17,11 @@ from kerneldistill.pipeline.storage.manifest import MANIFEST, Manifest
 class DataSize:
     """The sizes of a data set.
 
-    name: of it
+    name: of the data set
     image_shape: (h, w, c) in pixels
     num_classes: k
-    train, validation, test: images; before the data are read, as if none were bad
-    prepared: whether they are prepared; if not, the process of the run does it
+    train, validation, test: number of images; counts bad ones too until the data are prepared
+    prepared: whether the data are prepared; if not, the run's process prepares them
     """
 
     name: str
@@ -34,7 +34,7 @@ class DataSize:
 
 
 def size_of(config: Config, prepared: Path) -> DataSize:
-    """The sizes of the data set of `config`: from `prepared` if that is it, else from its source, without reading it.
+    """Return the sizes of the data set of `config`: from `prepared` if that is it, else from its source.
 
     Raises:
       UserError: the images or classes do not suit the configuration.
@@ -52,8 +52,8 @@ def _prepared(config: DataConfig, folder: Path) -> DataSize | None:
     manifest = Manifest.load(epath.Path(folder))
     if replace(config, version=manifest.config.version) != manifest.config:
         return None
-    counts = (manifest.count(split) for split in ("train", "validation", "test"))
-    return DataSize(manifest.name, manifest.image_shape, len(manifest.class_names), *counts)
+    train, validation, test = (manifest.count(split) for split in ("train", "validation", "test"))
+    return DataSize(manifest.name, manifest.image_shape, len(manifest.class_names), train, validation, test)
 
 
 def _source(config: DataConfig) -> DataSize:

@@ -1,4 +1,4 @@
-"""What a program may use: devices, and memory as the system and its container limit it."""
+"""Devices and memory that a run may use, as the system and its container limit them."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2**10, "MiB": 2**2
 
 
 class _Version(NamedTuple):
-    """Where a version of control groups is mounted, and how it calls a group's limit, its use, and its cached files."""
+    """A version of control groups: its mount, and its names for a group's limit, use and cached files."""
 
     mount: str
     limit: str
@@ -32,9 +32,9 @@ _GROUPS = {
 class Machine:
     """Where a run is to go.
 
-    platform: of jax: cpu, gpu or tpu
-    devices: of one process
-    memory: bytes that can be had, of one device; on CPU, whose devices share it, in all. None if it is not known
+    platform: jax's name: cpu, gpu or tpu
+    devices: number of devices of one process
+    memory: bytes available on one device, on CPU to all devices together; None if unknown
     """
 
     platform: str
@@ -43,11 +43,11 @@ class Machine:
 
 
 def machine(devices: int | None = None, memory: str | None = None) -> Machine:
-    """This machine, with what is said of another in place of its own; starts jax's backend.
+    """Describe this machine, or another one by its own values; start jax's backend.
 
     Args:
-      devices: of the other machine
-      memory: of one device there (on CPU: in all), such as `80GB` or `16 GiB`
+      devices: number of devices of the other machine
+      memory: of one of its devices (on CPU: of all), such as `80GB` or `16 GiB`
 
     Raises:
       UserError: a count below 1, or a memory that is not understood.
@@ -81,9 +81,9 @@ def _device_memory(device: jax.Device) -> int | None:
 
 
 def host_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that this process can have: what it holds, and what the system and its control groups have left.
+    """Return the bytes available to this process: what it holds plus what the system and its control groups have left.
 
-    root: where proc and sys are, for tests. None where the system does not say (other than Linux).
+    Returns None where the system does not tell, as outside Linux. Tests set `root`, which holds proc and sys.
     """
     try:
         lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -96,7 +96,7 @@ def host_memory(root: Path = Path("/")) -> int | None:
 
 
 def _left_in_groups(root: Path) -> list[int]:
-    """What each control group around this process has left; pages that only cache files are free."""
+    """Return what each control group around this process has left; pages that only cache files count as free."""
     left = []
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
         number, kinds, path = line.split(":", 2)

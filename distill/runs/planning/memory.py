@@ -1,4 +1,4 @@
-"""The memory of a run at its peak, part by part: integers and three measured constants.
+"""Predict the memory of a run at its peak, part by part: integers and three measured constants.
 
 Three moments can be the peak: when the data are prepared, if they are not yet; when the standard deviations of all
 images are computed, chunk by chunk; and in a step, after its last pullback was compiled. On CPU the devices share the
@@ -12,7 +12,7 @@ from math import prod
 from kerneldistill.kernels.layers import activations
 from kerneldistill.kernels.tile_memory import Tiles, deviations, tiles
 from kerneldistill.pipeline.prepared import MAX_BYTES_IN_MEMORY
-from kerneldistill.runs.planning.workload import Shape
+from kerneldistill.runs.planning.workload import Workload
 
 # Python with jax, scipy, orbax and this program, its backend started: resident bytes on Linux.
 PROCESS = 232_000_000
@@ -26,11 +26,11 @@ COMPILER_PER_ACTIVATION = 10_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """What takes memory at the peak.
+    """A part of the memory at the peak.
 
     name: for a person
-    host: bytes of the process
-    device: bytes of each device
+    host: bytes in the process
+    device: bytes on each device
     """
 
     name: str
@@ -40,11 +40,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Memory:
-    """The peak.
+    """Memory at the peak.
 
-    parts: in the order of the process's life
-    shared: whether devices have no memory of their own
-    devices: how many
+    parts: in the order in which they are allocated
+    shared: whether the devices use the process's memory
+    devices: number of devices
     """
 
     parts: tuple[Part, ...]
@@ -53,92 +53,92 @@ class Memory:
 
     @property
     def host(self) -> int:
-        """Bytes of the process, with its devices' where they share its memory."""
+        """Bytes in the process, including its devices' if they share its memory."""
         return sum(part.host + (self.devices * part.device if self.shared else 0) for part in self.parts)
 
     @property
     def device(self) -> int:
-        """Bytes of each device."""
+        """Bytes on each device."""
         return sum(part.device for part in self.parts)
 
     @property
     def limited(self) -> int:
-        """The bytes that a `Machine.memory` limits: a device's, or where they share it the process's."""
+        """The bytes that `Machine.memory` limits: a device's, or the process's if devices share them."""
         return self.host if self.shared else self.device
 
 
-def memory_of(shape: Shape) -> Memory:
-    """The memory of a run at its peak."""
-    shared = shape.engine.devices[0].platform == "cpu"
-    process, later = _process(shape), _lasting(shape)
-    alternatives = [(*later, *_deviating(shape)), (*later, *_stepping(shape))]
-    if not shape.size.prepared:
-        alternatives.append(_preparing(shape))
-    moments = [Memory((*process, *parts), shared, len(shape.engine.devices)) for parts in alternatives]
+def memory_of(work: Workload) -> Memory:
+    """Predict the memory of a run at its peak."""
+    shared = work.engine.devices[0].platform == "cpu"
+    process, later = _process(work), _lasting(work)
+    alternatives = [(*later, *_deviating(work)), (*later, *_stepping(work))]
+    if not work.size.prepared:
+        alternatives.append(_preparing(work))
+    moments = [Memory((*process, *parts), shared, len(work.engine.devices)) for parts in alternatives]
     return max(moments, key=lambda memory: (memory.limited, memory.host))
 
 
-def _bytes_of_image(shape: Shape) -> int:
-    return prod(shape.size.image_shape) * shape.engine.dtype.itemsize
+def _bytes_of_image(work: Workload) -> int:
+    return prod(work.size.image_shape) * work.engine.dtype.itemsize
 
 
-def _bytes_of_features(shape: Shape) -> int:
-    own = deviations(shape.engine.network, shape.size.image_shape)
-    return _bytes_of_image(shape) + own * shape.engine.dtype.itemsize
+def _bytes_of_features(work: Workload) -> int:
+    own = deviations(work.engine.network, work.size.image_shape)
+    return _bytes_of_image(work) + own * work.engine.dtype.itemsize
 
 
-def _process(shape: Shape) -> tuple[Part, ...]:
-    """What is there from the start to the end."""
-    loaded = () if shape.size.prepared else (Part("libraries of the preparation", PREPARATION),)
+def _process(work: Workload) -> tuple[Part, ...]:
+    """Parts that last from the start to the end."""
+    loaded = () if work.size.prepared else (Part("libraries of the preparation", PREPARATION),)
     return (Part("process", PROCESS), *loaded)
 
 
-def _preparing(shape: Shape) -> tuple[Part, ...]:
-    """While the data are prepared: batches, and of a ZCA the covariance with what is made of it."""
-    config, (height, width, channels) = shape.config.data, shape.size.image_shape
+def _preparing(work: Workload) -> tuple[Part, ...]:
+    """Parts of preparing the data: batches, and a ZCA's covariance with what is made of it."""
+    config, (height, width, channels) = work.config.data, work.size.image_shape
     whole = height * width * channels
     features = channels * config.zca_block**2 if config.zca_block else whole
     covariances = 6 * 8 * features**2 if config.whiten.endswith("zca") else 0
     # Raw, as floats, centred and whitened: in all about eight times the size of a batch in float32.
-    return (Part("preparation", 8 * 4 * whole * min(config.batch_size, shape.size.train) + covariances),)
+    return (Part("preparation", 8 * 4 * whole * min(config.batch_size, work.size.train) + covariances),)
 
 
-def _lasting(shape: Shape) -> tuple[Part, ...]:
-    """What is there from the start of the loop to its end."""
-    size, itemsize = shape.size, shape.engine.dtype.itemsize
+def _lasting(work: Workload) -> tuple[Part, ...]:
+    """Parts that last as long as the loop."""
+    size, itemsize = work.size, work.engine.dtype.itemsize
     splits = [4 * prod(size.image_shape) * count for count in (size.train, size.validation, size.test)]
     inputs = sum(split for split in splits if split <= MAX_BYTES_IN_MEMORY)
     # The kernel's own copy of what it works on, where its precision is not that of the files.
     copies = 2 * sum(splits[:2]) if itemsize == 8 else 0
     kept = size.train + size.validation
-    own = deviations(shape.engine.network, size.image_shape) * itemsize
+    own = deviations(work.engine.network, size.image_shape) * itemsize
     return (
-        Part("compiler", COMPILER + COMPILER_PER_ACTIVATION * _activations(shape)),
+        Part("compiler", COMPILER + COMPILER_PER_ACTIVATION * _activations(work)),
         Part("images", inputs + copies),
         Part("deviations and labels", kept * (own + 8 * size.num_classes)),
     )
 
 
-def _deviating(shape: Shape) -> tuple[Part, ...]:
-    """While the standard deviations of train are computed."""
-    chunk, devices = shape.engine.chunk(shape.size.train, 1), len(shape.engine.devices)
+def _deviating(work: Workload) -> tuple[Part, ...]:
+    """Parts of computing the standard deviations of train."""
+    chunk, devices = work.engine.chunk(work.size.train, 1), len(work.engine.devices)
     each = -(-chunk // devices)
-    tile = _tiles(shape, min(shape.engine.group, each), each).forward
+    tile = _tiles(work, min(work.engine.group, each), each).forward
     # The images themselves are a part of the whole, and come back from the device with their deviations.
-    return (Part("chunk of targets", 0, each * _bytes_of_features(shape)), Part("tile", 0, tile.total))
+    return (Part("chunk of targets", 0, each * _bytes_of_features(work)), Part("tile", 0, tile.total))
 
 
-def _stepping(shape: Shape) -> tuple[Part, ...]:
-    """In a step."""
-    support, itemsize = shape.rows, shape.engine.dtype.itemsize
-    forward, reverse = _tiles(shape, shape.pairs, support * shape.per_device)
-    image, features = _bytes_of_image(shape), _bytes_of_features(shape)
+def _stepping(work: Workload) -> tuple[Part, ...]:
+    """Parts of a step."""
+    support, itemsize = work.rows, work.engine.dtype.itemsize
+    forward, reverse = _tiles(work, work.pairs, support * work.per_device)
+    image, features = _bytes_of_image(work), _bytes_of_features(work)
     # One chunk is being worked on when the next is cut out and placed.
-    chunk = Part("chunk of targets", 2 * shape.chunk * features, 2 * shape.per_device * features)
+    chunk = Part("chunk of targets", 2 * work.chunk * features, 2 * work.per_device * features)
     # A block as it is computed and in float64; its cotangent in float64, filled, and as it is given to the devices.
-    block = support * shape.chunk
-    blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * support * shape.per_device * itemsize)
-    bands = shape.engine.saved_bytes(support, shape.chunk) // len(shape.engine.devices)
+    block = support * work.chunk
+    blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * support * work.per_device * itemsize)
+    bands = work.engine.saved_bytes(support, work.chunk) // len(work.engine.devices)
     # The kernel of the support, factored and inverted; its images with gradients and the optimiser's state.
     own = 6 * 8 * support**2 + 8 * support * image
     return (
@@ -152,11 +152,11 @@ def _stepping(shape: Shape) -> tuple[Part, ...]:
     )
 
 
-def _tiles(shape: Shape, pairs: int, entries: int) -> Tiles:
-    engine = shape.engine
+def _tiles(work: Workload, pairs: int, entries: int) -> Tiles:
+    engine = work.engine
     lanes = entries if engine.network.fully_connected else pairs
     return tiles(engine.network, engine.image_shape, engine.kind, lanes, engine.dtype.itemsize)
 
 
-def _activations(shape: Shape) -> int:
-    return 0 if shape.engine.network.fully_connected else len(activations(shape.engine.network.layers))
+def _activations(work: Workload) -> int:
+    return 0 if work.engine.network.fully_connected else len(activations(work.engine.network.layers))

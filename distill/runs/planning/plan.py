@@ -1,4 +1,4 @@
-"""The plan of a run: sizes, memory, operations and seconds; and the refusal of what cannot fit."""
+"""Plan a run: sizes, memory, operations and seconds; and refuse what cannot fit."""
 
 from dataclasses import dataclass, replace
 
@@ -7,11 +7,12 @@ import pydantic
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
+from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.planning.calibration import Speed
-from kerneldistill.runs.planning.dataset_size import DataSize
-from kerneldistill.runs.planning.machine import Machine
+from kerneldistill.runs.planning.dataset_size import DataSize, size_of
+from kerneldistill.runs.planning.machine import Machine, machine
 from kerneldistill.runs.planning.memory import Memory, Part, memory_of
-from kerneldistill.runs.planning.workload import Shape
+from kerneldistill.runs.planning.workload import Workload, workload_of
 
 # Measured peaks are within this factor of the prediction; what is above the limit by more cannot fit.
 MARGIN = 1.25
@@ -77,7 +78,7 @@ class Plan:
     notes: tuple[str, ...]
 
     def to_json(self) -> str:
-        """The plan as a JSON object, with its totals."""
+        """Return the plan as a JSON object, with its totals."""
         document = pydantic.TypeAdapter(Plan).dump_python(self, mode="json")
         document["memory"] |= {"host_bytes": self.memory.host, "device_bytes": self.memory.device}
         if self.seconds is not None:
@@ -85,52 +86,64 @@ class Plan:
         return pydantic.TypeAdapter(dict).dump_json(document, indent=2).decode() + "\n"
 
 
-def plan_of(shape: Shape, machine: Machine, speed: Speed | None = None) -> Plan:
-    """The plan of a run of `shape` on `machine`, timed if its speed is known."""
-    memory, notes = memory_of(shape), shape.notes
+def plan_of(work: Workload, machine: Machine, speed: Speed | None = None) -> Plan:
+    """Return the plan of `work` on `machine`, timed if its speed is known."""
+    memory, notes = memory_of(work), work.notes
     if machine.memory is not None and memory.limited > machine.memory:
         notes = (*notes, f"it may not fit: predictions of memory are right within {MARGIN - 1:.0%}")
     return Plan(
         machine=machine,
-        data=shape.size,
-        support=shape.config.support.size,
-        resolutions=shape.resolutions,
-        tile=shape.pairs,
-        chunk=shape.chunk,
-        chunks=-(-shape.targets // shape.chunk),
+        data=work.size,
+        support=work.config.support.size,
+        resolutions=work.resolutions,
+        tile=work.pairs,
+        chunk=work.chunk,
+        chunks=-(-work.targets // work.chunk),
         memory=memory,
-        flops_forward=shape.flops.forward,
-        flops_gradient=shape.flops.step,
-        entries=shape.step_entries,
-        validation_entries=shape.validation_entries,
-        test_entries=shape.test_entries,
-        seconds=None if speed is None else seconds_of(shape, speed),
+        flops_forward=work.flops.forward,
+        flops_gradient=work.flops.step,
+        entries=work.step_entries,
+        validation_entries=work.validation_entries,
+        test_entries=work.test_entries,
+        seconds=None if speed is None else seconds_of(work, speed),
         notes=notes,
     )
 
 
-def seconds_of(shape: Shape, speed: Speed) -> Seconds:
-    """How long a run of `shape` takes at a speed."""
-    step = shape.step_entries * speed.gradient + shape.step_images * speed.features
+def seconds_of(work: Workload, speed: Speed) -> Seconds:
+    """Return how long `work` takes at a speed."""
+    step = work.step_entries * speed.gradient + work.step_images * speed.features
     return Seconds(
         compile=speed.compile,
-        features=shape.images * speed.features,
+        features=work.images * speed.features,
         step=step,
-        steps=shape.config.optim.steps * step,
-        validation=shape.validation_entries * speed.forward,
-        evaluation=shape.test_entries * speed.forward,
+        steps=work.config.optim.steps * step,
+        validation=work.validation_entries * speed.forward,
+        evaluation=work.test_entries * speed.forward,
     )
 
 
-def label_solve_seconds(shape: Shape, speed: Speed) -> Seconds:
-    """How long `kdistill label-solve` takes: one pass over train, without gradient, in place of the steps."""
-    run = seconds_of(shape, speed)
-    step = shape.rows * (shape.size.train + shape.rows) * speed.forward
+def label_solve_seconds(work: Workload, speed: Speed) -> Seconds:
+    """Return how long `kdistill label-solve` takes: one pass over train, without gradient, instead of the steps."""
+    run = seconds_of(work, speed)
+    step = work.rows * (work.size.train + work.rows) * speed.forward
     return replace(run, step=step, steps=step, validation=0.0)
 
 
+def check_memory(config: Config, rundir: RunDir) -> None:
+    """Refuse a run that this machine has not the memory for; start jax's backend and compile nothing.
+
+    Raises:
+      UserError: with the numbers and a remedy; or the images or classes do not suit the configuration.
+      DataError: the data cannot be found.
+    """
+    here = machine()
+    work = workload_of(config, size_of(config, rundir.prepared), here.devices)
+    check_fits(config, memory_of(work), here)
+
+
 def check_fits(config: Config, memory: Memory, machine: Machine) -> None:
-    """Refuses what cannot fit, even where the prediction is too high by its margin.
+    """Refuse what cannot fit even if the prediction is too high by `MARGIN`.
 
     Raises:
       UserError: with the numbers, the part that takes most, and what makes it smaller.
@@ -174,5 +187,5 @@ def _bytes(part: Part, memory: Memory) -> int:
 
 
 def gigabytes(count: int) -> str:
-    """Bytes for a person: `431 MB`, `1.23 GB`."""
+    """Write bytes for a person: `431 MB`, `1.23 GB`."""
     return f"{count / 1e6:.0f} MB" if count < 999_500_000 else f"{count / 1e9:.2f} GB"

@@ -1,4 +1,4 @@
-"""A plan as text."""
+"""Write a plan as text."""
 
 from kerneldistill.runs.planning.plan import Plan, gigabytes
 from kerneldistill.runtime.columns import columns
@@ -6,7 +6,7 @@ from kerneldistill.runtime.console import duration
 
 
 def table(plan: Plan) -> str:
-    """The plan, a line for each thing a user decides by."""
+    """Write the plan, one line for each figure a user decides by."""
     return "\n".join([_title(plan), *_sizes(plan), *_memory(plan), *_work(plan), *_time(plan), *_notes(plan)])
 
 
@@ -76,8 +76,5 @@ def _notes(plan: Plan) -> list[str]:
 
 
 def _flop(count: int) -> str:
-    for unit in ("", "k", "M", "G", "T", "P"):
-        if count < 1000 or unit == "P":
-            break
-        count /= 1000
-    return f"{count:.3g} {unit}FLOP"
+    power = next((power for power in range(5) if count < 1000 ** (power + 1)), 5)
+    return f"{count / 1000**power:.3g} {('', 'k', 'M', 'G', 'T', 'P')[power]}FLOP"

@@ -1,4 +1,4 @@
-"""How much a run computes: chunks, kernel entries and operations, from its configuration and the sizes of its data."""
+"""Count what a run computes: chunks, kernel entries and operations."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,12 +15,12 @@ from kerneldistill.runs.training.schedule import to_validate
 
 
 @dataclass(frozen=True)
-class Shape:
+class Workload:
     """What a run computes.
 
-    config: of the run
-    size: of its data set
-    engine: that would compute it; for a machine of another number of devices it has stand-ins, and cannot compute
+    config: configuration of the run
+    size: sizes of its data set
+    engine: what would compute it; planning for other devices, its devices are stand-ins and it cannot compute
     """
 
     config: Config
@@ -29,7 +29,7 @@ class Shape:
 
     @property
     def rows(self) -> int:
-        """Rows of the kernel: the learned images, and with `support.flip` their mirror images."""
+        """Rows of the kernel: the learned images and, with `support.flip`, their mirror images."""
         return self.config.support.size * (1 + self.config.support.flip)
 
     @cached_property
@@ -71,19 +71,19 @@ class Shape:
 
     @cached_property
     def test_entries(self) -> int:
-        """Entries of the closing evaluation: the learned set, its start and the random real sets, without gradient."""
+        """Entries of the final evaluation: the learned set, its start and the random real sets, without gradient."""
         sets = 2 + self.config.evaluate.baseline_draws
         on_validation = self.rows * (self.size.validation + self.rows) if self.size.validation else 0
         return sets * self.rows * (self.size.test + self.rows) + on_validation
 
     @cached_property
     def images(self) -> int:
-        """Images whose standard deviations are computed once, about one entry each; those of validation twice."""
+        """Images whose standard deviations are computed once, at about one entry each; validation images twice."""
         return self.size.train * bool(self.config.optim.steps) + 2 * self.size.validation + self.size.test
 
     @cached_property
     def step_images(self) -> int:
-        """Images whose standard deviations are computed in each step: augmented targets, and the support."""
+        """Images whose standard deviations are computed in each step: augmented targets and the support."""
         return self.targets * bool(self.config.augment.names) + 2 * self.rows
 
     @property
@@ -98,7 +98,7 @@ class Shape:
 
     @property
     def resolutions(self) -> tuple[str, ...]:
-        """The resolutions of the network, as a person would write them."""
+        """The resolutions of the network, as text."""
         network, (height, width, _) = self.engine.network, self.engine.image_shape
         if network.fully_connected:
             return ()
@@ -109,8 +109,8 @@ class Shape:
         )
 
 
-def shape_of(config: Config, size: DataSize, devices: int) -> Shape:
-    """The shape of a run on `devices` devices; starts jax's backend.
+def workload_of(config: Config, size: DataSize, devices: int) -> Workload:
+    """Return the workload of a run on `devices` devices; start jax's backend.
 
     Raises:
       UserError: the network cannot take the images.
@@ -121,4 +121,4 @@ def shape_of(config: Config, size: DataSize, devices: int) -> Shape:
         raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
     if len(engine.devices) != devices:
         engine = replace(engine, devices=(engine.devices[0],) * devices)
-    return Shape(config, size, engine)
+    return Workload(config, size, engine)

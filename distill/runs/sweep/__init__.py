@@ -1,6 +1,6 @@
-"""Many runs from one file: `kdistill sweep`.
+"""Run many cases from one file: `kdistill sweep`.
 
-cases       the file: a grid and explicit cases      folders     the run directory of each case, and how far it is
-runs        one case in a process of its own         index       one table of all, in the columns of KIP's kip.csv
-sweep       the loop                                 forecast    what it would do, and for how long
+cases          read the file: grids and single cases      directories   each case's run directory and its progress
+subprocesses   run one case in its own process            index         one table of all, with KIP's kip.csv columns
+loop           run all cases                              forecast      predict what `loop` would do, and for how long
 """

@@ -39,10 +39,10 @@ _LONGEST_NAME = 150
 class Case:
     """One run of a sweep.
 
-    name: of its run directory: the preset and what the case sets
+    name: name of its run directory: the preset and the settings of the case
     command: run or label-solve
-    preset: what it starts from
-    config: the whole configuration
+    preset: preset it starts from
+    config: complete configuration
     """
 
     name: str
@@ -52,7 +52,7 @@ class Case:
 
 
 def cases_of(file: Path) -> list[Case]:
-    """The cases of a sweep file in its order, each once.
+    """Read the cases of a sweep file, in its order, each once.
 
     Raises:
       UserError: the file cannot be read, is not as the module says, or a case is no valid configuration.
@@ -92,7 +92,7 @@ def _check_keys(file: Path, document: Mapping[str, Any]) -> None:
 
 
 def _combinations(file: Path, document: Mapping[str, Any]) -> Iterator[Settings]:
-    """What each case sets, beside what is common to all."""
+    """Yield what each case sets itself."""
     for grid in _tables(document, "grid"):
         axes = _flat(grid)
         for name, values in axes.items():
@@ -137,7 +137,7 @@ def _name(command: str, preset: str, own: Settings) -> str:
 
 
 def _word(value: object) -> str:
-    """A value as a part of a folder's name."""
+    """Write a value as part of a folder's name."""
     text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
     text = text.lower() if isinstance(value, bool) else text.rstrip("/").rsplit("/", 1)[-1]
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", text)[:_LONGEST_VALUE]
@@ -148,7 +148,7 @@ def _renamed(case: Case) -> Case:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Tables in tables as one, by dotted names."""
+    """Flatten nested tables into one with dotted names."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
@@ -156,7 +156,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _nested(settings: Settings) -> dict[str, Any]:
-    """The opposite of `_flat`."""
+    """Undo `_flat`."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         *path, last = name.split(".")

@@ -1,4 +1,4 @@
-"""The run directory of each case, and how far it is."""
+"""The run directory of each case, and its progress."""
 
 import os
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ Status = Literal["done", "started", "waiting", "failed"]
 
 
 class Place(NamedTuple):
-    """case: of a sweep. rundir: where it is run."""
+    """A case and the directory it runs in."""
 
     case: Case
     rundir: RunDir
 
     @property
     def results(self) -> Results | None:
-        """What was measured, of a run that is done; export, its last stage, writes the picture at its end."""
+        """The results if the run is done: export, the last stage, writes the picture last."""
         if not (self.rundir.picture.exists() and self.rundir.bundle.is_dir()):
             return None
         try:
@@ -32,14 +32,14 @@ class Place(NamedTuple):
 
     @property
     def status(self) -> Status:
-        """How far the run is, by what is on disk."""
+        """The progress of the run, from its files."""
         if self.results is not None:
             return "done"
         return "started" if self.rundir.config_file.exists() else "waiting"
 
 
 def places_of(cases: Sequence[Case], folder: Path) -> list[Place]:
-    """The run directory of each case: one in `folder` that has its configuration, whatever its name, else its own."""
+    """Find each case's run directory: one in `folder` with its configuration, whatever its name, else a new one."""
     there = [RunDir(path.parent) for path in sorted(folder.glob("*/config.toml"))]
     places: list[Place] = []
     for case in cases:
@@ -56,7 +56,7 @@ def _free(case: Case, folder: Path) -> RunDir:
 
 
 def _is_of(rundir: RunDir, case: Case) -> bool:
-    """Whether a run directory holds `case`, or could: its configuration, and nothing of the other method."""
+    """Return whether a run directory has the configuration of `case` and nothing of the other command."""
     foreign = rundir.outcome_file if case.command == "run" else rundir.checkpoints
     if foreign.exists() and not (case.command == "run" and rundir.checkpoints.exists()):
         return False

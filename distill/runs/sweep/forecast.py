@@ -1,4 +1,4 @@
-"""What a sweep would do, and for how long."""
+"""Predict what a sweep would do, and for how long."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from kerneldistill.runs.planning.dataset_size import size_of
 from kerneldistill.runs.planning.machine import machine
 from kerneldistill.runs.planning.memory import memory_of
 from kerneldistill.runs.planning.plan import check_fits, label_solve_seconds, seconds_of
-from kerneldistill.runs.planning.workload import shape_of
+from kerneldistill.runs.planning.workload import workload_of
 from kerneldistill.runs.sweep.cases import Case
 from kerneldistill.runs.sweep.directories import Place, places_of
 from kerneldistill.runtime import devices
@@ -20,12 +20,12 @@ Speeds = dict[tuple[KernelConfig, tuple[int, int, int]], Speed]
 
 
 def forecast(cases: Sequence[Case], folder: Path, timed: bool) -> None:
-    """Prints a line for each case: its run directory, how far it is, and the seconds of its plan if `timed`.
+    """Print a line for each case: its run directory, its progress and, if `timed`, how long its plan takes.
 
-    Networks are timed once each, on the first case they are in; what is done is not timed.
+    Time each network once, on its first case; skip cases that are done.
 
     Raises:
-      UserError: some of them cannot be run, which their lines tell.
+      UserError: some cases cannot run; their lines say why.
     """
     devices.setup()
     rows, speeds, total, refused = [], {}, 0.0, 0
@@ -46,14 +46,14 @@ def forecast(cases: Sequence[Case], folder: Path, timed: bool) -> None:
 
 
 def _seconds(place: Place, speeds: Speeds, timed: bool) -> float:
-    """Of a whole run, as if it had not started."""
+    """Return the seconds of a whole run, as if it had not started."""
     config, here = place.case.config, machine()
-    shape = shape_of(config, size_of(config, place.rundir.prepared), here.devices)
-    check_fits(config, memory_of(shape), here)
+    work = workload_of(config, size_of(config, place.rundir.prepared), here.devices)
+    check_fits(config, memory_of(work), here)
     if not timed:
         return 0.0
-    key = (config.kernel, shape.size.image_shape)
+    key = (config.kernel, work.size.image_shape)
     if key not in speeds:
-        speeds[key] = calibrate(shape)
+        speeds[key] = calibrate(work)
     of_method = label_solve_seconds if place.case.command == "label-solve" else seconds_of
-    return of_method(shape, speeds[key]).total
+    return of_method(work, speeds[key]).total

@@ -1,4 +1,4 @@
-"""The index of a sweep: one row a run, first in the columns of KIP's kip.csv, then in ours.
+"""Write the index of a sweep: one row a run, first KIP's kip.csv columns, then ours.
 
 kip.csv (the index of the sets that Google released with 2107.13034): architecture, dataset, ssize, zca, l (labels
 learned), aug, ckpt (step), test_acc (0..1), test_mse (half the mean square), URL. Here URL is the .npz file of the set,
@@ -26,7 +26,7 @@ OUR_COLUMNS = (
 
 
 def write_index(places: Sequence[Place], reasons: Mapping[str, str], folder: Path) -> None:
-    """Writes the whole index, or leaves what was there; `reasons` say by run why it failed."""
+    """Write the index, atomically; `reasons` maps the runs that failed to why."""
     text = io.StringIO()
     writer = csv.DictWriter(text, (*KIP_COLUMNS, *OUR_COLUMNS), restval="", lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""The loop over the cases of a sweep: what is done is skipped, what fails is reported, and the rest goes on."""
+"""Run all cases of a sweep: skip those that are done, report those that fail, and go on."""
 
 import time
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from kerneldistill.runtime.console import duration, tell
 
 
 def sweep(cases: Sequence[Case], folder: Path) -> None:
-    """Runs every case that is not done, in a run directory below `folder`; goes on with what was interrupted.
+    """Run every case that is not done in a run directory below `folder`; resume interrupted ones.
 
     Raises:
-      UserError: the folder cannot be used, or some runs failed, when all others are done.
-      KeyboardInterrupt: when the run that went on has saved.
+      UserError: the folder cannot be used; or, after all others are done, some runs failed.
+      KeyboardInterrupt: after the current run has saved.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

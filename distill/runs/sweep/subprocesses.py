@@ -1,4 +1,4 @@
-"""One case of a sweep, run to its end in a process of its own: what kills it does not touch the others."""
+"""Run one case of a sweep in its own process: what kills it does not touch the others."""
 
 import signal
 import subprocess
@@ -15,8 +15,8 @@ LOG = "log.txt"
 class End(NamedTuple):
     """How a process ended.
 
-    status: its exit status, or the negative number of the signal that killed it
-    reason: why it did not come through, in one line; empty if it did
+    status: exit status, or minus the number of the signal that killed it
+    reason: why it failed, in one line; empty if it did not
     """
 
     status: int
@@ -24,10 +24,10 @@ class End(NamedTuple):
 
 
 def run_case(place: Place) -> End:
-    """Runs, or goes on with, a case.
+    """Run or resume a case.
 
     Raises:
-      KeyboardInterrupt: this process was told to end; the run was, too, has saved, and has ended.
+      KeyboardInterrupt: this process was told to stop; so was the run, which has saved and ended.
       UserError: the run directory cannot be used.
     """
     case, rundir = place
@@ -49,7 +49,7 @@ def run_case(place: Place) -> End:
 
 
 def command_of(place: Place) -> list[str]:
-    """The command line of a case."""
+    """Return the command line of a case."""
     case, rundir = place
     command = [sys.executable, "-m", "kerneldistill", case.command, case.preset]
     return [*command, "--config", str(rundir.config_file), "--dir", str(rundir.path)]

@@ -11,7 +11,7 @@ import pytest
 from kerneldistill.config.schema import OptimConfig, SupportConfig
 from kerneldistill.runs.planning.dataset_size import DataSize
 from kerneldistill.runs.planning.memory import Memory, Part, memory_of
-from kerneldistill.runs.planning.workload import shape_of
+from kerneldistill.runs.planning.workload import workload_of
 from tests.helpers import peak_memory
 
 ROOT = Path(__file__).parents[4]
@@ -51,7 +51,7 @@ def memory(name: str, devices: int = 2, support: int | None = None, targets: int
         support=SupportConfig(support or case.support),
         optim=OptimConfig(target_batch=targets or case.targets),
     )
-    return memory_of(shape_of(config, DataSize("random", case.shape, 10, case.train, 0, 0), devices))
+    return memory_of(workload_of(config, DataSize("random", case.shape, 10, case.train, 0, 0), devices))
 
 
 def test_more_targets_take_no_more_memory() -> None:

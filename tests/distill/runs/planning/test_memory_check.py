@@ -14,7 +14,7 @@ from kerneldistill.runs.planning.machine import Machine
 def test_a_run_that_cannot_fit_is_refused_before_its_data_are_prepared(
     small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kerneldistill.runs.planning.memory_check.machine", lambda: Machine("cpu", 2, 10**8))
+    monkeypatch.setattr("kerneldistill.runs.planning.plan.machine", lambda: Machine("cpu", 2, 10**8))
     monkeypatch.setattr(stages, "prepare_data", None)
     monkeypatch.setattr(stages, "load", None)
     rundir = RunDir(tmp_path / "run")

@@ -18,7 +18,7 @@ from kerneldistill.runs.planning.machine import Machine
 from kerneldistill.runs.planning.memory import memory_of
 from kerneldistill.runs.planning.plan import MARGIN, REMEDIES, check_fits, label_solve_seconds, plan_of, seconds_of
 from kerneldistill.runs.planning.table import table
-from kerneldistill.runs.planning.workload import Shape, shape_of
+from kerneldistill.runs.planning.workload import Workload, workload_of
 from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runtime import devices
 
@@ -26,9 +26,9 @@ SPEED = Speed(forward=2.0, gradient=5.0, features=1.0, compile=7.0)
 
 
 @pytest.fixture
-def shape(small: Config) -> Shape:
+def work(small: Config) -> Workload:
     """Of 12 steps of 10 x 100 entries, validated every fourth."""
-    return shape_of(small, DataSize("random", (8, 8, 1), 10, 1000, 50, 200), 2)
+    return workload_of(small, DataSize("random", (8, 8, 1), 10, 1000, 50, 200), 2)
 
 
 def test_the_sizes_are_those_of_what_is_prepared(finished: RunDir, small: Config, tmp_path: Path) -> None:
@@ -44,47 +44,47 @@ def test_the_sizes_are_those_of_what_is_prepared(finished: RunDir, small: Config
 
 
 def test_entries_are_those_of_a_run(finished: RunDir, small: Config) -> None:
-    shape = shape_of(small, size_of(small, finished.prepared), 2)
+    work = workload_of(small, size_of(small, finished.prepared), 2)
     records = [record for record in MetricsLog(finished.metrics_file).read() if "entries_per_second" in record]
-    assert {round(r["seconds"] * r["entries_per_second"]) for r in records} == {shape.step_entries}
+    assert {round(r["seconds"] * r["entries_per_second"]) for r in records} == {work.step_entries}
 
 
-def test_what_is_evaluated_is_counted(shape: Shape) -> None:
+def test_what_is_evaluated_is_counted(work: Workload) -> None:
     # At steps 0, 4, 8 and 12; at the end the learned set (on validation, too), its start and two random ones on test.
-    assert shape.validation_entries == 4 * 10 * (50 + 10)
-    assert shape.test_entries == 4 * 10 * (200 + 10) + 10 * (50 + 10)
+    assert work.validation_entries == 4 * 10 * (50 + 10)
+    assert work.test_entries == 4 * 10 * (200 + 10) + 10 * (50 + 10)
 
 
-def test_seconds_follow_the_entries(shape: Shape) -> None:
-    seconds = seconds_of(shape, SPEED)
+def test_seconds_follow_the_entries(work: Workload) -> None:
+    seconds = seconds_of(work, SPEED)
     assert seconds.step == 10 * 110 * 5.0 + 2 * 10 * 1.0
     assert seconds.steps == 12 * seconds.step
-    assert seconds.validation == 2.0 * shape.validation_entries
-    assert seconds.total == pytest.approx(7.0 + shape.images + seconds.steps + seconds.validation + seconds.evaluation)
-    assert label_solve_seconds(shape, SPEED).steps == 2.0 * 10 * 1010
+    assert seconds.validation == 2.0 * work.validation_entries
+    assert seconds.total == pytest.approx(7.0 + work.images + seconds.steps + seconds.validation + seconds.evaluation)
+    assert label_solve_seconds(work, SPEED).steps == 2.0 * 10 * 1010
 
 
-def test_what_a_step_does_more_is_planned_or_told(small: Config, shape: Shape) -> None:
+def test_what_a_step_does_more_is_planned_or_told(small: Config, work: Workload) -> None:
     mirrored = replace(small, support=SupportConfig(size=10, flip=True))
-    assert shape_of(mirrored, shape.size, 2).step_entries == 20 * (100 + 20)
+    assert workload_of(mirrored, work.size, 2).step_entries == 20 * (100 + 20)
     augmented = replace(small, augment=AugmentConfig(names=("flip",)))
-    assert shape_of(augmented, shape.size, 2).step_images == shape.step_images + 100
+    assert workload_of(augmented, work.size, 2).step_images == work.step_images + 100
     sampled = replace(small, kernel=replace(small.kernel, sampled=("same", "depth=2")))
-    (note,) = plan_of(shape_of(sampled, shape.size, 2), Machine("cpu", 2, None)).notes
+    (note,) = plan_of(workload_of(sampled, work.size, 2), Machine("cpu", 2, None)).notes
     assert "planned is the main kernel alone" in note
-    assert shape.notes == ()
-    (note,) = plan_of(shape, Machine("cpu", 2, int(memory_of(shape).host / 1.1))).notes
+    assert work.notes == ()
+    (note,) = plan_of(work, Machine("cpu", 2, int(memory_of(work).host / 1.1))).notes
     assert note == "it may not fit: predictions of memory are right within 25%"
 
 
-def test_a_calibration_times_real_tiles(shape: Shape) -> None:
-    speed = calibrate(shape)
+def test_a_calibration_times_real_tiles(work: Workload) -> None:
+    speed = calibrate(work)
     assert 0 < speed.forward < speed.gradient < 1
     assert speed.features > 0
 
 
-def test_the_json_holds_what_the_table_says(shape: Shape) -> None:
-    plan = plan_of(shape, Machine("cpu", 2, 10**10), SPEED)
+def test_the_json_holds_what_the_table_says(work: Workload) -> None:
+    plan = plan_of(work, Machine("cpu", 2, 10**10), SPEED)
     document = json.loads(plan.to_json())
     assert (
         document["memory"]["host_bytes"]
@@ -96,13 +96,13 @@ def test_the_json_holds_what_the_table_says(shape: Shape) -> None:
     assert "10 images learned from 1,000 of random, 8x8x1" in text
     assert "of 10.00 GB" in text
     assert "1,100 entries with gradient" in text
-    assert "time: not measured" in table(plan_of(shape, Machine("cpu", 2, None)))
+    assert "time: not measured" in table(plan_of(work, Machine("cpu", 2, None)))
 
 
 def test_what_cannot_fit_is_refused_with_numbers_and_a_remedy(small: Config) -> None:
     size = DataSize("random", (32, 32, 3), 10, 50_000, 0, 0)
     config = replace(small, support=SupportConfig(size=20_000))
-    memory = memory_of(shape_of(config, size, 2))
+    memory = memory_of(workload_of(config, size, 2))
     check_fits(config, memory, Machine("cpu", 2, int(memory.limited / MARGIN) + 1))
     check_fits(config, memory, Machine("cpu", 2, None))
     with pytest.raises(UserError) as caught:
@@ -118,7 +118,7 @@ def test_what_cannot_fit_is_refused_with_numbers_and_a_remedy(small: Config) -> 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_part_that_may_be_largest_has_a_remedy(preset: str) -> None:
     size = DataSize("random", (32, 32, 3), 10, 50_000, 0, 0)
-    parts = memory_of(shape_of(PRESETS[preset], size, 2)).parts
+    parts = memory_of(workload_of(PRESETS[preset], size, 2)).parts
     assert {part.name for part in parts} - {"process", "libraries of the preparation", "compiler"} <= set(REMEDIES)
 
 
