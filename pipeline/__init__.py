@@ -1,7 +1,7 @@
 """Data preparation: a labelled image data set in, whitened float32 images with a manifest out.
 
-`prepare` writes a prepared data set (a Beam pipeline), `load` reads one. Importing this package loads neither Beam nor
-TensorFlow, nor numpy: each name is loaded when it is first used.
+`prepare` writes a prepared data set (a Beam pipeline), `load` reads one, `verify` checks one. Importing this package
+loads neither Beam nor TensorFlow, nor numpy: each name is loaded when it is first used.
 """
 
 from importlib import import_module
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from kerneldistill.pipeline.prepared import Prepared, load
     from kerneldistill.pipeline.split import Split
     from kerneldistill.pipeline.storage.manifest import Manifest
+    from kerneldistill.pipeline.verification import verify
     from kerneldistill.pipeline.whitening.whitener import Whitener
 
-__all__ = ["DataConfig", "DataError", "Manifest", "Prepared", "Split", "Whitener", "load", "prepare"]
+__all__ = ["DataConfig", "DataError", "Manifest", "Prepared", "Split", "Whitener", "load", "prepare", "verify"]
 
 _MODULES = {
     "DataConfig": "config",
@@ -27,6 +28,7 @@ _MODULES = {
     "Whitener": "whitening.whitener",
     "load": "prepared",
     "prepare": "preparation",
+    "verify": "verification",
 }
 
 

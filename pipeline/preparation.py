@@ -24,7 +24,7 @@ from kerneldistill.pipeline.job.failure import raised_here
 from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
 from kerneldistill.pipeline.job.report import REPORT, Report
 from kerneldistill.pipeline.job.steps import Job
-from kerneldistill.pipeline.prepared import verify
+from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
@@ -39,14 +39,17 @@ _PROBE_IMAGES = 8
 
 
 def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = ()) -> Manifest:
-    """Prepare a data set at `out`.
+    """Read a data set, whiten it, and write it to `out`.
 
     A complete output of the same data and configuration is checked and kept. Anything else is built beside it and takes
     its place at the end in one step; a failure or a kill before that leaves what was there.
 
+    Example:
+      prepare(DataConfig(whiten="kip_zca"), "prepared/digits")
+
     Args:
       config: what to read and how to split and whiten it
-      out: folder or URL (gs://, s3://) to write; every worker must see it under this path
+      out: folder (str or Path) or URL (gs://, s3://) to write; every worker must see it under this path
       pipeline_options: Beam options, `name=value` each; without `runner=` Beam's in-memory FnApiRunner in this process
 
     Returns:
@@ -82,7 +85,7 @@ def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
         if manifest.fingerprint != fingerprint:
             _log.info("%s was made from other data or another configuration: preparing anew", out)
             return None
-        verify(manifest.folder(out), manifest)
+        check_files(manifest.folder(out), manifest)
     except DataError as error:
         _log.warning("%s: preparing anew", error)
         return None

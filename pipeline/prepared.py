@@ -1,4 +1,4 @@
-"""`load`: a prepared data set from disk into memory, every byte checked. Neither Beam nor TensorFlow."""
+"""`load`: read a prepared data set into memory and check every byte. Needs neither Beam nor TensorFlow."""
 
 import io
 import math
@@ -22,17 +22,17 @@ _THREADS = 4
 MAX_BYTES_IN_MEMORY = 2**31
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
-    """A prepared data set.
+    """A prepared data set in memory.
 
-    train: images to distil from; mapped from disk where they are large, as the next two
+    train: images to distil from; this and the next two are mapped from disk where they are large
     validation: images held out of the source's train split, to choose by
     test: images to report on, once
-    whitener: pixels to the space of the images above, and back
-    manifest: what the data set is
-    probe: uint8 [8, h, w, c] the first raw test images (fewer when there are fewer): whitener.apply(probe) must give
-      test.images[:8] wherever the data set is used
+    whitener: takes pixels to the space of the images above, and back
+    manifest: what the data set is: its names, counts, configuration and digests
+    probe: uint8 [8, h, w, c] the first raw test images, or fewer; whitener.apply(probe) gives test.images[:8] wherever
+      the data set is used
     """
 
     train: Split
@@ -42,25 +42,30 @@ class Prepared:
     manifest: Manifest
     probe: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"Prepared({self.manifest.summary()})"
+
 
 def load(path: epath.PathLike, max_bytes_in_memory: int = MAX_BYTES_IN_MEMORY) -> Prepared:
-    """Reads a prepared data set, checking the digest of every file.
+    """Read a prepared data set and check the digest of every file.
 
-    The images of a split larger than `max_bytes_in_memory` are decoded into a file without a name in the folder for
-    temporary files (TMPDIR) and mapped from there: the system keeps in memory what is used.
+    The images of a split above `max_bytes_in_memory` are decoded into a nameless file in the folder for temporary files
+    (TMPDIR) and mapped from there: the system keeps in memory what is used.
 
     Args:
-      path: folder or URL
-      max_bytes_in_memory: size of a split's images up to which they are an ordinary array; 2 GiB
+      path: folder (str or Path) or URL that `prepare` wrote
+      max_bytes_in_memory: bytes of a split's images up to which they are an ordinary array; 2 GiB
+
+    Returns:
+      The three splits as float32 images [n, h, w, c] and int32 labels [n], the whitener and the manifest.
 
     Raises:
-      DataError: there is no data set, it has another schema version, a file is missing or damaged, or the folder for
-        temporary files has no room.
+      DataError: there is no data set, it has another schema version, a file is missing or damaged, or TMPDIR is full.
     """
     path = absolute(path)
     manifest = Manifest.load(path)
     folder = manifest.folder(path)
-    verify(folder, manifest)
+    check_files(folder, manifest)
     splits = {split: read_split(folder, manifest, split, max_bytes_in_memory) for split in manifest.class_counts}
     return Prepared(
         train=splits["train"],
@@ -72,11 +77,11 @@ def load(path: epath.PathLike, max_bytes_in_memory: int = MAX_BYTES_IN_MEMORY) -
     )
 
 
-def verify(folder: epath.Path, manifest: Manifest) -> None:
-    """Checks that every file the manifest lists is there with its digest.
+def check_files(folder: epath.Path, manifest: Manifest) -> None:
+    """Check that every file in the manifest exists and has its digest.
 
     Raises:
-      DataError: naming the first file that is missing, of another size, or of another digest.
+      DataError: a file is missing, of another size, or of another digest; the message names the first one.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         for _ in pool.map(lambda file: check_file(folder, file), (*manifest.files, *manifest.shards)):
@@ -84,7 +89,7 @@ def verify(folder: epath.Path, manifest: Manifest) -> None:
 
 
 def check_file(folder: epath.Path, file: File | Shard) -> None:
-    """Raises DataError when a file is missing, of another size, or of another digest than the manifest says."""
+    """Raise DataError if a file is missing, or has another size or digest than the manifest says."""
     path = folder / file.path
     again = "restore it or prepare the data set again"
     if not path.exists():
@@ -98,10 +103,10 @@ def check_file(folder: epath.Path, file: File | Shard) -> None:
 
 
 def read_split(folder: epath.Path, manifest: Manifest, split: str, max_bytes_in_memory: int) -> Split:
-    """One split, in the order of its shards; see `load`."""
+    """Read a split, in the order of its shards; see `load`."""
     shards = [shard for shard in manifest.shards if shard.split == split]
     ends = np.cumsum([0] + [sum(shard.class_counts) for shard in shards])
-    images = _room((int(ends[-1]), *manifest.image_shape), max_bytes_in_memory)
+    images = _allocate((int(ends[-1]), *manifest.image_shape), max_bytes_in_memory)
     labels = np.empty(ends[-1], np.int32)
 
     def read(shard: Shard, start: int, stop: int) -> None:
@@ -118,8 +123,8 @@ def read_split(folder: epath.Path, manifest: Manifest, split: str, max_bytes_in_
     return Split(images, labels)
 
 
-def _room(shape: tuple[int, ...], max_bytes_in_memory: int) -> np.ndarray:
-    """float32 of a shape, to be filled: in memory, or mapped from a nameless temporary file."""
+def _allocate(shape: tuple[int, ...], max_bytes_in_memory: int) -> np.ndarray:
+    """Make an empty float32 array, in memory or mapped from a nameless temporary file."""
     size = 4 * math.prod(shape)
     if size <= max_bytes_in_memory:
         return np.empty(shape, np.float32)

@@ -53,9 +53,9 @@ def _problems(path: "epath.Path") -> Iterator[str]:
         from kerneldistill.bundle.reader import find_problems
 
         return find_problems(_local(path))
-    from kerneldistill.pipeline.verify import problems
+    from kerneldistill.pipeline.verification import find_problems
 
-    return problems(path)
+    return find_problems(path)
 
 
 def _summary(path: "epath.Path") -> str:

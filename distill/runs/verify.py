@@ -9,8 +9,8 @@ from kerneldistill.bundle import reader
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline import verification
 from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.pipeline.verify import problems
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
@@ -31,7 +31,7 @@ def find_problems(folder: Path) -> Iterator[str]:
     manifest = None
     if rundir.prepared.is_dir():
         try:
-            yield from problems(rundir.prepared)
+            yield from verification.find_problems(rundir.prepared)
             manifest = Manifest.load(rundir.prepared)
         except UserError as error:
             yield str(error)

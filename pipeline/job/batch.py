@@ -16,7 +16,7 @@ from kerneldistill.pipeline.sources.ranges import Range, parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.source import Source
 from kerneldistill.pipeline.storage.files import write_whole
-from kerneldistill.pipeline.storage.retry import ATTEMPTS, persistent
+from kerneldistill.pipeline.storage.retry import ATTEMPTS, retry
 
 Role = Literal["train", "test"]
 ROLES: tuple[Role, ...] = ("train", "test")
@@ -113,14 +113,14 @@ def stage(source: Source, batch: Batch, config: DataConfig, staging: epath.Path)
     buffer = io.BytesIO()
     np.savez(buffer, keys=raw.keys, images=raw.images, labels=raw.labels)
     path = raw_path(staging, batch)
-    persistent(lambda: write_whole(path, buffer.getvalue()), f"writing {path}")
+    retry(lambda: write_whole(path, buffer.getvalue()), f"writing {path}")
     return Staged(batch, raw.labels, np.array([rank(key, config.seed) for key in keys], np.uint64), tuple(bads))
 
 
 def read_raw(staging: epath.Path, batch: Batch) -> Raw:
     """Read the good images of a staged batch."""
     path = raw_path(staging, batch)
-    content = persistent(path.read_bytes, f"reading {path}")
+    content = retry(path.read_bytes, f"reading {path}")
     with np.load(io.BytesIO(content)) as arrays:
         return Raw(arrays["keys"], arrays["images"], arrays["labels"])
 
@@ -133,7 +133,7 @@ def raw_path(staging: epath.Path, batch: Batch) -> epath.Path:
 def _read(source: Source, batch: Batch) -> list[Record | BadRecord]:
     what = f"reading {batch.split} {batch.start} to {batch.stop - 1} of {source.name}"
     try:
-        return persistent(lambda: list(source.read(batch.split, batch.start, batch.stop)), what)
+        return retry(lambda: list(source.read(batch.split, batch.start, batch.stop)), what)
     except OSError as error:
         raise DataError(f"{what} failed {ATTEMPTS} times: {error}; mend the storage and run it again") from error
 

@@ -1,11 +1,12 @@
 """The Beam graph of `prepare`, around the steps of a `Job`. Imports Beam.
 
-Batch -> Decode -> Staged -+-> HoldOut -> Holdout ------------------------+
-                           |     |                                        |
-                           +-----+-> FitWhitener -> path of the whitener -+-> Write -> Shard -> Report
+batches -> decode -> Staged -+-> hold_out -> Holdout ----------------------+
+                             |      |                                      |
+                             +------+-> FitWhitener -> path of whitener ---+-> WriteShards -> Shard -> write_report
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import AsList, AsSingleton
@@ -18,42 +19,45 @@ from kerneldistill.pipeline.job.steps import Job
 from kerneldistill.pipeline.storage.shard import Shard
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
+# A PCollection. Beam types `|` as returning a PValue, which its own views then refuse.
+Collection = Any
+
 
 class Prepare(beam.PTransform):
-    """Every `Batch` of a source -> whitener, shards and report in the staging folder; gives None, once."""
+    """Every `Batch` of a source -> whitener, shards and report in the staging folder; yields None, once."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
         self._job = job
 
-    def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        job = self._job
-        staged = batches | "Deal" >> beam.Reshuffle() | "Decode" >> beam.Map(job.decode)
-        holdout = staged | "All" >> beam.combiners.ToList() | "HoldOut" >> beam.Map(job.hold_out)
-        whitener = holdout | "FitWhitener" >> FitWhitener(job, staged)
+    def expand(self, input_or_inputs: Collection) -> Collection:
+        job, batches = self._job, input_or_inputs
+        staged: Collection = batches | "Deal" >> beam.Reshuffle() | "Decode" >> beam.Map(job.decode)
+        holdout: Collection = staged | "All" >> beam.combiners.ToList() | "HoldOut" >> beam.Map(job.hold_out)
+        whitener: Collection = holdout | "FitWhitener" >> FitWhitener(job, staged)
         write = beam.ParDo(WriteShards(job), AsSingleton(holdout), AsSingleton(whitener))
-        shards = staged | "DealAgain" >> beam.Reshuffle() | "Write" >> write
+        shards: Collection = staged | "DealAgain" >> beam.Reshuffle() | "Write" >> write
         return shards | "AllShards" >> beam.combiners.ToList() | "Report" >> beam.Map(job.write_report, AsList(staged))
 
 
 class FitWhitener(beam.PTransform):
     """One `Holdout` -> path of the whitener's file, fitted on the training images of all `Staged`."""
 
-    def __init__(self, job: Job, staged: beam.PCollection) -> None:
+    def __init__(self, job: Job, staged: Collection) -> None:
         super().__init__()
         self._job = job
         self._staged = staged
 
-    def expand(self, holdout: beam.PCollection) -> beam.PCollection:
-        job, passes = self._job, self._job.whitening.passes
+    def expand(self, input_or_inputs: Collection) -> Collection:
+        job, holdout = self._job, input_or_inputs
         moments = scatter = None
-        train = self._staged | "Train" >> beam.FlatMap(job.train_batch, AsSingleton(holdout))
-        if passes >= 1:
-            counted = train | "Moments" >> beam.Map(job.moments)
+        train: Collection = self._staged | "Train" >> beam.FlatMap(job.train_batch, AsSingleton(holdout))
+        if job.whitening.passes >= 1:
+            counted: Collection = train | "Moments" >> beam.Map(job.moments)
             moments = AsSingleton(counted | "AllMoments" >> beam.CombineGlobally(MergeFn(job.staging)))
-        if passes >= 2:
+        if job.whitening.passes >= 2:
             # Beam fuses this with the sum: a batch's scatter, 75 MB at 32x32x3, is added where it was made.
-            scattered = train | "Scatter" >> beam.Map(job.scatter, moments)
+            scattered: Collection = train | "Scatter" >> beam.Map(job.scatter, moments)
             scatter = AsSingleton(scattered | "AllScatter" >> beam.CombineGlobally(MergeFn(job.staging)))
         return holdout | "Fit" >> beam.Map(job.fit, moments, scatter)
 

@@ -1,4 +1,4 @@
-"""Classes from the labels themselves, where a source has no list of names: whole numbers or texts."""
+"""Find the classes from the labels themselves, where a source lists no names: whole numbers or texts."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ _MAX_CLASSES = 100_000
 
 
 def name_of(label: object) -> str | None:
-    """Name of a label's class: a text as it is, a number in decimal; None for what is neither, or below 0."""
+    """Name a label's class: a text as it is, a number in decimal; None for anything else, and below 0."""
     if isinstance(label, bytes):
         return label.decode("utf-8", "replace")
     if isinstance(label, str):
@@ -21,7 +21,7 @@ def name_of(label: object) -> str | None:
 
 
 def class_names(labels: Iterable[object], source: str) -> tuple[str, ...]:
-    """[k] names of the classes that occur: numbers in their order, else texts in theirs.
+    """Return the [k] names of the classes that occur, numbers in their order before texts in theirs.
 
     Raises:
       DataError: no label is usable, or so many differ that they cannot be classes.

@@ -4,6 +4,7 @@ import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Digits(Source):
 
 
 def open_source(config: DataConfig) -> Digits:
-    """The source; nothing is read yet. Raises DataError for a version there is not, or a size it cannot be of."""
+    """Make the source; nothing is read yet. Raises DataError for a version or a size that it cannot have."""
     if config.version not in (None, _VERSION):
         raise DataError(f"digits has no version {config.version}; there is only {_VERSION}")
     return Digits(
@@ -54,9 +55,9 @@ def open_source(config: DataConfig) -> Digits:
 
 @functools.cache
 def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images uint8 [1797, 8, 8, 1], labels [1797], and the order [1797] in which they are dealt to train and test."""
+    """Load images uint8 [1797, 8, 8, 1], labels [1797], and the order [1797] that deals them to train and test."""
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     return images, bunch.target, np.random.default_rng(_PERMUTATION_SEED).permutation(len(images))

@@ -1,4 +1,4 @@
-"""Lets TFDS fetch and build one of its data sets. The only thing here that uses the network."""
+"""Let TFDS fetch and build one of its data sets: the only module that uses the network by itself."""
 
 import logging
 import socket
@@ -15,7 +15,7 @@ _TIMEOUT_S = 10
 
 
 def download(name: str, version: str | None, data_dir: epath.Path) -> None:
-    """Builds TFDS's data set `name` in `data_dir`, as array_record files.
+    """Build TFDS's data set `name` in `data_dir`, as array_record files.
 
     Raises:
       DataError: TensorFlow is not installed, TFDS has no such data set, or its server cannot be reached.
@@ -34,24 +34,24 @@ def download(name: str, version: str | None, data_dir: epath.Path) -> None:
 
 
 def _hosts(builder: Any, downloads: epath.Path) -> set[tuple[str, int]]:
-    """Servers, with their ports, of the files that are not in `downloads` yet.
+    """List the servers, with their ports, of the files that are not in `downloads` yet.
 
-    Where TFDS has no list of files, its homepage's: it answers whether there is a network at all.
+    Where TFDS lists no files, take the homepage's server: it tells whether there is a network at all.
     """
     from tensorflow_datasets.core.download import resource
 
     if builder.url_infos is None:
         urls = [builder.info.homepage]
     else:
-        there = {path.name for pattern in ("*", "*/*") for path in downloads.glob(pattern)}
+        fetched = {path.name for pattern in ("*", "*/*") for path in downloads.glob(pattern)}
         infos = builder.url_infos.items()
-        urls = [url for url, info in infos if resource.get_dl_fname(url, info.checksum) not in there]
+        urls = [url for url, info in infos if resource.get_dl_fname(url, info.checksum) not in fetched]
     parts = [urlsplit(url) for url in urls]
     return {(url.hostname, url.port or (80 if url.scheme == "http" else 443)) for url in parts if url.hostname}
 
 
 def _check_reachable(host: tuple[str, int], name: str) -> None:
-    """TFDS itself retries for minutes without a word when there is no network."""
+    """Raise DataError if a server cannot be reached: TFDS itself would retry for minutes without a word."""
     try:
         socket.create_connection(host, timeout=_TIMEOUT_S).close()
     except OSError as error:

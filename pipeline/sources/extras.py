@@ -1,4 +1,4 @@
-"""The check for TensorFlow, an optional extra: 1.3 GB that only two ways of getting data need."""
+"""Check for TensorFlow, an optional extra of 1.3 GB that only tfrecord files and downloads need."""
 
 import importlib.util
 
@@ -6,7 +6,7 @@ from kerneldistill.pipeline.errors import DataError
 
 
 def require_tensorflow(why: str, otherwise: str) -> None:
-    """Raises DataError, saying how to install it, when TensorFlow is not there. Does not import it.
+    """Raise DataError, saying how to install it, if TensorFlow is missing. Does not import it.
 
     Args:
       why: what needs it

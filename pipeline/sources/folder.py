@@ -3,9 +3,9 @@
     DIR/train/cat/1.png    one folder per split: the splits are `train`, `test`, ...
     DIR/cat/1.png          no splits: there is one, `all`; take `all[:80%]` and `all[80%:]`
 
-The order is that of a hash of the names: a slice holds all classes. Names that begin with a dot are left out; every
-other file is an example, and a bad one when it is no picture. With `sha256sum`'s list in DIR/SHA256SUMS every file is
-compared with it: most picture formats have no checksum of their own.
+Examples are in the order of a hash of their names, so that a slice holds all classes. Names that begin with a dot are
+left out; every other file is an example, and a bad one if it is no picture. `sha256sum`'s list in DIR/SHA256SUMS, where
+there is one, is compared with every file: most picture formats have no checksum of their own.
 """
 
 import functools
@@ -52,7 +52,7 @@ class ImageFolder(Source):
             yield bad(name, reason, content) if reason else Record(name, content, self._label(name))
 
     def fingerprint(self, splits: Sequence[str]) -> str:
-        """Of the names, the content of every file, and what SHA256SUMS says: about a second per gigabyte."""
+        """Hash names, contents and the list SHA256SUMS: about a second per gigabyte."""
         sums = _sums(self.folder)
         digest = hashlib.sha256(repr(self.class_names).encode())
         for split in splits:
@@ -69,7 +69,7 @@ class ImageFolder(Source):
 
 
 def open_source(config: DataConfig) -> ImageFolder:
-    """The folder that `config.dir` names.
+    """Open the folder that `config.dir` names.
 
     Raises:
       DataError: there is none, it is not laid out as above, or no size is known.
@@ -97,7 +97,7 @@ def open_source(config: DataConfig) -> ImageFolder:
 
 
 def _declared(folder: epath.Path, tree: Mapping[str, Mapping[str, list[str]]]) -> tuple[int, int, int]:
-    """(h, w, c) of the first picture that can be read."""
+    """Return (h, w, c) of the first picture that can be read."""
     names = [name for split in tree for name in _names(str(folder), split)[:_PROBED]]
     for name in names:
         try:
@@ -111,7 +111,7 @@ def _declared(folder: epath.Path, tree: Mapping[str, Mapping[str, list[str]]]) -
 
 @functools.cache
 def _tree(folder: str) -> dict[str, dict[str, list[str]]]:
-    """Names of the files by split and class; those that SHA256SUMS lists and that are not there are among them."""
+    """List the files by split and class, with those that only SHA256SUMS lists: they are missing."""
     names = sorted({*_visible(folder), *_sums(folder)})
     depth = 3 if any(name.count("/") == 2 for name in names) else 2
     tree: dict[str, dict[str, list[str]]] = {}
@@ -126,20 +126,20 @@ def _tree(folder: str) -> dict[str, dict[str, list[str]]]:
 
 
 def _visible(folder: str) -> Iterator[str]:
-    """Names of all files below, but of those that begin with a dot or are in a folder that does."""
+    """Yield the names of all files below, except those with a dot at the start of a part."""
     return (name for name in names_below(folder) if not any(part.startswith(".") for part in name.split("/")))
 
 
 @functools.cache
 def _names(folder: str, split: str) -> tuple[str, ...]:
-    """Names of the files of a split, in the order of their hashes."""
+    """List the files of a split, in the order of the hashes of their names."""
     names = [name for names in _tree(folder)[split].values() for name in names]
     return tuple(sorted(names, key=lambda name: hashlib.blake2b(name.encode(), digest_size=16).digest()))
 
 
 @functools.cache
 def _sums(folder: str) -> dict[str, str]:
-    """The digests of SHA256SUMS by name; none without the file."""
+    """Read the digests in SHA256SUMS, by name; none without the file."""
     path = epath.Path(folder) / SUMS
     if not path.exists():
         return {}

@@ -1,4 +1,4 @@
-"""Decoding of one picture, strictly: what Pillow would quietly cut, convert or guess is refused with its reason.
+"""Decode one picture, strictly: refuse, with the reason, what Pillow would quietly cut, convert or guess.
 
     16 bits a channel    Pillow keeps the upper eight without a word
     PNG checksums        Pillow does not look at those of the pixels
@@ -36,10 +36,10 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def decode(
     image: bytes | np.ndarray, shape: tuple[int, int, int], resize: Resize = "refuse", convert: bool = False
 ) -> np.ndarray:
-    """The picture as uint8 [h, w, c].
+    """Decode a picture to uint8 [h, w, c].
 
-    JPEG goes through Pillow's accurate inverse DCT; TensorFlow's fast one shifts red and blue by a grey level. A
-    picture that its EXIF tag says to turn is turned.
+    JPEG goes through Pillow's accurate inverse DCT; TensorFlow's fast one shifts red and blue by a grey level.
+    An EXIF tag that says to turn the picture is obeyed.
 
     Args:
       image: encoded picture, or uint8 [h, w] or [h, w, c]
@@ -61,7 +61,7 @@ def decode(
 
 
 def measure(encoded: bytes) -> tuple[int, int, int]:
-    """(h, w, c) of an encoded picture. Raises ValueError as `decode` does."""
+    """Return (h, w, c) of an encoded picture. Raises ValueError as `decode` does."""
     from PIL import ImageOps
 
     with _opened(encoded) as picture:
@@ -93,7 +93,7 @@ def _of_array(array: np.ndarray, shape: tuple[int, int, int], resize: Resize, co
 
 
 def _fitted(picture: "Picture", shape: tuple[int, int, int], resize: Resize, convert: bool) -> "Picture":
-    """The picture with the channels and, where that is asked for, the size wanted."""
+    """Convert a picture to the channels and, if `resize` is a method, to the size wanted."""
     from PIL import Image
 
     height, width, channels = shape
@@ -118,7 +118,7 @@ def _opened(encoded: bytes) -> Iterator["Picture"]:
 
 
 def _loaded(encoded: bytes) -> "Picture":
-    """The picture, whole; every way in which Pillow can fail becomes a ValueError."""
+    """Load a whole picture; raise ValueError for every way in which Pillow can fail."""
     from PIL import Image, UnidentifiedImageError
 
     if encoded.startswith(_PNG):
@@ -139,15 +139,14 @@ def _check_depth(picture: "Picture") -> None:
     frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # a camera's JPEG with a preview
     if frames != 1:
         raise ValueError(f"has {frames} frames, expected 1")
-    raw_modes = [
-        word for tile in picture.tile for word in (tile.args if isinstance(tile.args, tuple) else (tile.args,))
-    ]
+    tiles = getattr(picture, "tile", [])  # of an ImageFile
+    raw_modes = [word for tile in tiles for word in (tile.args if isinstance(tile.args, tuple) else (tile.args,))]
     if any(";16" in word for word in (picture.mode, *raw_modes) if isinstance(word, str)):
         raise ValueError("has 16 bits per channel, expected 8; convert it")
 
 
 def _check_png(encoded: bytes) -> None:
-    """Walks the chunks of a PNG file: Pillow skips the checksums of the pixels."""
+    """Check the checksum of every chunk of a PNG file: Pillow skips those of the pixels."""
     place = len(_PNG)
     while True:
         head = encoded[place : place + 8]

@@ -8,12 +8,13 @@ Images are uint8 [n, h, w] or [n, h, w, c], labels whole numbers or texts [n] or
 `class_names` [k], where there is one, names the classes of labels 0..k-1.
 """
 
+import contextlib
 import functools
 import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -67,7 +68,7 @@ class Npz(Source):
                 yield Record(key, np.array(images[row]), number)
 
     def fingerprint(self, splits: Sequence[str]) -> str:
-        """Of the files, whole."""
+        """Hash the files, whole."""
         files = {split: self.places[split] for split in splits}
         digests = {file: sha256(file) for file in {place.file for place in files.values()}}
         parts = [(split, place.images, place.labels, digests[place.file]) for split, place in files.items()]
@@ -75,7 +76,7 @@ class Npz(Source):
 
 
 def open_source(config: DataConfig) -> Npz:
-    """The file or files that `config.dir` names, their checksums checked.
+    """Open the file or files that `config.dir` names, and check their checksums.
 
     Raises:
       DataError: there is none, it is damaged, or an array is missing or of a wrong shape or type.
@@ -127,18 +128,15 @@ def _places(path: epath.Path, config: DataConfig) -> dict[str, Place]:
 
 
 def _check(file: str) -> None:
-    """Every array against its checksum."""
-    try:
-        with zipfile.ZipFile(kept_local(file)) as archive:
-            damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} is not a readable .npz file ({first_line(error)}); restore it") from error
+    """Compare every array with its checksum."""
+    with _refusing(file), zipfile.ZipFile(kept_local(file)) as archive:
+        damaged = archive.testzip()
     if damaged:
         raise DataError(f"{file}: the checksum of array {damaged} does not match; restore the file")
 
 
 def _shape(place: Place) -> tuple[int, int, int, int]:
-    """(n, h, w, c) of the images of a split."""
+    """Return (n, h, w, c) of the images of a split; check their type, and that of the labels."""
     images, labels = _array(place.file, place.images), _array(place.file, place.labels)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise DataError(
@@ -150,11 +148,12 @@ def _shape(place: Place) -> tuple[int, int, int, int]:
             f"{place.file}: {place.labels} is {labels.dtype} {labels.shape}; allowed: whole numbers or texts "
             f"[{len(images)}], one per image"
         )
-    return (*images.shape, 1)[:4]
+    n, h, w, c = (*images.shape, 1)[:4]
+    return n, h, w, c
 
 
 def _class_names(places: Mapping[str, Place], config: DataConfig) -> tuple[bool, tuple[str, ...]]:
-    """Whether there is a list of names, and the names."""
+    """Return whether a file lists the class names, and the names."""
     numbers = all(_array(place.file, place.labels).dtype.kind in "iub" for place in places.values())
     for place in places.values():
         if numbers and _NAMES in _names(place.file):
@@ -164,40 +163,43 @@ def _class_names(places: Mapping[str, Place], config: DataConfig) -> tuple[bool,
 
 
 def _names(file: str) -> list[str]:
-    try:
-        with np.load(kept_local(file), allow_pickle=False) as arrays:
-            return list(arrays.files)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} is not a readable .npz file ({first_line(error)}); restore it") from error
+    with _refusing(file), np.load(kept_local(file), allow_pickle=False) as arrays:
+        return list(arrays.files)
 
 
 @functools.cache
 def _array(file: str, name: str) -> np.ndarray:
-    """An array, mapped from the file where it is not compressed."""
+    """Read an array; map it from the file where it is not compressed."""
     if name not in _names(file):
         raise DataError(f"{file} has no array {name!r}; it has: {', '.join(_names(file))}; set image_key and label_key")
     header = _header(file, name)
     if header is not None:
         return np.memmap(kept_local(file), header.dtype, "r", header.offset, header.shape, header.order)
+    with _refusing(file), np.load(kept_local(file), allow_pickle=False) as arrays:
+        return arrays[name]
+
+
+@contextlib.contextmanager
+def _refusing(file: str) -> Iterator[None]:
+    """Turn every way in which a damaged file fails into one DataError."""
     try:
-        with np.load(kept_local(file), allow_pickle=False) as arrays:
-            return arrays[name]
+        yield
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file}: array {name!r} cannot be read ({first_line(error)}); restore the file") from error
+        raise DataError(f"{file} is not a readable .npz file ({first_line(error)}); restore it") from error
 
 
 class _Header(NamedTuple):
-    """Place of an array's numbers in the file: dtype, shape, order `C` or `F`, offset in bytes."""
+    """Place of an array's numbers in the file: dtype, shape, order of the axes, offset in bytes."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
-    order: str
+    order: Literal["C", "F"]
     offset: int
 
 
 @functools.cache
 def _header(file: str, name: str) -> _Header | None:
-    """Of an array that is stored as it is; None where it is compressed or not of plain numbers."""
+    """Find an array that is stored as it is; None where it is compressed or not of plain numbers."""
     path = kept_local(file)
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(f"{name}.npy")

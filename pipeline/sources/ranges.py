@@ -1,4 +1,4 @@
-"""Which examples a split in the configuration means: `train`, `train[:80%]`, `train[100:200]+extra`."""
+"""Parse which examples a split means: `train`, `train[:80%]`, `train[100:200]+extra`."""
 
 import itertools
 import re
@@ -24,7 +24,7 @@ class Range(NamedTuple):
 
 
 def parse(text: str, sizes: Mapping[str, int], source: str) -> tuple[Range, ...]:
-    """The ranges that `text` names, in its order: split names with `[start:stop]`, in examples or %, joined by `+`.
+    """Parse split names with `[start:stop]`, in examples or %, joined by `+`; keep their order.
 
     Args:
       text: as in the configuration
@@ -32,7 +32,7 @@ def parse(text: str, sizes: Mapping[str, int], source: str) -> tuple[Range, ...]
       source: what to call the source in messages
 
     Raises:
-      DataError: there is no such split, or a range is empty or reaches past its end.
+      DataError: there is no such split, or a range is empty or goes past its end.
     """
     ranges = []
     for part in text.split("+"):
@@ -51,7 +51,7 @@ def parse(text: str, sizes: Mapping[str, int], source: str) -> tuple[Range, ...]
 
 
 def check_disjoint(train: Sequence[Range], test: Sequence[Range], source: str) -> None:
-    """Raises DataError when an example is in both, or twice in one."""
+    """Raise DataError if an example is in both, or twice in one."""
     ranges = sorted([*train, *test])
     for left, right in itertools.pairwise(ranges):
         if left.split == right.split and right.start < left.stop:

@@ -1,4 +1,4 @@
-"""`Record`: one example as a source gives it; `BadRecord`: one that cannot be used."""
+"""`Record`: one example as a source yields it; `BadRecord`: one that cannot be used."""
 
 import hashlib
 from typing import NamedTuple
@@ -33,6 +33,6 @@ class BadRecord(NamedTuple):
 
 
 def bad(key: str, reason: str, content: bytes | np.ndarray) -> BadRecord:
-    """A `BadRecord` with the digest of `content`."""
+    """Make a `BadRecord` with the digest of `content`."""
     raw = content if isinstance(content, bytes) else np.ascontiguousarray(content).tobytes()
     return BadRecord(key, reason, hashlib.sha256(raw).hexdigest())

@@ -1,4 +1,4 @@
-"""The one size that all images of a prepared data set have."""
+"""Decide the one size that all images of a prepared data set have."""
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
@@ -7,7 +7,7 @@ Declared = tuple[int | None, int | None, int | None]
 
 
 def wanted_shape(config: DataConfig, declared: Declared, source: str) -> tuple[int, int, int]:
-    """(h, w, c) of every image: as configured, else as the source declares.
+    """Return (h, w, c) of every image: as configured, else as the source declares.
 
     Args:
       config: height, width, channels, resize
@@ -15,7 +15,7 @@ def wanted_shape(config: DataConfig, declared: Declared, source: str) -> tuple[i
       source: what to call it in messages
 
     Raises:
-      DataError: neither says a size, or the two differ and nothing is to be resized or converted.
+      DataError: neither gives a size, or the two differ and images are not to be resized.
     """
     height = _side("height", config.height, declared[0], config, source)
     width = _side("width", config.width, declared[1], config, source)

@@ -16,7 +16,8 @@ from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
 class Source(abc.ABC):
     """A labelled image data set with random access by index.
 
-    Sources are small and picklable: Beam workers get a copy and open the files themselves.
+    To add a kind, subclass it in a module with an `open_source(config)` and list that in `registry`. Keep it small and
+    picklable: Beam workers get a copy and open the files themselves.
 
     name: of the data set
     version: of the data set
@@ -34,23 +35,23 @@ class Source(abc.ABC):
     splits: Mapping[str, int]
 
     def num_examples(self, split: str) -> int:
-        """Number of examples in `split`. Raises DataError, with the splits there are, when it does not exist."""
+        """Count the examples in `split`. Raises DataError, naming the splits there are, if it does not exist."""
         if split not in self.splits:
             raise DataError(f"{self.name} {self.version} has no split {split!r}; it has: {', '.join(self.splits)}")
         return self.splits[split]
 
     @abc.abstractmethod
     def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
-        """The examples start..stop-1 of `split` in their stored order, one item for each.
+        """Yield the examples start..stop-1 of `split` in their stored order, one item for each.
 
         Raises:
-          DataError: when the file itself cannot be read; one unreadable example is a `BadRecord`.
-          OSError: when a storage or network fails that may answer a moment later.
+          DataError: the file itself cannot be read; one unreadable example is a `BadRecord`.
+          OSError: storage or network failed, and may answer a moment later.
         """
 
     @abc.abstractmethod
     def fingerprint(self, splits: Sequence[str]) -> str:
-        """Hex digest that changes whenever the content of `splits` does, and not with its location."""
+        """Return a hex digest that changes whenever the content of `splits` does, and not with its location."""
 
 
 def open_source(config: DataConfig) -> Source:

@@ -18,21 +18,21 @@ from kerneldistill.pipeline.sources.extras import require_tensorflow
 from kerneldistill.pipeline.sources.ranges import parse
 from kerneldistill.pipeline.sources.shape import Declared, wanted_shape
 from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, data_files, forget_files, tfds_builder
-from kerneldistill.pipeline.sources.tfds_folder import find
+from kerneldistill.pipeline.sources.tfds_folder import find_version
 from kerneldistill.pipeline.sources.tfrecord import TfrecordFiles
 
 
 def open_source(config: DataConfig) -> TfdsFiles:
-    """The TFDS data set that `config` names.
+    """Open the TFDS data set that `config` names.
 
     Raises:
       DataError: it is not there, is in a format that cannot be read, or lacks the features or splits asked for.
     """
-    folder = find(config)
+    folder = find_version(config)
     forget_files()
     builder = tfds_builder(str(folder))
     file_format = json.loads((folder / "dataset_info.json").read_text()).get("fileFormat", "tfrecord")
-    kind = _reader(file_format, folder)
+    kind = _format_class(file_format, folder)
     image = _feature(builder, config.image_key, "image_key")
     label = _feature(builder, config.label_key, "label_key")
     source = kind(
@@ -54,7 +54,7 @@ def open_source(config: DataConfig) -> TfdsFiles:
 
 
 def _check_files(source: TfdsFiles, config: DataConfig) -> list[str]:
-    """The source splits that are used, whose files are there."""
+    """List the source splits that are used. Raises DataError if a file of theirs is missing."""
     name = f"{source.name} {source.version}"
     ranges = (parse(text, source.splits, name) for text in (config.train_split, config.test_split))
     used = sorted({part.split for parts in ranges for part in parts})
@@ -65,7 +65,7 @@ def _check_files(source: TfdsFiles, config: DataConfig) -> list[str]:
     return used
 
 
-def _reader(file_format: str, folder: epath.Path) -> type[TfdsFiles]:
+def _format_class(file_format: str, folder: epath.Path) -> type[TfdsFiles]:
     if file_format == "array_record":
         return TfdsFiles
     if file_format == "tfrecord":
@@ -89,8 +89,8 @@ def _feature(builder: Any, key: str, field: str) -> Any:
 
 
 def _declared(feature: Any, key: str) -> Declared:
-    """(h, w, c) of an image feature, None where images differ."""
-    shape = tuple(feature.shape or ())
+    """Return (h, w, c) of an image feature, None where images differ."""
+    shape: tuple[Any, ...] = tuple(feature.shape or ())
     shape = (*shape, 1) if len(shape) == 2 else shape
     if len(shape) != 3 or np.dtype(feature.np_dtype) != np.uint8:
         raise DataError(

@@ -48,14 +48,14 @@ class TfdsFiles(Source):
                 yield bad(key, reason, raw)
 
     def labels(self, split: str) -> Iterator[object]:
-        """Every label of `split` that can be read."""
+        """Yield every label of `split` that can be read."""
         for start in range(0, self.splits[split], _LABELS):
             for raw in self._raw(split, start, min(start + _LABELS, self.splits[split])):
                 with contextlib.suppress(DecodeError, KeyError, TypeError, ValueError):
                     yield self._example(raw)[1]
 
     def fingerprint(self, splits: Sequence[str]) -> str:
-        """Of features.json and of the data files, whole: about a second per gigabyte."""
+        """Hash features.json and the data files, whole: about a second per gigabyte."""
         digest = hashlib.sha256(sha256(epath.Path(self.folder) / "features.json").encode())
         for split in splits:
             for path in data_files(self.folder, split):
@@ -63,7 +63,7 @@ class TfdsFiles(Source):
         return digest.hexdigest()
 
     def _raw(self, split: str, start: int, stop: int) -> Sequence[bytes]:
-        """Serialised examples start..stop-1."""
+        """Read the serialised examples start..stop-1."""
         records: list[bytes] = []
         try:
             for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
@@ -72,8 +72,8 @@ class TfdsFiles(Source):
             raise DataError(self._unreadable(split, start, stop, first_line(error))) from error
         return records
 
-    def _example(self, raw: bytes) -> tuple[bytes | np.ndarray, object]:
-        """Image, encoded or not, and label of a serialised example."""
+    def _example(self, raw: bytes) -> tuple[bytes | np.ndarray, Any]:
+        """Split a serialised example into its image, encoded or not, and its label."""
         import tensorflow_datasets as tfds
 
         features = _features(self.folder, self.image_key, self.label_key)
@@ -90,7 +90,7 @@ def _is_class_label(folder: str, label_key: str) -> bool:
 
 @functools.cache
 def tfds_builder(folder: str) -> Any:
-    """TFDS's view of a data set on disk. Raises DataError when its two JSON files cannot be read."""
+    """Open TFDS's view of a data set on disk. Raises DataError if its two JSON files cannot be read."""
     import tensorflow_datasets as tfds
     from google.protobuf.json_format import ParseError
 
@@ -106,7 +106,7 @@ def tfds_builder(folder: str) -> Any:
 
 @functools.cache
 def _features(folder: str, image_key: str, label_key: str) -> Any:
-    """The two features that are used; others (ids, texts) are then not decoded."""
+    """Keep the two features that are used, so that others (ids, texts) are not decoded."""
     import tensorflow_datasets as tfds
 
     features = tfds_builder(folder).info.features
@@ -115,8 +115,8 @@ def _features(folder: str, image_key: str, label_key: str) -> Any:
 
 @functools.lru_cache(maxsize=16)
 def _reader_of(filename: str) -> Any:
-    """An open array_record file."""
-    from array_record.python import array_record_module
+    """Open an array_record file, and keep it open."""
+    from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 
     return array_record_module.ArrayRecordReader(kept_local(os.fspath(filename)))
 

@@ -1,4 +1,4 @@
-"""Finds a data set in a folder of TFDS data sets (`data_dir/name[/config]/version`)."""
+"""Find a data set in a folder of TFDS data sets (`data_dir/name[/config]/version`)."""
 
 from etils import epath
 
@@ -9,11 +9,11 @@ from kerneldistill.pipeline.storage.files import absolute
 _INFO = "dataset_info.json"
 
 
-def find(config: DataConfig) -> epath.Path:
-    """Folder of the version that `config` asks for, or of the newest; downloads it if that is asked for too.
+def find_version(config: DataConfig) -> epath.Path:
+    """Find the folder of the version that `config` asks for, or of the newest; download it if `config` says so.
 
     Raises:
-      DataError: `dir`, data set or version does not exist, with those that do.
+      DataError: `dir`, data set or version does not exist; the message names those that do.
     """
     if config.dir is None:
         raise DataError(f"data.dir is not set; {config.name} needs the folder of TFDS data sets that holds it")
@@ -29,9 +29,9 @@ def find(config: DataConfig) -> epath.Path:
             f"data.dir {data_dir} does not exist; give the folder of TFDS data sets that holds {config.name}"
         )
     if not versions:
-        found = ", ".join(_names(data_dir)) or "none"
+        others = ", ".join(_names(data_dir)) or "none"
         raise DataError(
-            f"{config.name} is not in {data_dir}; found there: {found}; correct the name or set data.download"
+            f"{config.name} is not in {data_dir}; found there: {others}; correct the name or set data.download"
         )
     if config.version and config.version not in versions:
         raise DataError(f"{config.name} has no version {config.version} in {data_dir}; found: {', '.join(versions)}")
@@ -39,7 +39,7 @@ def find(config: DataConfig) -> epath.Path:
 
 
 def _versions(folder: epath.Path) -> list[str]:
-    """Versions that are complete, oldest first."""
+    """List the complete versions, oldest first."""
     names = [path.parent.name for path in folder.glob(f"*.*.*/{_INFO}")]
     return sorted((name for name in names if _numbers(name)), key=_numbers)
 
@@ -50,6 +50,6 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _names(data_dir: epath.Path) -> list[str]:
-    """Names, with configurations, of all data sets in a folder."""
+    """List the names, with configurations, of all data sets in a folder."""
     infos = [*data_dir.glob(f"*/*.*.*/{_INFO}"), *data_dir.glob(f"*/*/*.*.*/{_INFO}")]
     return sorted({str(path.parent.parent.relative_to(data_dir)) for path in infos})

@@ -9,7 +9,7 @@ from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, tfds_builder
 
 @dataclass(frozen=True)
 class TfrecordFiles(TfdsFiles):
-    """A TFDS data set in tfrecord files. They are sequential: a batch skips what lies before it in its file."""
+    """A TFDS data set in tfrecord files. They are sequential: reading a batch skips what lies before it."""
 
     def _raw(self, split: str, start: int, stop: int) -> Sequence[bytes]:
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, here (temporary name, fsync, rename) and at a URL (one object)."""
+"""Write files whole or not at all: on disk by a temporary name, fsync and rename; at a URL as one object."""
 
 import contextlib
 import functools
@@ -16,17 +16,17 @@ _CHUNK = 1 << 20
 
 
 def is_remote(path: epath.PathLike) -> bool:
-    """Whether `path` is a URL (gs://, s3://), which has no links, locks, or renaming of folders."""
+    """Whether `path` is a URL (gs://, s3://), which has no links, no locks, and no renaming of folders."""
     return "://" in os.fspath(path)
 
 
 def absolute(path: epath.PathLike) -> epath.Path:
-    """The path as workers elsewhere understand it; a URL already is one."""
+    """Return the path as workers elsewhere understand it; a URL stays as it is."""
     return epath.Path(path) if is_remote(path) else epath.Path(path).expanduser().resolve()
 
 
 def names_below(folder: epath.PathLike) -> Iterator[str]:
-    """Names of all files in a folder and the folders in it, relative, links to folders followed."""
+    """Yield the relative names of all files below a folder; follow links to folders."""
     if not is_remote(folder):
         for parent, _, files in os.walk(folder, followlinks=True):
             inside = os.path.relpath(parent, folder)
@@ -45,9 +45,9 @@ def _without_scheme(path: epath.PathLike) -> str:
 
 @contextlib.contextmanager
 def whole(path: epath.Path) -> Iterator[epath.Path]:
-    """Gives a temporary local path; on a clean exit its content is stored and under the name `path`.
+    """Yield a temporary local path; on a clean exit store its content under the name `path`.
 
-    Beam may run an element twice or on two workers at once: each writes a name of its own and the last one wins.
+    Beam may run an element twice or on two workers at once: each writes a name of its own, and the last one wins.
     """
     if is_remote(path):
         with tempfile.TemporaryDirectory() as scratch:
@@ -65,14 +65,14 @@ def whole(path: epath.Path) -> Iterator[epath.Path]:
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:
-    """Writes `content` to `path`, whole or not at all."""
+    """Write `content` to `path`, whole or not at all."""
     with whole(path) as temporary:
         temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
 def local(path: epath.Path) -> Iterator[str]:
-    """A local file with the content of `path`, for readers that know nothing of URLs: itself, or a passing copy."""
+    """Yield a local file with the content of `path`, for readers that know no URLs: itself, or a temporary copy."""
     if not is_remote(path):
         yield os.fspath(path)
         return
@@ -83,17 +83,17 @@ def local(path: epath.Path) -> Iterator[str]:
 
 
 def kept_local(path: str) -> str:
-    """The same, with a copy that is kept a while: for files that are read again and again."""
+    """Return a local file with the content of `path`; the copy of a URL is kept a while, to be read again."""
     return _copy(path).path if is_remote(path) else path
 
 
 def forget_local() -> None:
-    """Forgets all copies: the files may have changed."""
+    """Forget the kept copies: the files may have changed."""
     _copy.cache_clear()
 
 
 class _Copy:
-    """A local copy of a file at a URL, removed when nobody holds it any more.
+    """A local copy of a file at a URL, removed when nothing refers to it any more.
 
     path: of the copy
     """
@@ -106,12 +106,12 @@ class _Copy:
         self.path = os.fspath(copy)
 
 
-# Who has a file open reads on after it is removed.
+# A reader that has a copy open can go on reading after its removal.
 _copy = functools.lru_cache(maxsize=16)(_Copy)
 
 
 def sha256(path: epath.PathLike) -> str:
-    """Hex digest of a file."""
+    """Return the hex digest of a file."""
     digest = hashlib.sha256()
     with epath.Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -120,7 +120,7 @@ def sha256(path: epath.PathLike) -> str:
 
 
 def fsync(path: epath.Path) -> None:
-    """Waits until a file's content, or a folder's list of names, is on disk. Nothing to wait for at a URL."""
+    """Wait until a file's content, or a folder's list of names, is on disk; at a URL there is nothing to wait for."""
     if is_remote(path):
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""`Manifest`: what a prepared data set is and holds, with a digest of every file. Written last: it stands for whole."""
+"""`Manifest`: what a prepared data set holds, with a digest of every file. It is written last: without it, no set."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,7 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.storage.files import absolute, write_whole
 from kerneldistill.pipeline.storage.shard import Shard
 from kerneldistill.pipeline.storage.statistics import Statistics
 
@@ -36,7 +36,7 @@ class File:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Manifest:
     """What a prepared data set is and holds.
 
@@ -79,8 +79,11 @@ class Manifest:
     root: str = ""
     schema: int = SCHEMA
 
+    def __repr__(self) -> str:
+        return f"Manifest({self.summary()})"
+
     def count(self, split: str) -> int:
-        """Number of images in `split`."""
+        """Count the images in `split`: `train`, `validation` or `test`."""
         return sum(self.class_counts[split])
 
     def summary(self) -> str:
@@ -91,26 +94,26 @@ class Manifest:
         return f"{self.name} {self.version}, {counts} images of {shape}, {whitened}, {self.num_bad} bad"
 
     def folder(self, path: epath.Path) -> epath.Path:
-        """The folder of the files, of a data set whose manifest is in `path`."""
+        """Return the folder of the files; `path` is that of the manifest."""
         return path / self.root if self.root else path
 
     def save(self, folder: epath.Path) -> None:
-        """Writes manifest.json into `folder`, whole or not at all."""
+        """Write manifest.json into `folder`, whole or not at all."""
         fields = dataclasses.asdict(self)
         document = {"digest": _digest(fields), **fields}
         lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in document.items()]
         write_whole(folder / MANIFEST, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
     @classmethod
-    def load(cls, folder: epath.Path) -> "Manifest":
-        """Reads manifest.json from `folder`.
+    def load(cls, folder: epath.PathLike) -> "Manifest":
+        """Read manifest.json from a folder or URL.
 
         Raises:
           DataError: it is absent, damaged, or of another schema version.
         """
         import pydantic
 
-        path = folder / MANIFEST
+        path = absolute(folder) / MANIFEST
         if not path.exists():
             raise DataError(
                 f"no {MANIFEST} in {folder}: not a prepared data set, or one never finished; prepare it first"

@@ -1,4 +1,4 @@
-"""Where a prepared data set goes: a folder, which appears by one renaming, or a URL, by one write of its manifest.
+"""Where a prepared data set goes: a folder appears by one renaming, a URL by one write of its manifest.
 
 Object stores (gs://, s3://) put one object at once and rename no folder. There the files lie in `data-<fingerprint>`
 below the URL, and the manifest, written last and over the old one, says so: readers see the old data set or the new.
@@ -25,20 +25,24 @@ class Output(Protocol):
     path: of the data set
     """
 
-    path: epath.Path
+    @property
+    def path(self) -> epath.Path: ...
 
     def clean_up(self) -> None:
-        """Removes what killed runs left."""
+        """Remove what killed runs left."""
+        ...
 
     def staging(self, fingerprint: str) -> contextlib.AbstractContextManager[epath.Path]:
-        """A fresh folder to write into, removed at the end unless it was published."""
+        """Make a fresh folder to write into; remove it at the end unless it was published."""
+        ...
 
     def publish(self, staging: epath.Path, manifest: Manifest) -> Manifest:
-        """Makes what is in `staging` the data set, in one step; gives the manifest as it is written."""
+        """Make what is in `staging` the data set, in one step; return the manifest as it is written."""
+        ...
 
 
 def open_output(path: epath.PathLike) -> Output:
-    """The place that `path` names.
+    """Open the place that `path` names.
 
     Raises:
       DataError: it holds something that is not a prepared data set, or no backend knows its scheme.
@@ -82,7 +86,7 @@ class _Url:
         return cls(out)
 
     def clean_up(self) -> None:
-        """There are no locks at a URL: another process that prepares the same one is not noticed."""
+        """Remove what killed runs left. A URL has no locks: two processes that prepare the same one go unnoticed."""
         _remove_all_but(self.path, self._live())
 
     @contextlib.contextmanager
@@ -101,7 +105,7 @@ class _Url:
         return manifest
 
     def _live(self) -> str:
-        """Name of the folder that the manifest speaks of."""
+        """Return the name of the folder that the manifest refers to; empty without a manifest."""
         try:
             return Manifest.load(self.path).root
         except DataError:

@@ -1,4 +1,4 @@
-"""Puts a finished staging folder in the place of the output, so that a kill at any moment leaves the old or the new."""
+"""Put a finished staging folder in the place of the output: a kill at any moment leaves the old one or the new."""
 
 import contextlib
 import ctypes
@@ -20,7 +20,7 @@ _RENAME_EXCHANGE = 2
 
 
 def check_output(path: epath.PathLike) -> epath.Path:
-    """The output folder, absolute, links followed.
+    """Return the output folder, absolute, links followed.
 
     Raises:
       DataError: it holds something that is not a prepared data set, which would be replaced.
@@ -36,7 +36,7 @@ def check_output(path: epath.PathLike) -> epath.Path:
 
 
 def clean_up(out: epath.Path) -> None:
-    """Ends what killed runs began: removes their staging folders, and puts back an output left aside in a swap.
+    """Remove the staging folders of killed runs, and put back an output that a swap left aside.
 
     Raises:
       DataError: another process is preparing `out`.
@@ -50,9 +50,9 @@ def clean_up(out: epath.Path) -> None:
 
 @contextlib.contextmanager
 def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
-    """A fresh folder beside `out` to write into; removed at the end, whatever happened.
+    """Make a fresh folder beside `out` to write into; remove it at the end, whatever happened.
 
-    It is locked as long as this process lives, which is how `clean_up` tells it from a leftover.
+    This process locks it as long as it lives: so `clean_up` tells it from a leftover.
 
     Raises:
       DataError: it cannot be made.
@@ -71,7 +71,7 @@ def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
 
 
 def publish(staging: epath.Path, out: epath.Path) -> None:
-    """Renames `staging` to `out`; what was at `out` is then at `staging`. One step, nothing in between."""
+    """Swap `staging` and `out`, or rename where there is no `out`, in one step."""
     fsync(staging)
     if out.exists() and any(out.iterdir()):
         _exchange(staging, out)
@@ -81,7 +81,7 @@ def publish(staging: epath.Path, out: epath.Path) -> None:
 
 
 def _exchange(left: epath.Path, right: epath.Path) -> None:
-    """Swaps two folders in one step by Linux's renameat2."""
+    """Swap two folders in one step, by Linux's renameat2."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:
         return _exchange_by_renames(left, right)
@@ -93,7 +93,7 @@ def _exchange(left: epath.Path, right: epath.Path) -> None:
 
 
 def _exchange_by_renames(left: epath.Path, right: epath.Path) -> None:
-    """For systems that cannot swap. A kill after the first rename leaves `right` aside, where `clean_up` finds it."""
+    """Swap on systems without renameat2. A kill after the first rename leaves `right` aside, for `clean_up` to find."""
     os.rename(right, _aside(right))
     os.rename(left, right)
     os.rename(_aside(right), left)
@@ -105,7 +105,7 @@ def _aside(out: epath.Path) -> epath.Path:
 
 @contextlib.contextmanager
 def _locked(folder: epath.Path) -> Iterator[None]:
-    """Holds the lock on a folder, which ends with the process at the latest."""
+    """Hold the lock on a folder; it ends with the process at the latest."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:

@@ -1,4 +1,4 @@
-"""Retries of storage and network, inside the worker: Beam's in-memory runner retries nothing, others whole bundles."""
+"""Retry storage and network inside the worker: Beam's in-memory runner retries nothing, others whole bundles."""
 
 import errno
 import logging
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-def persistent(action: Callable[[], Answer], what: str, pause: Callable[[float], None] = time.sleep) -> Answer:
-    """Does `action`, again after 0.2, 0.6, 1.8 and 5.4 s while storage or network fail; it must be safe to repeat.
+def retry(action: Callable[[], Answer], what: str, pause: Callable[[float], None] = time.sleep) -> Answer:
+    """Run `action`; while storage or network fail, again after 0.2, 0.6, 1.8 and 5.4 s. It must be safe to repeat.
 
-    The pauses are half chance, so that a thousand workers do not all return at once to what was too busy for them.
+    Half of each pause is random, so that a thousand workers do not all return at once to a busy server.
 
     Raises:
       OSError: the last failure, after 5 attempts; at once when another attempt cannot help (no such file, disk full).
@@ -30,7 +30,7 @@ def persistent(action: Callable[[], Answer], what: str, pause: Callable[[float],
         try:
             return action()
         except OSError as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
             seconds = _FIRST_PAUSE_S * _FACTOR ** (attempt - 1) * random.uniform(0.5, 1.0)
             _log.warning("%s failed (%s), attempt %d of %d; again in %.1f s", what, error, attempt, ATTEMPTS, seconds)
@@ -38,6 +38,6 @@ def persistent(action: Callable[[], Answer], what: str, pause: Callable[[float],
     return action()
 
 
-def is_passing(error: OSError) -> bool:
-    """Whether a failure may be gone a moment later."""
+def is_transient(error: OSError) -> bool:
+    """Whether the error may be gone a moment later."""
     return not isinstance(error, _PERMANENT) and error.errno not in _PERMANENT_CODES

@@ -20,7 +20,7 @@ from etils import epath
 
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.storage.files import local, sha256, whole
-from kerneldistill.pipeline.storage.retry import persistent
+from kerneldistill.pipeline.storage.retry import retry
 from kerneldistill.pipeline.storage.statistics import Statistics
 
 _MAGIC = b"KDR1"
@@ -65,14 +65,14 @@ class ShardImages(NamedTuple):
 
 
 def shard_path(split: str, index: int) -> str:
-    """Name of a shard file, relative to the prepared data set."""
+    """Name a shard file, relative to the prepared data set."""
     return f"shards/{split}-{index:05d}.array_record"
 
 
 def write_shard(folder: epath.Path, split: str, index: int, content: ShardImages, num_classes: int) -> Shard:
-    """Writes `content` under `folder`, whole or not at all; the same content gives the same bytes."""
+    """Write `content` under `folder`, whole or not at all; the same content gives the same bytes."""
     path = folder / shard_path(split, index)
-    persistent(lambda: _write(path, content), f"writing {path}")
+    retry(lambda: _write(path, content), f"writing {path}")
     counts = np.bincount(content.labels, minlength=num_classes)
     return Shard(
         split=split,
@@ -86,7 +86,7 @@ def write_shard(folder: epath.Path, split: str, index: int, content: ShardImages
 
 
 def _write(path: epath.Path, content: ShardImages) -> None:
-    from array_record.python import array_record_module
+    from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 
     with whole(path) as temporary:
         writer = array_record_module.ArrayRecordWriter(str(temporary), _OPTIONS)
@@ -96,8 +96,8 @@ def _write(path: epath.Path, content: ShardImages) -> None:
 
 
 def read_shard(path: epath.Path) -> ShardImages:
-    """Reads a shard of one record or more. Raises DataError when it is not one, or damaged."""
-    from array_record.python import array_record_module
+    """Read a shard of one record or more. Raises DataError if it is not one, or damaged."""
+    from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 
     try:
         with local(path) as readable:
@@ -113,13 +113,13 @@ def read_shard(path: epath.Path) -> ShardImages:
 
 
 def encode(key: str, image: np.ndarray, label: int) -> bytes:
-    """One record: float32 image [h, w, c] with its key and label."""
+    """Encode a record: float32 image [h, w, c] with its key and label."""
     name = key.encode()
     return _HEAD.pack(_MAGIC, label, len(name), *image.shape) + name + image.astype("<f4").tobytes()
 
 
 def decode(record: bytes) -> tuple[str, np.ndarray, int]:
-    """Key, float32 image [h, w, c] and label of one record. Raises ValueError when it is not one."""
+    """Decode the key, float32 image [h, w, c] and label of a record. Raises ValueError if it is not one."""
     magic, label, length, *shape = _HEAD.unpack_from(record)
     if magic != _MAGIC:
         raise ValueError(f"a record starts with {magic!r}, expected {_MAGIC!r}")

@@ -1,4 +1,4 @@
-"""`Statistics`: what the whitened pixels of a shard or a split are like, channel by channel."""
+"""`Statistics`: mean, deviation and range of whitened pixels, channel by channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the pixels of all images, for each of c channels, in whitened units.
+    """Statistics of the pixels of all images, for each of c channels, in whitened units.
 
     num_pixels: pixels of a channel, over all images
     mean: [c]
@@ -25,7 +25,7 @@ class Statistics:
 
     @classmethod
     def of(cls, images: np.ndarray) -> "Statistics":
-        """Of float32 images [n, h, w, c], n at least 1; sums in float64."""
+        """Measure float32 images [n, h, w, c], n at least 1; sum in float64."""
         pixels = images.reshape(-1, images.shape[-1])
         mean = pixels.mean(axis=0, dtype=np.float64)
         squares = np.einsum("nc,nc->c", pixels, pixels, dtype=np.float64) / len(pixels)

@@ -1,1 +1,1 @@
-"""Whitening: what each kind is, fitted from moments, applied, inverted and checked."""
+"""The kinds of whitening, one module each, listed in `registry`; `Whitener` applies and inverts a fitted one."""

@@ -1,4 +1,4 @@
-"""Images cut into square blocks that are whitened apart: for 64 pixels and more, where one matrix is too large.
+"""Cut images into square blocks that are whitened apart: for 64 pixels and more, where one matrix is too large.
 
 Letters: h, w, c the image; b side of a block; g = (h / b) (w / b) blocks, in rows; e = b * b * c features of one.
 """
@@ -21,18 +21,18 @@ class Blocks:
 
     @property
     def count(self) -> int:
-        """g."""
+        """Number of blocks of an image, g."""
         height, width, _ = self.image_shape
         return (height // self.side) * (width // self.side) if self.side else 1
 
     @property
     def features(self) -> int:
-        """e."""
+        """Number of features of a block, e."""
         height, width, channels = self.image_shape
         return height * width * channels // self.count
 
     def cut(self, rows: np.ndarray) -> np.ndarray:
-        """[g, n, e] of images [n, d]."""
+        """Cut images [n, d] into blocks [g, n, e]."""
         if not self.side:
             return rows[None]
         height, width, channels = self.image_shape
@@ -41,7 +41,7 @@ class Blocks:
         return tiled.transpose(1, 3, 0, 2, 4, 5).reshape(self.count, len(rows), self.features)
 
     def join(self, blocks: np.ndarray) -> np.ndarray:
-        """Images [n, d] of [g, n, e]."""
+        """Join blocks [g, n, e] to images [n, d]."""
         if not self.side:
             return blocks[0]
         height, width, channels = self.image_shape

@@ -1,4 +1,4 @@
-"""What the whitening is fitted on: sums over training images that come out the same in any order.
+"""The sums over training images that a whitening is fitted to. They come out the same in any order.
 
 Floating-point sums depend on their order, and Beam promises none. Both sums here are therefore integers, whose addition
 is exactly associative: any bundles, workers or merge order give the same bits.
@@ -21,7 +21,7 @@ _MAX_IMAGES = 2 ** (63 - _POINT)
 
 @dataclass(frozen=True, eq=False)
 class ChannelMoments:
-    """Pixel values of each channel.
+    """How often each pixel value occurs, by channel.
 
     counts: int64 [c, 256] how many pixels of the channel have the value
     """
@@ -29,26 +29,21 @@ class ChannelMoments:
     counts: np.ndarray
 
     @classmethod
-    def zero(cls, channels: int) -> "ChannelMoments":
-        """The sum over no images."""
-        return cls(np.zeros((channels, 256), np.int64))
-
-    @classmethod
     def of(cls, images: np.ndarray) -> "ChannelMoments":
-        """Of uint8 images [n, h, w, c]."""
+        """Count the values of uint8 images [n, h, w, c]."""
         channels = images.reshape(-1, images.shape[-1]).T
         return cls(np.stack([np.bincount(channel, minlength=256) for channel in channels]))
 
     def merge(self, other: "ChannelMoments") -> "ChannelMoments":
-        """Of both sets of images together. Associative and commutative, exactly."""
+        """Add the counts of other images. Exactly associative and commutative."""
         return ChannelMoments(self.counts + other.counts)
 
     def mean(self) -> np.ndarray:
-        """float64 [c] mean pixel, 0..255."""
+        """Return the mean pixel, float64 [c], 0..255."""
         return self.counts @ np.arange(256) / self.counts.sum(axis=1)
 
     def std(self) -> np.ndarray:
-        """float64 [c] population standard deviation, 0..255; 1 for a channel that never varies: it is divided by."""
+        """Return the population standard deviation, float64 [c], 0..255; 1 where it is 0, as it is divided by."""
         values = np.arange(256)
         # n^2 var = n sum v^2 - (sum v)^2, in Python's unbounded integers: no cancellation.
         variance = []
@@ -74,7 +69,7 @@ class Features:
 
 
 def unit_images(standardised: np.ndarray) -> Features:
-    """KIP's layer normalisation: takes the mean off each row of float32 [n, d] and divides by the length that is left.
+    """Apply KIP's layer normalisation: take the mean off each row of float32 [n, d], then divide by its length.
 
     A row of equal entries has only rounding left: it becomes 0, not amplified noise. The smallest real difference, one
     grey level in one pixel, leaves a length above 1/128, far above the threshold.
@@ -88,13 +83,13 @@ def unit_images(standardised: np.ndarray) -> Features:
 
 
 def plain_images(scaled: np.ndarray) -> Features:
-    """Rows of float32 [n, d] within -1..1 as they are."""
+    """Take rows of float32 [n, d], within -1..1, as they are."""
     return Features(scaled, np.zeros(len(scaled)), np.ones(len(scaled)))
 
 
 @dataclass(frozen=True, eq=False)
 class Scatter:
-    """Sum of x x^T over images x, in fixed point. Of blocks of images, for each of g blocks of e features.
+    """Sum of x x^T over images x, in fixed point; of images cut into g blocks of e features, for each block.
 
     count: images summed
     total: int64 [d, d] or [g, e, e] sum of x x^T, in units of 2^-36
@@ -111,7 +106,7 @@ class Scatter:
 
     @classmethod
     def of(cls, images: Features, blocks: Blocks | None = None) -> "Scatter":
-        """Of one batch: a float32 product, whose rounding depends on this batch only, then fixed point."""
+        """Sum one batch: a float32 product, whose rounding depends on this batch only, then fixed point."""
         x = images.features if blocks is None or not blocks.side else blocks.cut(images.features)
         product = (np.swapaxes(x, -1, -2) @ x).astype(np.float64)
         np.rint(np.multiply(product, 2.0**_POINT, out=product), out=product)
@@ -120,12 +115,12 @@ class Scatter:
         return cls(len(images.mean), product.astype(np.int64), first, *sums)
 
     def merge(self, other: "Scatter") -> "Scatter":
-        """Of both sets of images together. Associative and commutative, exactly.
+        """Add the sum of other images. Exactly associative and commutative.
 
-        Adds into `self.total`, which at 75 MB for 32x32x3 is better not copied: do not use `self` afterwards.
+        Adds into `self.total`, to save a copy of 75 MB at 32x32x3: do not use `self` afterwards.
 
         Raises:
-          DataError: for more images than fixed point can count.
+          DataError: there are more images than fixed point can count.
         """
         count = self.count + other.count
         if count >= _MAX_IMAGES:
@@ -134,15 +129,15 @@ class Scatter:
         return Scatter(count, self.total, self.first + other.first, self.mean + other.mean, self.norm + other.norm)
 
     def second_moment(self) -> np.ndarray:
-        """float64 [d, d] or [g, e, e]: X^T X / n, not centred; KIP's covariance."""
+        """Return X^T X / n, float64 [d, d] or [g, e, e]: KIP's covariance, not centred."""
         return self.total * (2.0**-_POINT / self.count)
 
     def feature_mean(self) -> np.ndarray:
-        """float64 [d] or [g, e]: mean of X."""
+        """Return the mean of X, float64 [d] or [g, e]."""
         return self.first * (2.0**-_POINT / self.count)
 
     def covariance(self) -> np.ndarray:
-        """float64 [d, d] or [g, e, e]: (X - m)^T (X - m) / (n - 1), the unbiased covariance."""
+        """Return the unbiased covariance (X - m)^T (X - m) / (n - 1), float64 [d, d] or [g, e, e]."""
         mean = self.feature_mean()
         covariance = self.second_moment()
         covariance -= mean[..., :, None] * mean[..., None, :]
@@ -150,9 +145,9 @@ class Scatter:
         return covariance
 
     def image_mean(self) -> float:
-        """Average of the images' means."""
+        """Average the images' means."""
         return self.mean / self.count / 2**_POINT
 
     def image_norm(self) -> float:
-        """Average of the images' lengths."""
+        """Average the images' lengths."""
         return self.norm / self.count / 2**_POINT

@@ -1,18 +1,12 @@
-"""`Whitener`: pixels to the space the kernels see, and back. `fit` makes one.
+"""`Whitener`: pixels to the space that the kernels see, and back.
 
-    standard   y = (p / 255 - mu_c) / sigma_c                     channel mean and standard deviation of train
-    kip_zca    x = standard(p), z = (x - mean(x)) / |x - mean(x)| per image, y = W z
-               C = Z^T Z / n,  C + reg tr(C)/d I = U diag(s) U^T,  W = U diag(s^-1/2) U^T
-    kornia_zca x = p / 255 - m,  C = X^T X / (n - 1) = U diag(s) U^T,  W = U diag((s + eps)^-1/2) U^T,  y = W x
-    none       y = p / 255
+    x = (p / 255 - mu_c) / sigma_c               of pixels p, channel by channel
+    z = (x - mean(x)) / |x - mean(x)|            of each image, only where `per_image_norm` is set; else z = x
+    y = W (z - m)                                only where there is a W; else y = z
 
-kornia_zca is kornia's ZCAWhitening (https://github.com/kornia/kornia, enhance/zca.py), which MTT, DATM and DD-Ranking
-apply to pixels / 255 with eps = 0.1. Images cut into blocks have a W for each; z is of the whole image.
+Each kind of whitening chooses these numbers in its own module: kip_zca, kornia_zca, standard, none.
 
-kip_zca is that of KIP (Nguyen et al. 2021, arXiv 2107.13034) with the rule of its published code for few images: when
-n < d, the d - n smallest s count as 1.
-
-Letters: n images, d = h * w * c features, c channels.
+Letters: n images, d = h * w * c features, c channels; g blocks of e features.
 """
 
 import functools
@@ -23,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.storage.files import whole
 from kerneldistill.pipeline.whitening.blocks import Blocks
 from kerneldistill.pipeline.whitening.moments import unit_images
@@ -34,7 +28,7 @@ _ROWS = 1000
 
 
 class Forgotten(NamedTuple):
-    """What `kip_zca` takes off each image and does not keep, in channel-standardised units.
+    """What a whitening with `per_image_norm` takes off each image and does not keep, in channel-standardised units.
 
     mean: float64 [n] the images' means
     norm: float64 [n] the lengths of what is left
@@ -44,9 +38,9 @@ class Forgotten(NamedTuple):
     norm: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Whitener:
-    """A fitted whitening with its inverse.
+    """A fitted whitening with its inverse. Pixels are 0..255.
 
     kind: kip_zca, kornia_zca, standard or none
     image_shape: (h, w, c)
@@ -55,7 +49,7 @@ class Whitener:
     channel_mean: float64 [c] mean of the scaled pixels of train
     channel_std: float64 [c] standard deviation of the scaled pixels of train
     per_image_norm: whether each image is brought to mean 0 and length 1
-    feature_mean: float64 [d] taken off before W (0 in kip_zca)
+    feature_mean: float64 [d] m, taken off before W (0 in kip_zca)
     W: float64 [d, d] symmetric; [g, e, e] for g blocks of e features; or [0, 0] where there is none
     W_inv: float64, its inverse, or [0, 0]
     reg: ridge of the covariance
@@ -85,8 +79,16 @@ class Whitener:
     image_norm: float
     data_fingerprint: str
 
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.image_shape))
+        return f"Whitener({self.kind}, images of {shape}, fitted to {self.n_fit:,})"
+
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Whitens images [n, h, w, c] of pixels 0..255, uint8 or floating: float32 [n, h, w, c]."""
+        """Whiten images [n, h, w, c] of pixels 0..255, uint8 or floating, to float32 [n, h, w, c].
+
+        Raises:
+          DataError: the images are of another shape than the whitener's.
+        """
         images = self._checked(images)
         whitened = np.empty(images.shape, np.float32)
         for start in range(0, len(images), _ROWS):
@@ -99,10 +101,13 @@ class Whitener:
         return whitened
 
     def invert(self, whitened: np.ndarray, forgotten: Forgotten | None = None) -> np.ndarray:
-        """Pixels float32 [n, h, w, c], 0..255 but not clipped, of whitened images [n, h, w, c].
+        """Return the pixels of whitened images [n, h, w, c]: float32 [n, h, w, c], 0..255 but not clipped.
 
-        Exact, but that `kip_zca` forgets two numbers per image, its mean and its length: without `forgotten` the
-        average of train stands in for both, and the picture is right up to brightness and contrast.
+        This is exact, except that `kip_zca` forgets two numbers of each image, its mean and its length. Without
+        `forgotten` the averages over train stand in: the picture is then right up to brightness and contrast.
+
+        Raises:
+          DataError: the images are of another shape than the whitener's.
         """
         rows = self._checked(whitened).reshape(-1, self.feature_mean.size).astype(np.float64)
         if self.W_inv.size:
@@ -114,24 +119,24 @@ class Whitener:
         return (pixels * self.input_scale).astype(np.float32)
 
     def forgotten(self, images: np.ndarray) -> Forgotten:
-        """The two numbers of each of the images [n, h, w, c] that `apply` loses where `per_image_norm` is set."""
+        """Measure the two numbers of each image [n, h, w, c] that `apply` drops where `per_image_norm` is set."""
         rows = self.standardise(self._checked(images)).reshape(-1, self.feature_mean.size)
         unit = unit_images(rows)
         return Forgotten(unit.mean, unit.norm)
 
     def standardise(self, images: np.ndarray) -> np.ndarray:
-        """The first step alone: (p / 255 - mu_c) / sigma_c of images [n, h, w, c], as float32."""
+        """Apply the first step alone to images [n, h, w, c]: (p / 255 - mu_c) / sigma_c, as float32."""
         slope = 1.0 / (self.input_scale * self.channel_std)
         return images * slope.astype(np.float32) - (self.channel_mean / self.channel_std).astype(np.float32)
 
     def save(self, path: epath.PathLike) -> None:
-        """Writes an .npz, whole or not at all; the same whitener gives the same bytes."""
+        """Write an .npz, whole or not at all; the same whitener gives the same bytes."""
         with whole(epath.Path(path)) as temporary, open(temporary, "wb") as file:
             np.savez(file, version=_VERSION, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: epath.PathLike) -> "Whitener":
-        """Reads what `save` wrote. Raises DataError when the file is absent, of another version or not a whitener."""
+        """Read what `save` wrote. Raises DataError if the file is missing, damaged, or of another version or kind."""
         try:
             with epath.Path(path).open("rb") as file, np.load(file) as arrays:
                 if int(arrays["version"]) != _VERSION:
@@ -140,7 +145,9 @@ class Whitener:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(f"{path} is not a readable whitener ({error}); prepare the data set again") from error
+            raise DataError(
+                f"{path} is not a readable whitener ({first_line(error)}); restore the file, or make it again"
+            ) from error
         scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
         if scalars.get("kind") not in WHITENINGS:
             raise DataError(f"{path} is a whitener of kind {values['kind']}; allowed: {', '.join(WHITENINGS)}")
@@ -151,7 +158,7 @@ class Whitener:
         return self.W.astype(np.float32)
 
     def _times(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        """Rows [n, d] times a matrix [d, d], or block by block times [g, e, e]."""
+        """Multiply rows [n, d] by a matrix [d, d], or block by block by [g, e, e]."""
         if matrix.ndim == 2:
             return rows @ matrix
         blocks = Blocks(self.image_shape, self.block)

@@ -19,7 +19,7 @@ from etils import epath
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, Manifest
 from kerneldistill.pipeline.job.beam_import import import_beam
-from kerneldistill.pipeline.prepared import verify
+from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.storage import publish
 
 
@@ -43,7 +43,7 @@ def main(data_dir: str, out: str, first: str) -> None:
             return
         # Not `load`: array_record would start threads here, which no child survives.
         manifest = Manifest.load(epath.Path(out))
-        verify(epath.Path(out), manifest)
+        check_files(epath.Path(out), manifest)
         print(manifest.config.seed, flush=True)
 
 

@@ -11,7 +11,7 @@ from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.pipeline.verify import problems
+from kerneldistill.pipeline.verification import find_problems
 from tests.helpers.bucket import Bucket, bucket
 from tests.helpers.tiny_tfds import examples, picture, write_tfds
 
@@ -37,7 +37,7 @@ def test_a_data_set_at_a_url_is_that_of_a_folder(bucket, tmp_path):
     assert dataclasses.replace(there, root="") == here
     names = {"manifest.json"} | {f"{there.root}/{file.path}" for file in (*there.files, *there.shards)}
     assert set(_objects()) == {f"/team/digits/{name}" for name in names}
-    assert list(problems(OUT)) == []
+    assert list(find_problems(OUT)) == []
     left, right = pipeline.load(OUT), pipeline.load(tmp_path / "out")
     for split in ("train", "validation", "test"):
         np.testing.assert_array_equal(getattr(left, split).images, getattr(right, split).images)

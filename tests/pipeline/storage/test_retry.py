@@ -7,8 +7,7 @@ import pytest
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.sources.digits import Digits
-from kerneldistill.pipeline.storage import retry
-from kerneldistill.pipeline.storage.retry import ATTEMPTS, persistent
+from kerneldistill.pipeline.storage.retry import ATTEMPTS, retry
 
 
 class Flaky:
@@ -27,7 +26,7 @@ class Flaky:
 def test_it_asks_again_after_longer_and_longer_pauses():
     pauses = []
     flaky = Flaky(ATTEMPTS - 1, TimeoutError("busy"))
-    assert persistent(flaky, "asking", pauses.append) == "answer"
+    assert retry(flaky, "asking", pauses.append) == "answer"
     assert len(pauses) == ATTEMPTS - 1
     for pause, longest in zip(pauses, (0.2, 0.6, 1.8, 5.4), strict=True):
         assert longest / 2 <= pause <= longest + 1e-9
@@ -36,7 +35,7 @@ def test_it_asks_again_after_longer_and_longer_pauses():
 def test_it_gives_up():
     flaky = Flaky(ATTEMPTS, ConnectionResetError("gone"))
     with pytest.raises(ConnectionResetError):
-        persistent(flaky, "asking", lambda _: None)
+        retry(flaky, "asking", lambda _: None)
     assert flaky.calls == ATTEMPTS
 
 
@@ -44,7 +43,7 @@ def test_it_gives_up():
 def test_what_another_attempt_cannot_help_is_raised_at_once(error):
     flaky = Flaky(1, error)
     with pytest.raises(type(error)):
-        persistent(flaky, "asking", lambda _: pytest.fail("paused"))
+        retry(flaky, "asking", lambda _: pytest.fail("paused"))
     assert flaky.calls == 1
 
 
@@ -60,7 +59,7 @@ def test_a_storage_that_fails_at_times_changes_nothing(prepared_digits, tmp_path
         yield from records[len(records) // 2 :]
 
     monkeypatch.setattr(Digits, "read", sometimes)
-    monkeypatch.setattr(retry, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("kerneldistill.pipeline.storage.retry._FIRST_PAUSE_S", 0.001)
     manifest = pipeline.prepare(DataConfig(batch_size=600), tmp_path / "out")
     assert len(calls) == 8
     assert manifest == pipeline.load(prepared_digits).manifest
@@ -71,7 +70,7 @@ def test_a_storage_that_fails_for_good_stops_the_job_with_one_line(tmp_path, mon
         raise TimeoutError("the storage is busy")
 
     monkeypatch.setattr(Digits, "read", never)
-    monkeypatch.setattr(retry, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("kerneldistill.pipeline.storage.retry._FIRST_PAUSE_S", 0.001)
     with pytest.raises(DataError, match="of digits failed 5 times: the storage is busy; mend the storage"):
         pipeline.prepare(DataConfig(batch_size=600), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from etils import epath
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataError
-from kerneldistill.pipeline.prepared import verify
+from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.storage.manifest import Manifest, _digest
 
 
@@ -39,6 +39,16 @@ def test_loading_needs_neither_beam_nor_tensorflow(prepared_digits):
     )
     done = subprocess.run([sys.executable, "-c", code, prepared_digits], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_each_thing_describes_itself_in_one_line(prepared_digits):
+    prepared = pipeline.load(prepared_digits)
+    summary = "digits 1.0.0, 1,297 train, 140 validation, 360 test images of 8x8x1, whitened by 'standard', 0 bad"
+    assert prepared.manifest.summary() == summary
+    assert repr(prepared.manifest) == f"Manifest({summary})"
+    assert repr(prepared) == f"Prepared({summary})"
+    assert repr(prepared.test) == "Split(360 images of 8x8x1)"
+    assert repr(prepared.whitener) == "Whitener(standard, images of 8x8x1, fitted to 1,297)"
 
 
 def test_no_manifest(tmp_path):
@@ -110,6 +120,6 @@ def test_a_shard_that_holds_less_than_the_manifest_says(own_digits):
         pipeline.load(own_digits)
 
 
-def test_verify_is_silent_when_all_is_well(prepared_digits):
+def test_the_check_is_silent_when_all_is_well(prepared_digits):
     folder = epath.Path(prepared_digits)
-    verify(folder, Manifest.load(folder))
+    check_files(folder, Manifest.load(folder))

@@ -11,7 +11,7 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.verify import problems
+from kerneldistill.pipeline.verification import find_problems
 from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds
 
 
@@ -97,7 +97,7 @@ def test_blocks_and_kornia_end_to_end(tmp_path, whiten):
         zca_block=8,
     )
     pipeline.prepare(config, tmp_path / "out")
-    assert list(problems(tmp_path / "out")) == []
+    assert list(find_problems(tmp_path / "out")) == []
     prepared = pipeline.load(tmp_path / "out")
     whitener, found = prepared.whitener, prepared.test.images
     assert whitener.W.shape == (64, 64, 64)

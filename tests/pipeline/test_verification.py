@@ -1,4 +1,4 @@
-"""`problems`: each kind of damage is named, and nothing else."""
+"""`find_problems`: each kind of damage is named, and nothing else."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from kerneldistill.pipeline.storage.files import sha256
 from kerneldistill.pipeline.storage.manifest import WHITENER, Manifest
 from kerneldistill.pipeline.storage.shard import ShardImages, read_shard, write_shard
 from kerneldistill.pipeline.storage.statistics import Statistics
-from kerneldistill.pipeline.verify import problems
+from kerneldistill.pipeline.verification import find_problems
 
 
 def _rewrite(folder, **changes) -> None:
@@ -22,7 +22,14 @@ def _rewrite(folder, **changes) -> None:
 
 
 def test_nothing_is_wrong(prepared_digits):
-    assert list(problems(prepared_digits)) == []
+    assert list(find_problems(prepared_digits)) == []
+
+
+def test_verify_returns_the_manifest_or_raises_the_first_problem(own_digits):
+    assert pipeline.verify(str(own_digits)) == pipeline.load(own_digits).manifest
+    (own_digits / "probe.npy").unlink()
+    with pytest.raises(DataError, match=r"probe\.npy is missing"):
+        pipeline.verify(own_digits)
 
 
 def test_every_damaged_or_missing_file_is_named(own_digits):
@@ -31,14 +38,14 @@ def test_every_damaged_or_missing_file_is_named(own_digits):
     content = bytearray(shard.read_bytes())
     content[100] ^= 1
     shard.write_bytes(content)
-    missing, damaged = problems(own_digits)
+    missing, damaged = find_problems(own_digits)
     assert "whitener.npz is missing" in missing
     assert "test-00000.array_record is damaged" in damaged
 
 
 def test_a_file_that_does_not_belong(own_digits):
     (own_digits / "shards" / ".train-00000.array_record.1234").write_text("")
-    (found,) = problems(own_digits)
+    (found,) = find_problems(own_digits)
     assert ".train-00000.array_record.1234 is not of this data set; remove it" in found
 
 
@@ -56,7 +63,7 @@ def test_a_file_that_does_not_belong(own_digits):
 )
 def test_a_manifest_that_contradicts_itself(own_digits, changes, message):
     _rewrite(own_digits, **changes)
-    assert message in "\n".join(problems(own_digits))
+    assert message in "\n".join(find_problems(own_digits))
 
 
 def _replace_shard(folder, change) -> None:
@@ -86,7 +93,7 @@ def _replace_shard(folder, change) -> None:
 )
 def test_images_other_than_the_manifest_says(own_digits, change, message):
     _replace_shard(own_digits, change)
-    assert message in "\n".join(problems(own_digits))
+    assert message in "\n".join(find_problems(own_digits))
 
 
 def test_another_whitener_and_dead_letters(own_digits):
@@ -99,14 +106,14 @@ def test_another_whitener_and_dead_letters(own_digits):
         for file in Manifest.load(folder).files
     )
     _rewrite(folder, files=files)
-    lines, whitening = problems(folder)
+    lines, whitening = find_problems(folder)
     assert "dead_letter.jsonl has 1 lines, the manifest says 0 bad records" in lines
     assert "whitener.npz is of another data set or whitening" in whitening
 
 
 def test_no_data_set(tmp_path):
     with pytest.raises(DataError, match="not a prepared data set"):
-        list(problems(tmp_path))
+        list(find_problems(tmp_path))
 
 
 def test_statistics_are_those_of_numpy(prepared_digits):

@@ -1,7 +1,7 @@
-"""`problems`: everything that a prepared data set's files can be asked, for `kdistill verify`. Neither Beam nor TFDS.
+"""`find_problems`: check all that can be checked of a prepared data set. Needs neither Beam nor TFDS.
 
-`load` checks what it reads. This goes further: it reads every image again and compares it with the manifest, applies
-the whitening to the probe, and finds files that do not belong.
+`load` checks digests. This goes further: it compares every image with the manifest, whitens the probe again, and finds
+files that do not belong.
 """
 
 import json
@@ -26,8 +26,19 @@ _TOLERANCE = 1e-6
 _PROBE_TOLERANCE = 1e-4
 
 
-def problems(path: epath.PathLike) -> Iterator[str]:
-    """What is wrong with the prepared data set at `path`, one complete line each; nothing when all is well.
+def verify(path: epath.PathLike) -> Manifest:
+    """Check everything about the prepared data set at a folder (str or Path) or URL, and return its manifest.
+
+    Raises:
+      DataError: there is none, or something is wrong with it; the message names the first problem.
+    """
+    for problem in find_problems(path):
+        raise DataError(problem)
+    return Manifest.load(absolute(path))
+
+
+def find_problems(path: epath.PathLike) -> Iterator[str]:
+    """Yield what is wrong with the prepared data set at `path`, one complete line each.
 
     Raises:
       DataError: there is none, or its manifest cannot be read.
@@ -42,9 +53,9 @@ def problems(path: epath.PathLike) -> Iterator[str]:
         except DataError as error:
             damaged = True
             yield str(error)
-    yield from _strangers(path, manifest)
-    yield from _accounts(manifest)
-    # What follows reads the files, and would only say again that they are damaged.
+    yield from _unlisted_files(path, manifest)
+    yield from _counts(manifest)
+    # What follows reads the files, and would only repeat that they are damaged.
     if not damaged:
         for shard in manifest.shards:
             yield from _shard(folder, manifest, shard)
@@ -52,16 +63,16 @@ def problems(path: epath.PathLike) -> Iterator[str]:
         yield from _probe(folder, manifest)
 
 
-def _strangers(path: epath.Path, manifest: Manifest) -> Iterator[str]:
-    """Files that the manifest does not list."""
+def _unlisted_files(path: epath.Path, manifest: Manifest) -> Iterator[str]:
+    """Find files that the manifest does not list."""
     prefix = f"{manifest.root}/" if manifest.root else ""
     known = {MANIFEST, *(prefix + file.path for file in (*manifest.files, *manifest.shards))}
     for name in sorted(set(names_below(path)) - known):
         yield f"{path / name} is not of this data set; remove it"
 
 
-def _accounts(manifest: Manifest) -> Iterator[str]:
-    """Numbers of the manifest that must agree with each other."""
+def _counts(manifest: Manifest) -> Iterator[str]:
+    """Compare numbers of the manifest that must agree with each other."""
     again = "prepare the data set again"
     expected = fingerprint_of(manifest.config, manifest.source_fingerprint)
     if manifest.fingerprint != expected:
@@ -80,7 +91,7 @@ def _accounts(manifest: Manifest) -> Iterator[str]:
 
 
 def _shard(folder: epath.Path, manifest: Manifest, shard: Shard) -> Iterator[str]:
-    """The images themselves against what the manifest says of them."""
+    """Compare the images with what the manifest says of them."""
     path = folder / shard.path
     try:
         content = read_shard(path)
@@ -108,7 +119,7 @@ def _dead_letters(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _probe(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
-    """The whitening, done again on raw images, against what was written."""
+    """Whiten the raw images of the probe again, and compare them with what was written."""
     with (folder / PROBE).open("rb") as file:
         probe = np.load(file)
     whitener = Whitener.load(folder / WHITENER)
