@@ -11,7 +11,7 @@ its own part, and they exchange it once, after the last chunk (`kernels.engine` 
 processes work as one, each goes through its own part of the targets; see `runtime.distributed`.
 """
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import NamedTuple
 
 import jax
@@ -34,26 +34,26 @@ class Gradient(NamedTuple):
     loss: mean over its terms
     images: [s, h, w, c] gradient by the support's pixels, in the dtype of the kernel
     labels: float64 [s, k] gradient by the support's labels
-    log_temperature: gradient by the logarithm of the loss's temperature; 0 where it has none
+    loss_parameters: gradient by each parameter of the loss
     regression: whose loss it is
     """
 
     loss: float
     images: np.ndarray
     labels: np.ndarray
-    log_temperature: float
+    loss_parameters: Mapping[str, float]
     regression: Regression
 
 
 def loss_and_gradient(
     engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch = iter
 ) -> Gradient:
-    """Differentiates the mean of `loss` over all targets of `chunks` by the support and the loss's temperature.
+    """Differentiates the mean of `loss` over all targets of `chunks` by the support and the loss's parameters.
 
     watch: sees every chunk, of targets and of the support itself, before it is worked on
 
     Raises:
-      NumericalFault: the kernel of the support cannot be inverted.
+      NumericalError: the kernel of the support cannot be inverted.
     """
     return collectives.together(_loss_and_gradient, engine, support, chunks, ridge, loss, watch=watch)
 
@@ -67,27 +67,28 @@ def _loss_and_gradient(
     regression = Regression(kernel_of_support(engine, features, watch), ridge)
     alpha = collectives.from_writer(lambda: regression.solve(support.labels))
 
-    total, count, g_log_temperature = 0.0, 0, 0.0
+    total, count = 0.0, 0
+    g_parameters: dict[str, float] = {}
     g_alpha = np.zeros_like(alpha)
     g_features = None
     for chunk in collectives.in_step(watch(chunks)):
         collectives.piece("gradient of a chunk", size, len(chunk.features))
         kernel, saved = engine.k_ts_saving(features, chunk.features)
         k_ts = _on_host(kernel, len(chunk.labels))
-        found = loss(k_ts @ alpha, chunk.labels)
-        residual = found.by_predictions
-        total, count = total + found.total, count + found.terms
-        g_log_temperature += found.by_log_temperature
+        value = loss(k_ts @ alpha, chunk.labels)
+        residual = value.by_predictions
+        total, count = total + value.total, count + value.terms
+        g_parameters = {name: g_parameters.get(name, 0.0) + g for name, g in value.by_parameters.items()}
         g_alpha += k_ts.T @ residual
         g_features = engine.pullback(features, chunk.features, residual @ alpha.T, g_features, saved)
         del kernel, saved  # before those of the next chunk are made
 
-    g_alpha, total, count, g_log_temperature = collectives.total((g_alpha, total, count, g_log_temperature))
+    g_alpha, total, count, g_parameters = collectives.total((g_alpha, total, count, g_parameters))
     g_kernel, g_labels = collectives.from_writer(lambda: regression.pull_back(alpha, g_alpha))
     g_features = _pull_back_support(engine, features, itself, g_kernel, g_features, watch)
     g_images = collectives.total(np.asarray(engine.pullback_images(support.images, g_features)))
-    images = g_images / count
-    return Gradient(total / count, images, g_labels / count, g_log_temperature / count, regression)
+    by_parameters = {name: g / count for name, g in g_parameters.items()}
+    return Gradient(total / count, g_images / count, g_labels / count, by_parameters, regression)
 
 
 def kernel_of(engine: Engine[F, S], support: F, targets: F, count: int) -> np.ndarray:

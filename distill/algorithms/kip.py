@@ -1,143 +1,118 @@
-"""One outer step: a batch of targets, a gradient, a step of the optimiser.
+"""KIP: the support follows the gradient of the regression's loss on batches of targets (2011.00050; 2107.13034).
 
-KIP (2011.00050, alg. 1; 2107.13034, section 2): the support is updated by the gradient of the regression's loss on a
-batch of targets, drawn anew, class-balanced and without replacement, for every step. Every draw is a function of the
-seed and the step.
+Every step draws its batch anew, class-balanced and without replacement; every draw is a function of the seed and the
+step.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import optax
 
+from kerneldistill.algorithms.algorithm import StepResult
 from kerneldistill.algorithms.gradient import Gradient, loss_and_gradient
-from kerneldistill.algorithms.losses import loss_of
-from kerneldistill.algorithms.numerical_error import NumericalFault
-from kerneldistill.algorithms.optimizer import Parameters, optimiser, tempered
+from kerneldistill.algorithms.losses import LossParameters, loss_of
+from kerneldistill.algorithms.numerical_error import NumericalError
+from kerneldistill.algorithms.optimizer import Parameters, optimiser
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
+from kerneldistill.algorithms.ridge import ridge_of_step
 from kerneldistill.algorithms.support import Support, regressed, unflipped
 from kerneldistill.config.schema import Config
 from kerneldistill.runtime.signals import Watch
 
 
-class Learner(NamedTuple):
+class KipState(NamedTuple):
     """What a step changes.
 
     support: the learned set
     opt_state: optax's
-    log_temperature: float64 [], of the loss, where that has a temperature
+    loss: parameters of the loss
     """
 
     support: Support
     opt_state: optax.OptState
-    log_temperature: np.ndarray
+    loss: LossParameters
 
 
-class Taken(NamedTuple):
-    """What a step did.
+class Kip:
+    """KIP, an `Algorithm`."""
 
-    learner: after it
-    loss: mean over targets (of mse also over classes), before it
-    gradient_norm: Euclidean, of the gradient by the images
-    entries: kernel entries evaluated
-    condition: number of the support's kernel with its ridge, before it
-    ridge: that was used, relative to the mean diagonal
-    """
+    def init(self, problem: Problem) -> KipState:
+        """The start, and an optimiser that has done nothing."""
+        config, loss = problem.config, loss_of(problem.config.loss).init()
+        return KipState(problem.start, optimiser(config).init(_learned(config, problem.start, loss)), loss)
 
-    learner: Learner
-    loss: float
-    gradient_norm: float
-    entries: int
-    condition: float
-    ridge: float
+    def step(
+        self, problem: Problem, state: KipState, i: int, watch: Watch = iter, ridge_factor: float = 1.0
+    ) -> StepResult[KipState]:
+        """Follow the gradient of one batch.
 
+        Its metrics are the Euclidean norm of the gradient by the images, the condition number of the support's kernel
+        with its ridge, before the step, and that ridge, relative to the mean diagonal.
 
-def begin(problem: Problem) -> Learner:
-    """The learner at step 0."""
-    config = problem.config
-    log_temperature = np.array(np.log(config.loss.temperature))
-    learned = _learned(config, *problem.start, log_temperature)
-    return Learner(problem.start, optimiser(config).init(learned), log_temperature)
+        Raises:
+          NumericalError: the kernel of the support cannot be inverted, or the loss or its gradient is not finite.
+        """
+        config, ridge = problem.config, ridge_of_step(problem.config, i, ridge_factor)
+        targets, source = problem.targets(i), regressed(state.support, config.support.flip)
+        rng = generator(config.seed, Stream.TARGETS, i)
+        batch = balanced(targets.split.labels, targets.num_classes, config.optim.target_batch, rng)
+        chunks = targets.chunks(len(source.images), batch, problem.change(i))
+        loss = loss_of(config.loss).at(state.loss)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
+                gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss, watch)
+            _check_finite(gradient)
+        except NumericalError as error:
+            raise error.of_images(len(state.support.images)).at(i + 1) from error
+        by_support = Support(gradient.images, gradient.labels)
+        by_support = unflipped(*by_support) if config.support.flip else by_support
+        metrics = {
+            "gradient_norm": float(np.linalg.norm(by_support.images.astype(np.float64))),  # float32 squares overflow
+            "condition": gradient.regression.condition,
+            "ridge": ridge,
+        }
+        moved = _moved(config, state, _learned(config, by_support, gradient.loss_parameters))
+        return StepResult(moved, gradient.loss, self.step_entries(len(source.images), len(batch)), metrics)
 
+    def support(self, state: KipState) -> Support:
+        """The learned set."""
+        return state.support
 
-def advance(problem: Problem, learner: Learner, step: int, watch: Watch = iter, ridge_factor: float = 1.0) -> Taken:
-    """Takes outer step number `step`, counted from 0. Equal arguments give equal results.
-
-    watch: sees every chunk of work before it is begun
-    ridge_factor: the ridge is that of the configuration times this; see `raised`.
-
-    Raises:
-      NumericalFault: the kernel of the support cannot be inverted, or the loss or its gradient is not finite.
-    """
-    config, support = problem.config, learner.support
-    targets, source = problem.targets(step), regressed(support, config.support.flip)
-    num_classes, size = targets.labels.shape[1], len(source.images)
-    rng = generator(config.seed, Stream.TARGETS, step)
-    batch = balanced(targets.split.labels, num_classes, config.optim.target_batch, rng)
-    chunks = targets.chunks(size, batch, problem.change(step))
-    ridge, loss = ridge_at(config, step, ridge_factor), loss_of(config.loss, float(learner.log_temperature))
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
-            gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss, watch)
-        _check_finite(gradient)
-    except NumericalFault as fault:
-        raise _of_images(fault, len(support.images)).at(step + 1) from fault
-    slope = unflipped(gradient.images, gradient.labels) if config.support.flip else Support(*gradient[1:3])
-    ahead = _moved(config, learner, _learned(config, *slope, np.array(gradient.log_temperature)))
-    norm = float(np.linalg.norm(slope.images.astype(np.float64)))  # squares that float32 cannot hold
-    return Taken(ahead, gradient.loss, norm, size * (len(batch) + size), gradient.regression.condition, ridge)
+    def step_entries(self, rows: int, targets: int) -> int:
+        """Every row meets every target and every row."""
+        return rows * (targets + rows)
 
 
-def raised(config: Config, factor: float) -> float:
-    """The ridge of a configuration times a factor; raised, a ridge of 0 counts as the rounding of the kernel."""
-    if factor > 1 and config.krr.ridge == 0:
-        return factor * float(np.finfo(config.kernel.dtype).eps)
-    return factor * config.krr.ridge
-
-
-def ridge_at(config: Config, step: int, factor: float) -> float:
-    """The ridge of step number `step`, counted from 0: from the first to the last one geometrically, times a factor."""
-    last, krr = raised(config, factor), config.krr
-    if krr.first_ridge is None:
-        return last
-    over = max(1, config.optim.steps - 1 if krr.ridge_steps is None else krr.ridge_steps)
-    return last * (krr.first_ridge / krr.ridge) ** (1 - min(1.0, step / over))
-
-
-def _learned(config: Config, images: np.ndarray, labels: np.ndarray, log_temperature: np.ndarray) -> Parameters:
+def _learned(config: Config, support: Support, loss: Mapping[str, np.ndarray | float]) -> Parameters:
     """What is learned of these, or of their gradients."""
-    return Parameters(
-        images, labels if config.support.learn_labels else None, log_temperature if tempered(config) else None
-    )
+    labels = support.labels if config.support.learn_labels else None
+    learns = loss_of(config.loss).learns
+    return Parameters(support.images, labels, {name: np.array(loss[name]) for name in loss} if learns else None)
 
 
-def _moved(config: Config, learner: Learner, gradient: Parameters) -> Learner:
-    """The learner after a step of its optimiser."""
-    before = _learned(config, *learner.support, learner.log_temperature)
-    updates, opt_state = optimiser(config).update(gradient, learner.opt_state, before)
-    images, labels, log_temperature = jax.device_get(optax.apply_updates(before, updates))
-    support = Support(images, learner.support.labels if labels is None else labels)
-    return Learner(support, opt_state, learner.log_temperature if log_temperature is None else log_temperature)
+def _moved(config: Config, state: KipState, gradient: Parameters) -> KipState:
+    """The state after a step of its optimiser."""
+    before = _learned(config, state.support, state.loss)
+    updates, opt_state = optimiser(config).update(gradient, state.opt_state, before)
+    images, labels, loss = jax.device_get(optax.apply_updates(before, updates))
+    support = Support(images, state.support.labels if labels is None else labels)
+    return KipState(support, opt_state, state.loss if loss is None else loss)
 
 
 def _check_finite(gradient: Gradient) -> None:
-    numbers = (gradient.loss, gradient.log_temperature, gradient.images, gradient.labels)
+    numbers = (gradient.loss, *gradient.loss_parameters.values(), gradient.images, gradient.labels)
     if all(np.isfinite(number).all() for number in numbers):
         return
     diagnosis = gradient.regression.diagnosis()
     bad = ~np.isfinite(gradient.images).all(axis=(1, 2, 3))
     if bad.any():
         diagnosis = diagnosis._replace(worst_image=int(np.argmax(bad)))
-    raise NumericalFault(
+    raise NumericalError(
         f"the loss is {gradient.loss} or its gradient is not finite; the last checkpoint is good",
         "use a smaller --optim.learning-rate, a larger --krr.ridge, or --kernel.dtype float64, in a new --dir",
         diagnosis,
     )
-
-
-def _of_images(fault: NumericalFault, size: int) -> NumericalFault:
-    """The same fault, its worst image one of the `size` that are learned and not a mirror image of it."""
-    diagnosis = fault.diagnosis._replace(worst_image=fault.diagnosis.worst_image % size)
-    return NumericalFault(fault.what, fault.remedy, diagnosis)

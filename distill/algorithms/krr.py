@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from kerneldistill.algorithms.numerical_error import Diagnosis, NumericalFault
+from kerneldistill.algorithms.numerical_error import Diagnosis, NumericalError
 
 _EPS = float(np.finfo(np.float64).eps)
 # Up to this many images all eigenvalues cost less than a step: at 1000 a third of a second.
@@ -26,7 +26,7 @@ class Regression:
     ridge: relative to the mean diagonal of k_ss
 
     Raises:
-      NumericalFault: when first solved with, if k_ss plus the ridge is not positive definite or not finite.
+      NumericalError: when first solved with, if k_ss plus the ridge is not positive definite or not finite.
     """
 
     k_ss: np.ndarray
@@ -36,7 +36,7 @@ class Regression:
     def _regularised(self) -> np.ndarray:
         finite = np.isfinite(self.k_ss)
         if not finite.all():
-            raise NumericalFault(
+            raise NumericalError(
                 "the kernel of the support is not finite, its images have left the range of the kernel's precision",
                 "use a smaller --optim.learning-rate or --kernel.dtype float64",
                 Diagnosis(np.nan, np.nan, int(np.argmin(finite.sum(1)))),
@@ -53,7 +53,7 @@ class Regression:
             return linalg.cho_factor(self._regularised, lower=True)
         except linalg.LinAlgError as error:
             lowest = self.diagnosis().smallest_eigenvalue
-            raise NumericalFault(
+            raise NumericalError(
                 f"krr.ridge is {self.ridge:g}, too small for the kernel of the support",
                 f"set --krr.ridge above {max(-lowest, 1e-8):.1e}, or use --kernel.dtype float64",
                 self.diagnosis()._replace(condition=np.inf),

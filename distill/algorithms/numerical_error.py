@@ -1,6 +1,6 @@
 """The one exception for arithmetic that failed: a support whose regression cannot be solved, a step that is not finite.
 
-The loop rolls back on it and tries again with a larger ridge (`kerneldistill.algorithms.kip.advance` takes the factor).
+The training loop undoes the step and tries it again with a larger ridge.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from kerneldistill.errors import UserError
 
 
 class Diagnosis(NamedTuple):
-    """What is known of the support's kernel where arithmetic failed.
+    """The support's kernel where arithmetic failed.
 
     condition: number of k_ss with its ridge; inf where it is not positive definite, nan where it is not finite
     smallest_eigenvalue: of k_ss without the ridge, relative to its mean diagonal; nan where it is not finite
@@ -21,7 +21,7 @@ class Diagnosis(NamedTuple):
     worst_image: int
 
 
-class NumericalFault(UserError):  # noqa: N818 - a fault of the numbers, not of what calls
+class NumericalError(UserError):
     """Arithmetic failed.
 
     what: what failed, without a full stop
@@ -38,6 +38,11 @@ class NumericalFault(UserError):  # noqa: N818 - a fault of the numbers, not of 
             f"{diagnosis.smallest_eigenvalue:.1e} times the mean diagonal, image {diagnosis.worst_image}): {remedy}"
         )
 
-    def at(self, step: int) -> "NumericalFault":
-        """The same fault in an outer step, counted from 1."""
-        return NumericalFault(self.what, self.remedy, self.diagnosis, step)
+    def at(self, step: int) -> "NumericalError":
+        """The same error in an outer step, counted from 1."""
+        return NumericalError(self.what, self.remedy, self.diagnosis, step)
+
+    def of_images(self, size: int) -> "NumericalError":
+        """The same error, its worst image one of the `size` that are learned and no mirror image of it."""
+        diagnosis = self.diagnosis._replace(worst_image=self.diagnosis.worst_image % size)
+        return NumericalError(self.what, self.remedy, diagnosis, self.step)

@@ -1,10 +1,10 @@
-"""The optimiser of what is learned: images, labels, temperature, each with its own learning rate and one schedule."""
+"""The optimiser of what is learned: images, labels and the loss's parameters, each at its rate, under one schedule."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import optax
 
+from kerneldistill.algorithms.losses import loss_of
 from kerneldistill.config.schema import Config, OptimConfig, ScheduleConfig
 
 
@@ -13,12 +13,12 @@ class Parameters(NamedTuple):
 
     images: [s, h, w, c] whitened pixels
     labels: float64 [s, k]
-    log_temperature: float64 [], of the loss
+    loss: the loss's parameters, float64 [] by name
     """
 
-    images: np.ndarray
-    labels: np.ndarray | None
-    log_temperature: np.ndarray | None
+    images: Any
+    labels: Any
+    loss: Any
 
 
 def optimiser(config: Config) -> optax.GradientTransformation:
@@ -28,16 +28,11 @@ def optimiser(config: Config) -> optax.GradientTransformation:
     each = {
         "images": _clipped(optim, _named(optim, _rate(optim, optim.learning_rate))),
         "labels": _clipped(optim, _named(optim, _rate(optim, label_rate))),
-        # A single number: norms and decays of arrays do not suit it.
-        "log_temperature": optax.adam(_rate(optim, optim.temperature_learning_rate)),
+        # Single numbers: norms and decays of arrays do not suit them.
+        "loss": optax.adam(_rate(optim, optim.temperature_learning_rate)),
     }
-    labels = "labels" if config.support.learn_labels else None
-    return optax.multi_transform(each, Parameters("images", labels, "log_temperature" if tempered(config) else None))
-
-
-def tempered(config: Config) -> bool:
-    """Whether a temperature is learned."""
-    return config.loss.name == "cross_entropy" and config.loss.learn_temperature
+    labels, loss = config.support.learn_labels, loss_of(config.loss).learns
+    return optax.multi_transform(each, Parameters("images", "labels" if labels else None, "loss" if loss else None))
 
 
 def schedule(config: ScheduleConfig, steps: int) -> optax.Schedule:

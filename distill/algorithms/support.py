@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.pipeline.split import Split
 
 # How the labels of a set came about.
@@ -38,8 +39,3 @@ def unflipped(images: np.ndarray, labels: np.ndarray) -> Support:
 def real_support(split: Split, rows: np.ndarray, num_classes: int, dtype: np.dtype) -> Support:
     """The images `rows` [s] of a split, in `dtype`, with centred one-hot labels."""
     return Support(split.images[rows].astype(dtype), centred_one_hot(split.labels[rows], num_classes))
-
-
-def centred_one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Labels as KIP regresses them: one-hot minus 1/k, float64 [n, k] (KIP reference code, papers 2011.00050)."""
-    return np.eye(num_classes)[labels] - 1 / num_classes

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.engine import Engine, TargetStore
 from kerneldistill.pipeline.split import Split
@@ -71,13 +71,14 @@ class Targets:
         self.split = split
         self.images = (split.images if images is None else images).astype(engine.dtype, copy=False)
         self.labels = centred_one_hot(split.labels, num_classes)
+        self.num_classes = num_classes
 
     def __len__(self) -> int:
         return len(self.split)
 
     def with_engine(self, engine: Engine) -> "Targets":
         """The same targets and another kernel; the images are shared if it has the same precision."""
-        return Targets(engine, self.split, self.labels.shape[1], self.images)
+        return Targets(engine, self.split, self.num_classes, self.images)
 
     def chunks(self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None) -> Chunks:
         """All targets, or those of `rows` [t], chunk by chunk in order; with `change`, images so changed."""

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
-from kerneldistill.algorithms.support import centred_one_hot
 from kerneldistill.evaluation.models import Variables, model_of
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.kernels.batching import filled

@@ -5,9 +5,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
-from kerneldistill.algorithms.numerical_error import NumericalFault
-from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.evaluation.infinite_width import Blocks, GradientFlow
 from kerneldistill.report.subject import Subject, held
 
@@ -75,6 +75,6 @@ def fault_of(fit: Fit) -> str | None:
     """Why the kernel of a support cannot be inverted; None if it can."""
     try:
         fit.flow.rates  # noqa: B018 - computed when it is first asked for
-    except NumericalFault as fault:
+    except NumericalError as fault:
         return str(fault)
     return None

@@ -6,12 +6,12 @@ The state is copied whole when the fork begins, so that the other run may go on,
 import json
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from kerneldistill.algorithms.kip import begin
+from kerneldistill.algorithms.algorithm import Algorithm
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.config.differences import Difference, as_json, differences, in_words
 from kerneldistill.config.schema import Config
@@ -22,7 +22,7 @@ from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.config_changes import may_fork
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.training.checkpoints import Checkpoints
-from kerneldistill.runs.training.loop import TrainState, fresh
+from kerneldistill.runs.training.loop import TrainState, initial_state
 from kerneldistill.runtime.console import tell
 
 
@@ -98,29 +98,29 @@ def read_fork(rundir: RunDir) -> Fork | None:
         raise UserError(f"{rundir.fork_file} is damaged: {error}. Fork again into another --dir") from error
 
 
-def first_state(rundir: RunDir, problem: Problem) -> TrainState:
+def first_state(rundir: RunDir, algorithm: Algorithm[Any], problem: Problem) -> TrainState:
     """The state a run begins with: that of the fork, or step 0.
 
-    The optimiser goes on where it is of the same kind as in the other run, and begins anew where it is not.
+    The algorithm's state, such as an optimiser's, goes on where it is of the same kind as in the other run, and begins
+    anew, from the other run's support, where it is not.
 
     Raises:
       UserError: the state that was copied is damaged, or of another kind of run.
     """
     fork = read_fork(rundir)
     if fork is None:
-        return fresh(problem)
+        return initial_state(algorithm, problem)
     before = problem._replace(config=config_from_toml(fork.config, str(rundir.fork_file)))
-    restored = Checkpoints(rundir.fork, keep=1).restore_latest(fresh(before))
+    restored = Checkpoints(rundir.fork, keep=1).restore_latest(initial_state(algorithm, before))
     if restored is None:
         raise UserError(f"{rundir.fork} is missing: fork again into another --dir")
     old = restored[1]
-    learner = begin(problem._replace(start=old.learner.support))
-    if _kind(learner) == _kind(old.learner):
-        learner = old.learner
+    first = initial_state(algorithm, problem._replace(start=algorithm.support(old.learner)))
+    if _kind(first.learner) == _kind(old.learner):
+        first = first._replace(learner=old.learner)
     else:
         tell("the optimiser begins anew: it is of another kind than in the run forked from")
-    first = fresh(problem._replace(start=learner.support))
-    return first._replace(step=old.step, learner=learner, best=first.best._replace(step=old.step), elapsed=old.elapsed)
+    return first._replace(step=old.step, best=first.best._replace(step=old.step), elapsed=old.elapsed)
 
 
 def _state_folder(origin: RunDir, which: str) -> Path:
@@ -149,5 +149,6 @@ def _check_same_images(origin: RunDir, changes: list[Difference]) -> None:
 
 
 def _kind(state: object) -> object:
+    """The structure of a state, and the shapes and types of its leaves."""
     leaves, structure = jax.tree.flatten(state)
-    return structure, [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves]
+    return structure, [(np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves]

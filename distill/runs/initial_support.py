@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
-from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
+from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.bundle.whitened_space import same_space

@@ -9,6 +9,7 @@ import numpy as np
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.label_solve import label_solve as solve
 from kerneldistill.algorithms.problem import problem_of
+from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.scoring import evaluate as score_of
 from kerneldistill.algorithms.scoring import random_support
 from kerneldistill.algorithms.support import regressed
@@ -37,7 +38,7 @@ from kerneldistill.runs.training.live_picture import LivePicture
 from kerneldistill.runs.training.loop import TrainState
 from kerneldistill.runs.training.loop import train as learn
 from kerneldistill.runs.training.metrics import MetricsLog
-from kerneldistill.runs.training.saver import Keeper
+from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_keep
 from kerneldistill.runtime.console import closing_table, tell
 
@@ -100,14 +101,15 @@ def distill(config: Config, rundir: RunDir) -> None:
     start = start_of(config, data, rundir.start_file)
     problem = problem_of(config, data, engine, start.support)
     live = LivePicture(rundir.live_picture)
-    keeper = Keeper(
+    saver = CheckpointSaver(
         config,
         Checkpoints(rundir.checkpoints, config.checkpoint.keep, lambda step: to_keep(step, config.checkpoint)),
         Checkpoints(rundir.best, keep=1),
-        lambda state: live.show(lambda: draw_sheet(_sheet(data, start, state))),
+        lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))),
     )
-    first = first_state(rundir, problem)
-    best = learn(problem, keeper, MetricsLog(rundir.metrics_file), rundir.events, first).best
+    algorithm = algorithm_of(config)
+    first = first_state(rundir, algorithm, problem)
+    best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), rundir.events, first).best
     mode = "learned" if config.support.learn_labels else "fixed"
     Outcome(best.support, start.rows, start.class_ids, best.step, mode, best.ridge).save(rundir.outcome_file)
     _done("distill", rundir)
@@ -205,10 +207,10 @@ def export(rundir: RunDir) -> None:
     tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
 
 
-def _sheet(data: Prepared, start: Start, state: TrainState) -> SheetContents:
+def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> SheetContents:
     """The images as they are after a step."""
     return SheetContents(
-        learned=data.whitener.invert(np.asarray(state.learner.support.images, np.float32)),
+        learned=data.whitener.invert(np.asarray(algorithm_of(config).support(state.learner).images, np.float32)),
         starts=data.whitener.invert(start.support.images.astype(np.float32)),
         class_ids=start.class_ids,
         class_names=data.manifest.class_names,

@@ -17,8 +17,8 @@ import numpy as np
 
 from kerneldistill.algorithms.gradient import loss_and_gradient
 from kerneldistill.algorithms.label_solve import label_solve
-from kerneldistill.algorithms.losses import Loss, half_mse
-from kerneldistill.algorithms.numerical_error import NumericalFault
+from kerneldistill.algorithms.losses import LossValue, half_mse
+from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.algorithms.targets import Targets
@@ -80,7 +80,7 @@ def left() -> None:
     twice = Support(np.concatenate([support.images[:3]] * 2), support.labels[:6])
     try:
         loss_and_gradient(engine, twice, targets.chunks(6), 0.0, half_mse)
-    except NumericalFault:
+    except NumericalError:
         pass
     else:
         raise AssertionError("equal images were inverted")
@@ -93,7 +93,7 @@ def left() -> None:
         loss_and_gradient(engine, support, targets.chunks(7), RIDGE, half_mse, interrupted)
 
 
-def _played(name: str, predictions: np.ndarray, labels: np.ndarray) -> Loss:
+def _played(name: str, predictions: np.ndarray, labels: np.ndarray) -> LossValue:
     """A loss that comes to grief in one process."""
     kind, _, index = name.partition("-")
     if collectives._group.index == int(index):

@@ -64,7 +64,7 @@ def main(name: str) -> None:
     import numpy as np
 
     from kerneldistill.algorithms.engines import engine_of
-    from kerneldistill.algorithms.kip import advance, begin
+    from kerneldistill.algorithms.kip import Kip
     from kerneldistill.algorithms.problem import Problem
     from kerneldistill.algorithms.random_streams import balanced
     from kerneldistill.algorithms.scoring import evaluate
@@ -85,7 +85,7 @@ def main(name: str) -> None:
     start = real_support(train, balanced(labels, 10, case.support, rng), 10, engine.dtype)
     problem = Problem(config, engine, start, Targets(engine, train, 10), Targets(engine, held_out, 10))
     evaluate(engine, start, problem.validation, config.krr.ridge)
-    advance(problem, begin(problem), 0)
+    Kip().step(problem, Kip().init(problem), 0)
     measured = resident_peak()
     size = DataSize("random", case.shape, 10, case.train, 64, 0)
     print(measured, memory_of(workload_of(config, size, len(jax.devices()))).host)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
 from kerneldistill.report.subject import LearnedSet, Subject

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
+from kerneldistill.algorithms.support import Support
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.evaluation.subject import Subject
 from kerneldistill.pipeline.split import Split

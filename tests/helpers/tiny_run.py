@@ -8,7 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from kerneldistill.algorithms.algorithm import Algorithm
 from kerneldistill.algorithms.problem import Problem
+from kerneldistill.algorithms.registry import ALGORITHMS
 from kerneldistill.algorithms.support import real_support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.schema import (
@@ -25,7 +27,7 @@ from kerneldistill.pipeline.split import Split
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.loop import TrainState, train
 from kerneldistill.runs.training.metrics import TIMING, MetricsLog
-from kerneldistill.runs.training.saver import Keeper
+from kerneldistill.runs.training.saver import CheckpointSaver
 from tests.helpers.kernels import engine
 from tests.helpers.splits import make_split
 
@@ -55,10 +57,11 @@ def with_steps(steps: int, **changes: Any) -> Config:
     return replace(CONFIG, optim=replace(CONFIG.optim, steps=steps, **changes))
 
 
-def trained(folder: Path, problem: Problem) -> TrainState:
+def trained(folder: Path, problem: Problem, algorithm: Algorithm[Any] = ALGORITHMS["kip"]) -> TrainState:
     """Begins or goes on in `folder`."""
     checkpoints, best = (Checkpoints(folder / name, keep=2) for name in ("checkpoints", "best"))
-    return train(problem, Keeper(problem.config, checkpoints, best), MetricsLog(folder / "metrics.jsonl"))
+    saver = CheckpointSaver(problem.config, checkpoints, best)
+    return train(algorithm, problem, saver, MetricsLog(folder / "metrics.jsonl"))
 
 
 def records(folder: Path) -> list[dict[str, int | float]]:

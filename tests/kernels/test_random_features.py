@@ -9,8 +9,9 @@ import pytest
 
 import kerneldistill.kernels.random_features
 from kerneldistill.algorithms.gradient import loss_and_gradient
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
-from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.networks import Network, conv_net, fc_net
 from kerneldistill.kernels.random_features import FeatureMap

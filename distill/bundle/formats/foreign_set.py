@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.bundle.untrusted.limits import MAX_IMAGES, MAX_SIDE
 from kerneldistill.errors import UserError
 

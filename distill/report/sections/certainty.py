@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.numerical_error import NumericalFault
+from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.evaluation.infinite_width import Prediction, confidence, nngp_posterior, ntk_ensemble
 from kerneldistill.report.charts import Line, Scales, line_chart
 from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Section, Strip, Table, Tile
@@ -77,7 +77,7 @@ def predictors(subject: Subject) -> tuple[Predictor, ...]:
         name, predict = kinds[get]
         try:
             prediction = predict()
-        except NumericalFault:
+        except NumericalError:
             continue
         found.append(Predictor(name, prediction, confidence(prediction), fit))
     return tuple(found)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
@@ -60,7 +61,7 @@ class Workload:
     @cached_property
     def step_entries(self) -> int:
         """Entries of an outer step, each with its gradient."""
-        return self.rows * (self.targets + self.rows)
+        return algorithm_of(self.config).step_entries(self.rows, self.targets)
 
     @cached_property
     def validation_entries(self) -> int:

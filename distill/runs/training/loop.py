@@ -1,19 +1,20 @@
-"""The outer loop: step after step, measured, saved and resumed. All of its state is in `TrainState`."""
+"""The outer loop of any algorithm: step, measure, save, resume. All of its state is in `TrainState`."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.kip import Learner, Taken, advance, begin, raised
+from kerneldistill.algorithms.algorithm import Algorithm, StepResult
 from kerneldistill.algorithms.problem import Problem
+from kerneldistill.algorithms.ridge import ridge_of_step, scaled_ridge
 from kerneldistill.algorithms.scoring import Score, evaluate
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.runs.training.metrics import MetricsLog, Record
-from kerneldistill.runs.training.recovery import GaveUpError, check_range, safely
-from kerneldistill.runs.training.saver import Keeper
+from kerneldistill.runs.training.recovery import GaveUpError, check_range, retry_with_larger_ridge
+from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_validate
 from kerneldistill.runs.training.tensorboard import Events
 from kerneldistill.runtime.console import StepProgress
@@ -23,8 +24,8 @@ from kerneldistill.runtime.signals import Deferred, Watch, handled
 class Best(NamedTuple):
     """The support that predicted the validation split best; of equals the one of less mse, then the earlier.
 
-    support: as it was
-    step: at which
+    support: the images and labels
+    step: outer steps behind it
     score: on validation
     ridge: it was scored with, relative to the mean diagonal
     """
@@ -39,14 +40,14 @@ class TrainState(NamedTuple):
     """Everything a run needs to go on. Random draws are functions of the seed and the step, and need no state.
 
     step: outer steps done
-    learner: after them
+    learner: state of the algorithm after them
     best: by validation so far
-    rollbacks: faults so far, each of which raised the ridge
+    rollbacks: steps undone so far, each of which raised the ridge
     elapsed: seconds spent in the loop, in all sessions, without what was lost
     """
 
     step: int
-    learner: Learner
+    learner: Any
     best: Best
     rollbacks: int = 0
     elapsed: float = 0.0
@@ -55,12 +56,14 @@ class TrainState(NamedTuple):
 class _Session(NamedTuple):
     """What the steps of one process share.
 
+    algorithm: takes them
     problem: worked on
     watch: sees every chunk of work before it is begun
     note: tells the user one line
     clock: seconds the loop has taken in all sessions
     """
 
+    algorithm: Algorithm[Any]
     problem: Problem
     watch: Watch
     note: Callable[[str], None]
@@ -68,17 +71,19 @@ class _Session(NamedTuple):
 
 
 def train(
+    algorithm: Algorithm[Any],
     problem: Problem,
-    keeper: Keeper[TrainState],
+    saver: CheckpointSaver[TrainState],
     log: MetricsLog,
     events_folder: Path | None = None,
     first: TrainState | None = None,
 ) -> TrainState:
-    """Runs, or goes on, to the last step of the configuration; saves as it goes and when interrupted.
+    """Run, or go on, to the last step of the configuration; save on the way and when interrupted.
 
     Args:
+      algorithm: takes the steps
       problem: to solve
-      keeper: of the states
+      saver: of the states
       log: one record a step
       events_folder: of TensorBoard's view of the record; None for none
       first: where a run begins that has no checkpoint; by default at step 0
@@ -89,88 +94,87 @@ def train(
       KeyboardInterrupt: after the last finished step is saved.
     """
     steps, began = problem.config.optim.steps, time.perf_counter()
-    first = fresh(problem) if first is None else first
-    restored = keeper.checkpoints.restore_latest(first)
+    first = initial_state(algorithm, problem) if first is None else first
+    restored = saver.checkpoints.restore_latest(first)
     state = first if restored is None else restored[1]
     before = state.elapsed
     log.truncate_after(-1 if restored is None else state.step)
-    keeper.begin(state.step, state)
+    saver.begin(state.step, state)
     with (
         handled(),
-        Deferred(keeper.save) as signals,
+        Deferred(saver.save) as signals,
         StepProgress(steps, done=state.step) as progress,
         Events(events_folder, log) as events,
     ):
-        session = _Session(problem, signals.watch, progress.note, lambda: before + time.perf_counter() - began)
+        session = _Session(
+            algorithm, problem, signals.watch, progress.note, lambda: before + time.perf_counter() - began
+        )
         try:
             if restored is None:
                 state, record = _start(session, state)
                 log.append(record)
                 events.add(record)
-                keeper.begin(state.step, state)
+                saver.begin(state.step, state)
             while state.step < steps:
                 signals.poll()
-                ahead, record = _step(session, state)
+                next_state, record = _step(session, state)
                 log.append(record)
                 events.add(record)
-                state = ahead  # not before its record is written: what is interrupted here is done again
+                state = next_state  # not before its record is written: what is interrupted here is done again
                 progress.update(state.step, record["loss"], record.get("validation_accuracy"))
-                keeper.finished(state.step, state, is_best="validation_mse" in record and state.best.step == state.step)
+                saver.step_done(state.step, state, is_best="validation_mse" in record and state.best.step == state.step)
         except (KeyboardInterrupt, GaveUpError):
-            keeper.save()
+            saver.save()
             raise
     return state
 
 
-def fresh(problem: Problem) -> TrainState:
+def initial_state(algorithm: Algorithm[Any], problem: Problem) -> TrainState:
     """Step 0. Anything that has a score is better than its best."""
-    return TrainState(0, begin(problem), Best(problem.start, 0, Score(-1.0, np.inf), problem.config.krr.ridge))
+    return TrainState(0, algorithm.init(problem), Best(problem.start, 0, Score(-1.0, np.inf), problem.config.krr.ridge))
 
 
 def _start(session: _Session, first: TrainState) -> tuple[TrainState, Record]:
-    """Scores the support that the run begins with."""
-    problem = session.problem
+    """Score the support that the run begins with."""
+    config, support = session.problem.config, session.algorithm.support(first.learner)
 
     def attempt(factor: float) -> tuple[Best, Record]:
-        return _validated(session, first.best, first.learner.support, first.step, factor)
+        return _validate(session, first.best, support, first.step, factor)
 
-    (best, scored), rollbacks = safely(attempt, first.step, first.rollbacks, problem.config, session.note)
+    (best, scored), rollbacks = retry_with_larger_ridge(attempt, first.step, first.rollbacks, config, session.note)
     state = first._replace(best=best, rollbacks=rollbacks, elapsed=session.clock())
     return state, {"step": state.step, "rollbacks": rollbacks, **scored, "elapsed": state.elapsed}
 
 
 def _step(session: _Session, state: TrainState) -> tuple[TrainState, Record]:
-    problem, step = session.problem, state.step + 1
+    algorithm, problem, step = session.algorithm, session.problem, state.step + 1
+    before = algorithm.support(state.learner)
 
-    def attempt(factor: float) -> tuple[Taken, Record, Best, Record]:
+    def attempt(factor: float) -> tuple[StepResult[Any], Record, Best, Record]:
         began = time.perf_counter()
-        taken = advance(problem, state.learner, state.step, session.watch, factor)
-        check_range(problem, state.learner.support.images, taken)
-        record = _record(step, taken, time.perf_counter() - began)
+        result = algorithm.step(problem, state.learner, state.step, session.watch, factor)
+        after = algorithm.support(result.state)
+        check_range(problem, before.images, after.images, ridge_of_step(problem.config, state.step, factor))
+        record = _record(step, result, time.perf_counter() - began)
         if not to_validate(step, problem.config):
-            return taken, record, state.best, {}
-        return taken, record, *_validated(session, state.best, taken.learner.support, step, factor)
+            return result, record, state.best, {}
+        return result, record, *_validate(session, state.best, after, step, factor)
 
-    (taken, record, best, scored), rollbacks = safely(attempt, step, state.rollbacks, problem.config, session.note)
-    ahead = TrainState(step, taken.learner, best, rollbacks, session.clock())
-    return ahead, {**record, "rollbacks": rollbacks, **scored, "elapsed": ahead.elapsed}
-
-
-def _record(step: int, taken: Taken, seconds: float) -> Record:
-    return {
-        "step": step,
-        "loss": taken.loss,
-        "gradient_norm": taken.gradient_norm,
-        "condition": taken.condition,
-        "ridge": taken.ridge,
-        "seconds": seconds,
-        "entries_per_second": taken.entries / seconds,
-    }
+    (result, record, best, scored), rollbacks = retry_with_larger_ridge(
+        attempt, step, state.rollbacks, problem.config, session.note
+    )
+    next_state = TrainState(step, result.state, best, rollbacks, session.clock())
+    return next_state, {**record, "rollbacks": rollbacks, **scored, "elapsed": next_state.elapsed}
 
 
-def _validated(session: _Session, best: Best, support: Support, step: int, factor: float) -> tuple[Best, Record]:
+def _record(step: int, result: StepResult[Any], seconds: float) -> Record:
+    speed = {"seconds": seconds, "entries_per_second": result.entries / seconds}
+    return {"step": step, "loss": result.loss, **result.metrics, **speed}
+
+
+def _validate(session: _Session, best: Best, support: Support, step: int, factor: float) -> tuple[Best, Record]:
     """The best of `best` and a support, and what validation says of it. Without validation the newest is the best."""
-    problem, ridge = session.problem, raised(session.problem.config, factor)
+    problem, ridge = session.problem, scaled_ridge(session.problem.config, factor)
     if not len(problem.validation):
         return Best(support, step, best.score, ridge), {}
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a run keeps of itself while it goes on: checkpoints, the best apart, and the newest step when it must end."""
+"""Save the states of a run: the newest as scheduled and when it must end, and the best apart."""
 
 import threading
 import time
@@ -12,8 +12,8 @@ from kerneldistill.runs.training.schedule import to_save
 State = TypeVar("State")
 
 
-class Keeper(Generic[State]):
-    """Saves states as the configuration says.
+class CheckpointSaver(Generic[State]):
+    """Save states as the configuration says.
 
     Args:
       config: of the run
@@ -23,9 +23,9 @@ class Keeper(Generic[State]):
       clock: seconds, for tests
 
     Example:
-      keeper.begin(step, state)
+      saver.begin(step, state)
       while ...:
-          keeper.finished(step, state, is_best=...)
+          saver.step_done(step, state, is_best=...)
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class Keeper(Generic[State]):
         self._lock = threading.RLock()  # a rescue saves from another thread
 
     def begin(self, step: int, state: State) -> None:
-        """Where the run starts, or goes on."""
+        """Take the state where the run starts, or goes on, as saved."""
         self._step, self._state, self._saved = step, state, step
         self._saved_at = self._clock()
 
-    def finished(self, step: int, state: State, is_best: bool) -> None:
-        """A step is done: from here on it is what would be saved.
+    def step_done(self, step: int, state: State, is_best: bool) -> None:
+        """Take the state after a step as the newest, and save it if it is due, or the best.
 
         Raises:
           CheckpointError: the state is due and cannot be written.
@@ -65,7 +65,7 @@ class Keeper(Generic[State]):
         self._on_save(state)
 
     def save(self) -> None:
-        """Saves the newest state unless it is saved already.
+        """Save the newest state unless it is saved already.
 
         Raises:
           CheckpointError: it cannot be written.

@@ -7,8 +7,9 @@ import pytest
 
 import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.gradient import Gradient, loss_and_gradient
-from kerneldistill.algorithms.losses import Loss, half_mse
-from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
+from kerneldistill.algorithms.losses import LossValue, half_mse
+from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.levels import points
@@ -106,15 +107,15 @@ def test_any_loss_of_the_predictions_can_be_given(support: Support, split: Split
     own = engine(NETWORKS["fc"], SHAPE)
     targets = Targets(own, split, 3)
 
-    def doubled(predictions: np.ndarray, labels: np.ndarray) -> Loss:
+    def doubled(predictions: np.ndarray, labels: np.ndarray) -> LossValue:
         value, gradient, terms, _ = half_mse(predictions, labels)
-        return Loss(2 * value, 2 * gradient, terms, by_log_temperature=3.0)
+        return LossValue(2 * value, 2 * gradient, terms, {"height": 3.0})
 
     once, twice = (loss_and_gradient(own, support, targets.chunks(6), RIDGE, loss) for loss in (half_mse, doubled))
     assert twice.loss == pytest.approx(2 * once.loss, rel=1e-14)
     assert_close(twice.images, 2 * once.images, 1e-12)
     assert_close(twice.labels, 2 * once.labels, 1e-12)
-    assert twice.log_temperature == pytest.approx(3.0 * len(list(targets.chunks(6))) / targets.labels.size)
+    assert twice.loss_parameters["height"] == pytest.approx(3.0 * len(list(targets.chunks(6))) / targets.labels.size)
 
 
 def test_a_step_against_the_gradient_lowers_the_loss(support: Support, split: Split) -> None:

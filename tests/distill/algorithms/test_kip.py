@@ -9,11 +9,13 @@ import numpy as np
 import optax
 import pytest
 
-from kerneldistill.algorithms.kip import Learner, advance, begin, ridge_at
-from kerneldistill.algorithms.numerical_error import NumericalFault
+from kerneldistill.algorithms.kip import Kip, KipState
+from kerneldistill.algorithms.labels import centred_one_hot
+from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.algorithms.problem import Problem
+from kerneldistill.algorithms.ridge import ridge_of_step
 from kerneldistill.algorithms.step_kernels import kernels_of
-from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.target_augmentation import Augmentation
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.schema import (
@@ -34,6 +36,7 @@ from tests.helpers.kernels import engine
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import GRADIENT, assert_close
 
+KIP = Kip()
 pytestmark = pytest.mark.usefixtures("optax_may_promote")
 
 SHAPE = (4, 5, 1)
@@ -78,35 +81,37 @@ def whole_loss(config: Config, images: jax.Array, labels: jax.Array, log_tempera
 def test_a_step_follows_the_gradient_of_the_whole_loss(flip: bool, loss: str) -> None:
     config = replace(EVERYTHING, support=SupportConfig(SIZE, True, flip=flip), loss=replace(EVERYTHING.loss, name=loss))
     problem = problem_of(config)
-    before = begin(problem)
-    taken = advance(problem, before, 0)
+    before = KIP.init(problem)
+    result = KIP.step(problem, before, 0)
     value, (images, labels, temperature) = jax.jit(
         jax.value_and_grad(lambda *args: whole_loss(config, *args), argnums=(0, 1, 2))
-    )(*map(jnp.asarray, before.support), jnp.asarray(before.log_temperature))
-    assert taken.loss == pytest.approx(float(value), rel=1e-10)
-    after = taken.learner
+    )(*map(jnp.asarray, before.support), jnp.asarray(before.loss.get("log_temperature", 0.0)))
+    assert result.loss == pytest.approx(float(value), rel=1e-10)
+    after = result.state
     assert_close(before.support.images - after.support.images, images, GRADIENT["float64"])
     assert_close(before.support.labels - after.support.labels, 2 * labels, GRADIENT["float64"])
     # Adam's first step is its rate against the sign.
-    moved = float(after.log_temperature - before.log_temperature)
-    rate = PLAIN.temperature_learning_rate if loss == "cross_entropy" else 0.0
-    assert moved == pytest.approx(-np.sign(float(temperature)) * rate, rel=1e-4)
+    if loss == "cross_entropy":
+        moved = float(after.loss["log_temperature"] - before.loss["log_temperature"])
+        assert moved == pytest.approx(-np.sign(float(temperature)) * PLAIN.temperature_learning_rate, rel=1e-4)
+    else:
+        assert (before.loss, after.loss) == ({}, {})
     doubled = SIZE * (1 + flip)
-    assert taken.entries == doubled * (len(TRAIN) + doubled)
-    assert taken.gradient_norm == pytest.approx(float(jnp.linalg.norm(images)), rel=1e-7)
-    assert 1 < taken.condition < 1e6
+    assert result.entries == doubled * (len(TRAIN) + doubled)
+    assert result.metrics["gradient_norm"] == pytest.approx(float(jnp.linalg.norm(images)), rel=1e-7)
+    assert 1 < result.metrics["condition"] < 1e6
 
 
 @pytest.mark.parametrize("learn", [False, True])
 def test_only_what_is_learned_moves(learn: bool) -> None:
     loss = replace(EVERYTHING.loss, learn_temperature=learn)
     problem = problem_of(replace(EVERYTHING, support=SupportConfig(SIZE, learn_labels=learn), loss=loss))
-    before = begin(problem)
-    after = advance(problem, before, 0).learner
+    before = KIP.init(problem)
+    after = KIP.step(problem, before, 0).state
     assert not np.array_equal(after.support.images, before.support.images)
     assert np.array_equal(after.support.labels, before.support.labels) is not learn
-    assert (float(after.log_temperature) != float(before.log_temperature)) is learn
-    assert float(before.log_temperature) == pytest.approx(np.log(0.3))
+    assert (float(after.loss["log_temperature"]) != float(before.loss["log_temperature"])) is learn
+    assert float(before.loss["log_temperature"]) == pytest.approx(np.log(0.3))
 
 
 def with_all_draws() -> Problem:
@@ -119,18 +124,18 @@ def with_all_draws() -> Problem:
     return plain._replace(kernels=kernels_of(config, plain.train), augmentation=augmentation)
 
 
-def test_steps_from_a_restored_learner_are_the_same_bit_for_bit(tmp_path: Path) -> None:
-    def steps(problem: Problem, learner: Learner, numbers: range) -> Learner:
+def test_steps_from_a_restored_state_are_the_same_bit_for_bit(tmp_path: Path) -> None:
+    def steps(problem: Problem, state: KipState, numbers: range) -> KipState:
         for step in numbers:
-            learner = advance(problem, learner, step).learner
-        return learner
+            state = KIP.step(problem, state, step).state
+        return state
 
     problem = with_all_draws()
-    truth = steps(problem, begin(problem), range(4))
+    truth = steps(problem, KIP.init(problem), range(4))
     checkpoints = Checkpoints(tmp_path, keep=1)
-    checkpoints.save(2, steps(problem, begin(problem), range(2)))
+    checkpoints.save(2, steps(problem, KIP.init(problem), range(2)))
     again = with_all_draws()  # another process would make its own
-    step, restored = checkpoints.restore_latest(begin(again))
+    step, restored = checkpoints.restore_latest(KIP.init(again))
     found = steps(again, restored, range(step, 4))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(truth), strict=True):
         assert np.asarray(a).dtype == np.asarray(b).dtype
@@ -150,17 +155,17 @@ def test_targets_are_augmented_anew_in_each_step() -> None:
 def test_the_ridge_goes_from_the_first_to_the_last() -> None:
     def ridges(**krr: float) -> list[float]:
         config = replace(EVERYTHING, krr=KrrConfig(**krr), optim=replace(PLAIN, steps=5))
-        return [ridge_at(config, step, 1.0) for step in range(5)]
+        return [ridge_of_step(config, step, 1.0) for step in range(5)]
 
     assert ridges(ridge=1e-4) == [1e-4] * 5
     assert ridges(ridge=1e-4, first_ridge=1.0) == pytest.approx([1, 1e-1, 1e-2, 1e-3, 1e-4])
     assert ridges(ridge=1e-4, first_ridge=1e-2, ridge_steps=2) == pytest.approx([1e-2, 1e-3, 1e-4, 1e-4, 1e-4])
     config = replace(EVERYTHING, krr=KrrConfig(1e-4, first_ridge=1e-2))
-    assert ridge_at(config, 0, 10.0) == pytest.approx(0.1)
+    assert ridge_of_step(config, 0, 10.0) == pytest.approx(0.1)
     # A ridge of nothing is raised from the rounding of the kernel.
     none = replace(EVERYTHING, krr=KrrConfig(0.0))
-    assert ridge_at(none, 0, 1.0) == 0
-    assert ridge_at(none, 0, 10.0) == pytest.approx(10 * np.finfo(np.float64).eps)
+    assert ridge_of_step(none, 0, 1.0) == 0
+    assert ridge_of_step(none, 0, 10.0) == pytest.approx(10 * np.finfo(np.float64).eps)
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -169,16 +174,17 @@ def test_a_fault_tells_its_step_and_its_image(flip: bool) -> None:
     config = replace(EVERYTHING, support=SupportConfig(SIZE, flip=flip), krr=KrrConfig(-0.5))
     problem = problem_of(config)
     problem.start.images[4] = problem.start.images[1]
-    with pytest.raises(NumericalFault, match=r"step 1: krr\.ridge is -0\.5, too small") as caught:
-        advance(problem, begin(problem), 0)
+    with pytest.raises(NumericalError, match=r"step 1: krr\.ridge is -0\.5, too small") as caught:
+        KIP.step(problem, KIP.init(problem), 0)
     assert caught.value.diagnosis.worst_image in (1, 4)
     assert caught.value.diagnosis.condition == np.inf
     problem.start.images[3] = 1e200
-    with pytest.raises(NumericalFault, match="step 8: the kernel of the support is not finite") as caught:
-        advance(problem, begin(problem), 7)
+    with pytest.raises(NumericalError, match="step 8: the kernel of the support is not finite") as caught:
+        KIP.step(problem, KIP.init(problem), 7)
     assert (caught.value.step, caught.value.diagnosis.worst_image) == (8, 3)
 
 
 def test_a_step_tells_the_ridge_it_took() -> None:
     problem = problem_of(replace(EVERYTHING, krr=KrrConfig(0.0)))
-    assert advance(problem, begin(problem), 0, ridge_factor=1e10).ridge == pytest.approx(2.2e-6, rel=0.01)
+    result = KIP.step(problem, KIP.init(problem), 0, ridge_factor=1e10)
+    assert result.metrics["ridge"] == pytest.approx(2.2e-6, rel=0.01)

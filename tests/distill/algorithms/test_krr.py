@@ -8,7 +8,7 @@ import pytest
 import kerneldistill.algorithms.krr
 from kerneldistill.algorithms.krr import Regression
 from kerneldistill.algorithms.losses import half_mse
-from kerneldistill.algorithms.numerical_error import NumericalFault
+from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.errors import UserError
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
@@ -76,7 +76,7 @@ def test_a_kernel_that_is_not_positive_definite_is_refused_with_a_ridge_that_suf
 ) -> None:
     bad = k_ss - (np.linalg.eigvalsh(k_ss)[0] + 0.1) * np.eye(SIZE)
     low = -0.1 / np.trace(bad) * SIZE
-    with pytest.raises(NumericalFault) as caught:
+    with pytest.raises(NumericalError) as caught:
         Regression(bad, 1e-6).solve(labels)
     message = str(caught.value)
     assert message.startswith("krr.ridge is 1e-06, too small for the kernel of the support (condition number inf, ")
@@ -101,7 +101,7 @@ def test_a_kernel_that_is_not_finite_is_refused(
 ) -> None:
     k_ss[place] = value
     with pytest.raises(
-        NumericalFault, match=r"not finite.*--optim\.learning-rate or --kernel\.dtype float64"
+        NumericalError, match=r"not finite.*--optim\.learning-rate or --kernel\.dtype float64"
     ) as caught:
         Regression(k_ss, RIDGE).solve(labels)
     assert caught.value.diagnosis.worst_image == place[0]

@@ -7,8 +7,9 @@ import pytest
 
 import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.label_solve import label_solve
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
-from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.levels import points

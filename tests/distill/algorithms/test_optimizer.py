@@ -30,7 +30,7 @@ def config_of(learned: bool = True, **optim: Any) -> Config:
 def parameters(seed: int, learned: bool = True) -> Parameters:
     rng = np.random.default_rng(seed)
     images, labels = rng.standard_normal((SIZE, 2, 2, 1)).astype(np.float32), rng.standard_normal((SIZE, 2))
-    return Parameters(images, labels, rng.standard_normal(())[()]) if learned else Parameters(images, None, None)
+    return Parameters(images, labels, {"t": rng.standard_normal(())[()]}) if learned else Parameters(images, None, None)
 
 
 def moved(of: optax.GradientTransformation, params: Any, gradients: list[Any]) -> Any:
@@ -66,8 +66,8 @@ def test_each_name_is_that_of_optax(changes: dict[str, Any], truth: optax.Gradie
         elif changes["name"] != "lamb":  # whose steps of two follow each other's norms
             step = (alone - first.labels) * factor
             np.testing.assert_allclose(found.labels - first.labels, step, rtol=0.02, atol=1e-3)
-    temperature = moved(optax.adam(0.02), first.log_temperature, [g.log_temperature for g in gradients])
-    assert found.log_temperature == temperature
+    temperature = moved(optax.adam(0.02), first.loss["t"], [g.loss["t"] for g in gradients])
+    assert found.loss["t"] == temperature
 
 
 def test_every_name_is_tested() -> None:
@@ -80,7 +80,7 @@ def test_what_is_not_learned_has_no_state() -> None:
     assert {np.shape(leaf) for leaf in jax.tree.leaves(state)} <= {(), (SIZE, 2, 2, 1)}
     found = moved(optimiser(config_of(learned=False)), parameters(0, learned=False), [parameters(1, learned=False)])
     assert found.labels is None
-    assert found.log_temperature is None
+    assert found.loss is None
 
 
 @pytest.mark.parametrize(

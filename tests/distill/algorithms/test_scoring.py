@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import kerneldistill.kernels.exact_engine
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.scoring import evaluate, random_support
-from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
+from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.errors import UserError
 from kerneldistill.kernels.engine import Engine

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kerneldistill.kernels.exact_engine
-from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.levels import points

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kerneldistill as kd
-from kerneldistill.algorithms.support import centred_one_hot
+from kerneldistill.algorithms.labels import centred_one_hot
 from tests.helpers.digits_arrays import Digits
 
 

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kerneldistill.algorithms.support import Support, centred_one_hot, real_support
+from kerneldistill.algorithms.labels import centred_one_hot
+from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.config.schema import Config, DataConfig, KernelConfig, SupportConfig
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import conv_net, fc_net

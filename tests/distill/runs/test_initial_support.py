@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kerneldistill.algorithms.support import Support, centred_one_hot, regressed, unflipped
+from kerneldistill.algorithms.labels import centred_one_hot
+from kerneldistill.algorithms.support import Support, regressed, unflipped
 from kerneldistill.bundle.writer import write_bundle
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, SupportConfig

@@ -13,8 +13,9 @@ from PIL import Image
 
 import kerneldistill.algorithms.kip
 from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
-from kerneldistill.algorithms.support import Support, centred_one_hot
+from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.cli import main as cli

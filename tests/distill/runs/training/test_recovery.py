@@ -1,16 +1,17 @@
 """A fault undoes its step and raises the ridge; a run that cannot go on says why and keeps its last good step."""
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import kerneldistill.algorithms.kip
-import kerneldistill.runs.training.loop
-from kerneldistill.algorithms.kip import Learner, Taken
-from kerneldistill.algorithms.numerical_error import Diagnosis, NumericalFault
+from kerneldistill.algorithms.algorithm import StepResult
+from kerneldistill.algorithms.kip import Kip, KipState
+from kerneldistill.algorithms.numerical_error import Diagnosis, NumericalError
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.support import Support
 from kerneldistill.config.schema import KrrConfig
@@ -65,24 +66,26 @@ def test_images_that_leave_the_range_end_the_run_with_a_diagnosis(
         assert [record["step"] for record in records(tmp_path)] == [0, 1, 2]
 
 
-def with_faults(monkeypatch: pytest.MonkeyPatch, at: dict[int, float]) -> None:
-    """Steps (counted from 1) that fail until the factor of the ridge is as large as given."""
-    whole = kerneldistill.runs.training.loop.advance
+@dataclass(frozen=True)
+class Failing(Kip):
+    """KIP whose steps (counted from 1) fail until the factor of the ridge is as large as given."""
 
-    def advance(problem: Problem, learner: Learner, step: int, watch: Watch, factor: float) -> Taken:
-        taken = whole(problem, learner, step, watch, factor)
-        if factor < at.get(step + 1, 1.0):
-            raise NumericalFault("a fault of the test", "none", Diagnosis(1e12, -1e-9, 3))
-        return taken
+    at: Mapping[int, float]
 
-    monkeypatch.setattr(kerneldistill.runs.training.loop, "advance", advance)
+    def step(
+        self, problem: Problem, state: KipState, i: int, watch: Watch = iter, ridge_factor: float = 1.0
+    ) -> StepResult[KipState]:
+        result = super().step(problem, state, i, watch, ridge_factor)
+        if ridge_factor < self.at.get(i + 1, 1.0):
+            raise NumericalError("a fault of the test", "none", Diagnosis(1e12, -1e-9, 3))
+        return result
 
 
-def test_a_fault_raises_the_ridge_for_good_and_is_in_the_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_faults(monkeypatch, {2: 10.0, 4: 1000.0})
-    state = trained(tmp_path, problem_of(with_steps(5)))
+FAILING = Failing({2: 10.0, 4: 1000.0})
+
+
+def test_a_fault_raises_the_ridge_for_good_and_is_in_the_record(tmp_path: Path) -> None:
+    state = trained(tmp_path, problem_of(with_steps(5)), FAILING)
     found = records(tmp_path)
     assert [record["rollbacks"] for record in found] == [0, 0, 1, 1, 3, 3]
     assert [record["ridge"] for record in found[1:]] == pytest.approx([1e-6, 1e-5, 1e-5, 1e-3, 1e-3])
@@ -91,9 +94,8 @@ def test_a_fault_raises_the_ridge_for_good_and_is_in_the_record(
 
 
 def test_a_run_with_faults_resumes_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_faults(monkeypatch, {2: 10.0, 4: 1000.0})
     problem = problem_of(with_steps(5))
-    truth = trained(tmp_path / "whole", problem)
+    truth = trained(tmp_path / "whole", problem, FAILING)
     for moment in (4, 5, 12):  # in the fault of step 2, between it and its repetition, and in the faults of step 4
         folder, stopper = tmp_path / str(moment), Stopper(moment, KeyboardInterrupt)
         with monkeypatch.context() as patch:
@@ -103,8 +105,8 @@ def test_a_run_with_faults_resumes_bit_for_bit(tmp_path: Path, monkeypatch: pyte
                 stopper.wrap(kerneldistill.algorithms.kip.loss_and_gradient),
             )
             with pytest.raises(KeyboardInterrupt):
-                trained(folder, problem)
-        assert_same(trained(folder, problem), truth)
+                trained(folder, problem, FAILING)
+        assert_same(trained(folder, problem, FAILING), truth)
         assert records(folder) == records(tmp_path / "whole")
 
 

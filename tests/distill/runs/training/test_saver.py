@@ -10,7 +10,7 @@ import pytest
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import CheckpointConfig, Config
 from kerneldistill.runs.training.checkpoints import Checkpoints
-from kerneldistill.runs.training.saver import Keeper
+from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import GEOMETRIC, to_keep, to_save
 
 
@@ -34,17 +34,17 @@ def test_the_schedule_is_that_of_the_released_checkpoints() -> None:
 
 
 class Kept:
-    """A keeper of numbers, with a clock that stands still."""
+    """A saver of numbers, with a clock that stands still."""
 
     def __init__(self, folder: Path, **saved: object) -> None:
         self.now = 0.0
         self.drawn: list[int] = []
         self.checkpoints, self.best = (Checkpoints(folder / name, keep=2) for name in ("checkpoints", "best"))
         config = config_of(geometric=False, every=10, **saved)
-        self.keeper = Keeper(
+        self.saver = CheckpointSaver(
             config, self.checkpoints, self.best, lambda state: self.drawn.append(state["x"]), self.clock
         )
-        self.keeper.begin(0, self.state(0))
+        self.saver.begin(0, self.state(0))
 
     def clock(self) -> float:
         return self.now
@@ -57,7 +57,7 @@ class Kept:
         return {"x": step}
 
     def finish(self, step: int, is_best: bool = False) -> None:
-        self.keeper.finished(step, self.state(step), is_best)
+        self.saver.step_done(step, self.state(step), is_best)
 
 
 def test_states_are_saved_when_due_and_the_best_apart(tmp_path: Path) -> None:
@@ -80,14 +80,14 @@ def test_the_clock_makes_a_state_due(tmp_path: Path) -> None:
 
 def test_the_newest_is_saved_once_from_any_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept(tmp_path)
-    kept.keeper.save()
+    kept.saver.save()
     assert kept.checkpoints.steps() == []  # the beginning needs none
     kept.finish(3)
     saves: list[int] = []
     monkeypatch.setattr(kept.checkpoints, "save", lambda step, state: saves.append(step))
-    rescue = threading.Thread(target=kept.keeper.save)
+    rescue = threading.Thread(target=kept.saver.save)
     rescue.start()
     rescue.join()
-    kept.keeper.save()
+    kept.saver.save()
     assert saves == [3]
     assert np.array_equal(kept.drawn, [])
