@@ -44,11 +44,12 @@ def _without_scheme(path: epath.PathLike) -> str:
 
 
 @contextlib.contextmanager
-def whole(path: epath.Path) -> Iterator[epath.Path]:
+def whole(path: epath.PathLike) -> Iterator[epath.Path]:
     """Yield a temporary local path; on a clean exit store its content under the name `path`.
 
     Beam may run an element twice or on two workers at once: each writes a name of its own, and the last one wins.
     """
+    path = epath.Path(path)
     if is_remote(path):
         with tempfile.TemporaryDirectory() as scratch:
             temporary = epath.Path(scratch) / path.name
@@ -64,7 +65,7 @@ def whole(path: epath.Path) -> Iterator[epath.Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: epath.Path, content: bytes) -> None:
+def write_whole(path: epath.PathLike, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with whole(path) as temporary:
         temporary.write_bytes(content)
