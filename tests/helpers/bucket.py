@@ -27,7 +27,7 @@ class Bucket(MemoryFileSystem):
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Bucket]]:
-    """Puts `Bucket` behind gs:// for one test."""
+    """Put `Bucket` behind gs:// for one test."""
     monkeypatch.setattr(gpath, "_is_tf_installed", lambda: False)  # else epath would ask TensorFlow
     fsspec.register_implementation("gcs", Bucket, clobber=True)
     backend.fsspec_backend._get_filesystem.cache_clear()

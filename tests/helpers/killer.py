@@ -1,4 +1,4 @@
-"""Runs `prepare` again and again, killed by SIGKILL at each step towards its output in turn.
+"""Run `prepare` again and again, killed by SIGKILL at each step towards its output in turn.
 
 `python -m tests.helpers.killer DATA_DIR OUT STEPS`: OUT holds a data set of seed 0; prepares seed 1 over it. STEPS are
 the first to kill at, such as `0,5,9`; all after the last of them follow. Prints after each kill the seed found at OUT,
@@ -24,12 +24,12 @@ from kerneldistill.pipeline.storage import publish
 
 
 def config(data_dir: str, seed: int) -> DataConfig:
-    """The configuration under test."""
+    """Make the configuration under test."""
     return DataConfig(name="tiny", dir=data_dir, batch_size=12, seed=seed, validation_fraction=0.5)
 
 
 def main(data_dir: str, out: str, first: str) -> None:
-    """Forks one run for each step, until one is not killed."""
+    """Fork one run for each step, until one is not killed."""
     _import_all()
     given = [int(step) for step in first.split(",")]
     for steps in itertools.chain(given, itertools.count(given[-1] + 1)):
@@ -48,7 +48,7 @@ def main(data_dir: str, out: str, first: str) -> None:
 
 
 def _import_all() -> None:
-    """Once, here, instead of in each child."""
+    """Import everything once, here, instead of in each child."""
     import_beam()
     for module in (
         "cProfile",
@@ -62,7 +62,7 @@ def _import_all() -> None:
 
 
 def _kill_before(steps: int) -> None:
-    """Patches all that makes, moves or removes files for good, to kill this process before call number `steps`."""
+    """Patch all that moves or removes files for good, to kill this process before call number `steps`."""
     calls = 0
 
     def deadly(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Kills `prepare` by SIGKILL at random moments, and finishes each killed run with another.
+"""Kill `prepare` by SIGKILL at random moments, and finish each killed run with another.
 
 `python -m tests.helpers.random_killer FOLDER KILLS SEED` prints `undisturbed DIGEST SECONDS`, then for each kill
 `MOMENT DIGEST`: of all names and bytes in FOLDER/out after the second run, or `stray NAMES` for more in FOLDER.

@@ -14,7 +14,7 @@ Example = tuple[bytes, int | str]
 
 
 def picture(seed: int, kind: str = "JPEG", shape: tuple[int, int, int] = SHAPE) -> bytes:
-    """An encoded picture of random pixels."""
+    """Encode a picture of random pixels."""
     from PIL import Image
 
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
@@ -24,7 +24,7 @@ def picture(seed: int, kind: str = "JPEG", shape: tuple[int, int, int] = SHAPE) 
 
 
 def examples(count: int, seed: int = 0) -> list[Example]:
-    """Random pictures with labels in turn."""
+    """Make random pictures with labels in turn."""
     return [(picture(seed * 1000 + i), i % NUM_CLASSES) for i in range(count)]
 
 
@@ -36,7 +36,7 @@ def write_tfds(
     label: Literal["class", "number", "text"] = "class",
     shape: tuple[int | None, int | None, int | None] = SHAPE,
 ) -> Path:
-    """Writes the data set `tiny`; gives the folder of its version."""
+    """Write the data set `tiny`; return the folder of its version."""
     import tensorflow_datasets as tfds
     from array_record.python import array_record_module
 
@@ -71,7 +71,7 @@ def write_tfds(
 
 
 def _serialise(image: bytes, label: int | str) -> bytes:
-    """A tf.Example, built by hand because TFDS refuses the broken ones that the tests need."""
+    """Serialise a tf.Example, built by hand because TFDS refuses the broken ones that the tests need."""
     from tensorflow_datasets.proto import tf_example_pb2
 
     example = tf_example_pb2.Example()

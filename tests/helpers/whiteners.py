@@ -1,4 +1,4 @@
-"""Whiteners fitted in memory, without Beam."""
+"""Fit whiteners in memory, without Beam."""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ from kerneldistill.pipeline import DataConfig
 
 @pytest.fixture(scope="session")
 def prepared_digits(tmp_path_factory) -> Path:
-    """Digits, channel-standardised, in several batches. Do not change it: copy it."""
+    """Prepare digits, channel-standardised, in several batches. Do not change it: copy it."""
     out = tmp_path_factory.mktemp("digits") / "standard"
     pipeline.prepare(DataConfig(batch_size=600), out)
     return out
@@ -19,5 +19,5 @@ def prepared_digits(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def own_digits(prepared_digits, tmp_path) -> Path:
-    """A copy of `prepared_digits` to break."""
+    """Copy `prepared_digits`, to break the copy."""
     return Path(shutil.copytree(prepared_digits, tmp_path / "own"))

@@ -1,4 +1,4 @@
-"""Bounds beside the fields: what keeps them passes, what breaks them is named with what is allowed."""
+"""A value within its bounds passes; one outside is named with what is allowed."""
 
 import math
 from dataclasses import dataclass

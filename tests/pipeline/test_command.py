@@ -1,4 +1,4 @@
-"""`kdistill verify`, and `kdistill prepare --out`."""
+"""Test `kdistill verify` and `kdistill prepare --out`."""
 
 import shutil
 

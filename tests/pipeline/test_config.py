@@ -1,4 +1,4 @@
-"""Values out of range are refused when the configuration is made."""
+"""A configuration refuses values out of range when it is made."""
 
 import pytest
 

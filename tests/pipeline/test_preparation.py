@@ -1,4 +1,4 @@
-"""`prepare` from end to end: what it writes, what it keeps, what it leaves alone."""
+"""Run `prepare` from end to end: what it writes, what it keeps, what it leaves alone."""
 
 import hashlib
 import json
@@ -11,19 +11,21 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
+from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.verification import find_problems
 from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds
 
 
 def _tree(folder: Path) -> dict[str, str]:
-    """Digest of every file, by name."""
+    """Return the digest of every file, by name."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory) -> Path:
-    """40 train records, 3 of them bad, and 9 test records."""
+    """Write 40 train records, 3 of them bad, and 9 test records."""
     data_dir = tmp_path_factory.mktemp("tfds")
     train = examples(40)
     train[4] = (train[4][0][:200], 1)
@@ -152,6 +154,22 @@ def test_a_damaged_output_is_made_again(own_digits):
     shard.write_bytes(shard.read_bytes()[:-1])
     pipeline.prepare(DataConfig(batch_size=600), own_digits)
     assert _tree(own_digits) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "5c2aa38dbc22f03b00d21b70c50d17d67784325f00b77ec3959876c20cce0190"),
+        (
+            {"whiten": "kip_zca", "zca_block": 4, "validation_fraction": 0.2, "seed": 3},
+            "235dffc0f77add3d19ab720f06477879adb666139187044ad0aaf56f93982c4f",
+        ),
+    ],
+)
+def test_a_fingerprint_outlives_this_program(changes, expected):
+    # A prepared data set is kept as long as its fingerprint is that of the configuration: users' sets depend on it.
+    config = DataConfig(batch_size=500, version="1.0.0", **changes)
+    assert fingerprint_of(config, open_source(config).fingerprint(["test", "train"])) == expected
 
 
 def test_another_configuration_takes_its_place(own_digits):

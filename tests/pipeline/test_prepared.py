@@ -1,4 +1,4 @@
-"""Loading: what was written comes back, and every kind of damage has its own message."""
+"""`load` brings back what was written, and has a message for each kind of damage."""
 
 import json
 import subprocess

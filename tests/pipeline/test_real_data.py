@@ -1,4 +1,4 @@
-"""Real data sets, when they are there: sizes, statistics and whitening against plain numpy."""
+"""Compare real data sets, where there are any, with plain numpy: sizes, statistics and whitening."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""URLs: an object store in memory behind gs://."""
+"""Read and write URLs, with an object store in memory behind gs://."""
 
 import dataclasses
 from pathlib import Path

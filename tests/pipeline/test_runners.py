@@ -1,4 +1,4 @@
-"""The same bytes whatever runs the graph, and whenever it is killed."""
+"""`prepare` writes the same bytes whatever runs the graph, and whenever it is killed."""
 
 import dataclasses
 import subprocess

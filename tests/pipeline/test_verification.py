@@ -1,4 +1,4 @@
-"""`find_problems`: each kind of damage is named, and nothing else."""
+"""`find_problems` names each kind of damage, and nothing else."""
 
 import dataclasses
 
@@ -67,7 +67,7 @@ def test_a_manifest_that_contradicts_itself(own_digits, changes, message):
 
 
 def _replace_shard(folder, change) -> None:
-    """Writes changed images into the first test shard, with a manifest that agrees with the file."""
+    """Write changed images into the first test shard, with a manifest that agrees with the file."""
     folder = epath.Path(folder)
     manifest = Manifest.load(folder)
     old = next(shard for shard in manifest.shards if shard.split == "test")

@@ -1,4 +1,4 @@
-"""The validation draw."""
+"""The validation images are drawn evenly, and the same ones each time."""
 
 import hypothesis.strategies as st
 import numpy as np

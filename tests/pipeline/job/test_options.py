@@ -1,4 +1,4 @@
-"""Beam's options."""
+"""Beam's options are checked by name and value."""
 
 import pytest
 

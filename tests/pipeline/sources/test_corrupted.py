@@ -1,4 +1,4 @@
-"""A thousand broken pictures among good ones: each is named, or is what its bytes truly say."""
+"""Read a thousand broken pictures among good ones: each is named, or decodes to what its bytes say."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ GOOD = 300
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory) -> tuple[Path, dict[str, Broken | np.ndarray]]:
-    """A folder of good and broken pictures with the digests of the files before they broke; and what each is."""
+    """Write good and broken pictures with the digests from before they broke; return what each is."""
     folder, rng = tmp_path_factory.mktemp("hospital"), np.random.default_rng(1)
     (folder / "train" / "a").mkdir(parents=True)
     (folder / "test" / "a").mkdir(parents=True)
@@ -48,7 +48,7 @@ def _config(folder: Path, **changes) -> DataConfig:
 
 
 def _output(out: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Pixels by key of what came through, and reasons by key of what did not."""
+    """Return the pixels of what came through, and the reasons of what did not, by key."""
     manifest = load(out).manifest
     through = {}
     for shard in manifest.shards:

@@ -1,4 +1,4 @@
-"""Folders of images."""
+"""Read folders of images."""
 
 import hashlib
 import logging
@@ -15,7 +15,7 @@ from tests.helpers.tiny_tfds import SHAPE, picture
 
 
 def write_pictures(folder: Path, classes: dict[str, int], kind: str = "PNG") -> Path:
-    """A folder per class with so many pictures."""
+    """Write a folder per class with so many pictures."""
     for number, (name, count) in enumerate(classes.items()):
         (folder / name).mkdir(parents=True)
         for index in range(count):
@@ -24,7 +24,7 @@ def write_pictures(folder: Path, classes: dict[str, int], kind: str = "PNG") -> 
 
 
 def write_sums(folder: Path) -> None:
-    """The list that `sha256sum` makes."""
+    """Write the list that `sha256sum` makes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder)}\n" for path in files]
     (folder / "SHA256SUMS").write_text("".join(lines))

@@ -1,4 +1,4 @@
-"""Decoding of one picture."""
+"""Decode one picture, or refuse it with the reason."""
 
 import io
 import struct
@@ -60,7 +60,7 @@ def _pixels(*shape: int) -> np.ndarray:
 
 
 def _png16(channels: int) -> bytes:
-    """A PNG of 5x6 with 16 bits a channel, which Pillow cannot write."""
+    """Make a PNG of 5x6 with 16 bits a channel, which Pillow cannot write."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

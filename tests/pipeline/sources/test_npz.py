@@ -1,4 +1,4 @@
-"""Arrays in .npz files."""
+"""Read arrays in .npz files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Parts of splits."""
+"""Parse parts of splits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bad records."""
+"""A bad record keeps the digest of what was found."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Sources: what they read, and what they say when they cannot."""
+"""Test what sources read, and what they say when they cannot."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""The swap of old and new, and the lock."""
+"""Test the swap of the old output and the new, and the lock."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Retries inside the worker."""
+"""A worker retries what may pass, and nothing else."""
 
 import errno
 
@@ -11,7 +11,7 @@ from kerneldistill.pipeline.storage.retry import ATTEMPTS, retry
 
 
 class Flaky:
-    """Fails so many times with `error`, then answers."""
+    """Fail so many times with `error`, then answer."""
 
     def __init__(self, failures: int, error: OSError) -> None:
         self.failures, self.error, self.calls = failures, error, 0

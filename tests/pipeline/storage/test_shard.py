@@ -1,4 +1,4 @@
-"""Shards: the record's layout and the file."""
+"""Test the layout of a record and the file of a shard."""
 
 import hypothesis.strategies as st
 import numpy as np

@@ -1,4 +1,4 @@
-"""Sums of the fit: against plain numpy, and exactly the same in any order."""
+"""The sums of the fit are those of plain numpy, and exactly the same in any order."""
 
 import hypothesis.strategies as st
 import numpy as np

@@ -1,4 +1,4 @@
-"""Whitening: against an independent float64 definition, and back again."""
+"""Compare each whitening with an independent float64 definition, and invert it."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ KINDS = WHITENINGS
 
 
 def _images(n: int, seed: int = 0) -> np.ndarray:
-    """Pictures with structure: neighbouring pixels are alike."""
+    """Make pictures with structure: neighbouring pixels are alike."""
     noise = np.random.default_rng(seed).normal(size=(n, *SHAPE))
     return np.clip(np.cumsum(np.cumsum(noise, axis=1), axis=2) * 30 + 120, 0, 255).astype(np.uint8)
 
@@ -24,7 +24,7 @@ _fit = fit_whitener
 
 
 def _kip_zca(train: np.ndarray, images: np.ndarray, reg: float = 0.1) -> np.ndarray:
-    """The definition, by singular values, in float64, with nothing of the module under test."""
+    """Compute the definition by singular values, in float64, with nothing of the module under test."""
 
     def unit(x):
         x = ((x / 1.0 - train.mean(axis=(0, 1, 2))) / train.std(axis=(0, 1, 2))).reshape(len(x), -1)
@@ -65,7 +65,7 @@ def test_kip_zca_is_its_definition(n):
 
 
 def _kornia(train: np.ndarray, images: np.ndarray, eps: float = 0.1) -> np.ndarray:
-    """kornia's zca_mean and linear_transform (enhance/zca.py, v0.7), of pixels / 255, by its own singular values."""
+    """Compute kornia's zca_mean and linear_transform (enhance/zca.py, v0.7) of pixels / 255."""
     x = (train / 255).reshape(len(train), -1)
     mean = x.mean(axis=0, keepdims=True)
     centred = x - mean
