@@ -76,7 +76,8 @@ class Regression:
         if len(self.k_ss) <= _EIGENVALUES_UP_TO:
             return self._exact_condition
         factor, lower = self._factor
-        inverse, _ = linalg.lapack.dpocon(factor, linalg.norm(self._regularised, 1), uplo="L" if lower else "U")
+        (pocon,) = linalg.get_lapack_funcs(("pocon",), (factor,))
+        inverse, _ = pocon(factor, linalg.norm(self._regularised, 1), uplo="L" if lower else "U")
         return 1 / max(_EPS, float(inverse))
 
     @cached_property

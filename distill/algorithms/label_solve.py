@@ -6,6 +6,8 @@ stable as one QR of it all; normal equations would square the condition number. 
 each has the triangle of its part of the targets, and the triangle of these triangles is that of the whole.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import linalg
 
@@ -55,7 +57,8 @@ def _label_solve(
     triangle = _triangle(*collectives.gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
-    return linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
+    solution: Any = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)
+    return solution[0]
 
 
 def _factored(regression: Regression) -> Regression:
@@ -67,4 +70,5 @@ def _factored(regression: Regression) -> Regression:
 def _triangle(*parts: np.ndarray) -> np.ndarray:
     """The triangle R [n, n] of parts [t_i, n] of a matrix, one under the other, at least n rows in all."""
     whole = np.concatenate(parts)
-    return linalg.qr(whole, mode="r")[0][: whole.shape[1]]
+    factors: Any = linalg.qr(whole, mode="r")
+    return factors[0][: whole.shape[1]]

@@ -59,7 +59,7 @@ def _evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, 
     for chunk in collectives.in_step(watch(targets.chunks(size))):
         collectives.piece("evaluation of a chunk", size, len(chunk.features))
         predictions = kernel_of(engine, features, chunk.features, len(chunk.labels)) @ alpha
-        hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
+        hits += int(np.sum(predictions.argmax(1) == chunk.class_ids))
         loss += half_mse(predictions, chunk.labels).total
     hits, loss = collectives.total((hits, loss))
     return Score(hits / len(targets), loss / targets.labels.size)

@@ -29,10 +29,10 @@ class Sampled(NamedTuple):
     seed: int
 
     def __call__(self, step: int) -> Targets:
-        return self.kernels[self.index(step)](step)
+        return self.kernels[self.draw(step)](step)
 
-    def index(self, step: int) -> int:
-        """Which one is drawn."""
+    def draw(self, step: int) -> int:
+        """Draw the number of a step's kernel."""
         return int(generator(self.seed, Stream.KERNEL, step).integers(len(self.kernels)))
 
 

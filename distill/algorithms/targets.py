@@ -19,10 +19,12 @@ class Chunk(NamedTuple):
 
     features: of the images, padded to a size that repeats from chunk to chunk
     labels: float64 [t, k] centred one-hot of those that are not padding
+    class_ids: int [t] of the same
     """
 
     features: Sized
     labels: np.ndarray
+    class_ids: np.ndarray
 
 
 # Changes images [n, h, w, c], of which the first has this number in the batch.
@@ -93,7 +95,7 @@ class Targets:
             features = self._store.take(whole)
         else:  # what is kept of these images does not hold for changed ones
             features = self.engine.target_features(change(self.images[whole], first))
-        return Chunk(features, self.labels[own])
+        return Chunk(features, self.labels[own], self.split.labels[own])
 
     @cached_property
     def _store(self) -> TargetStore:

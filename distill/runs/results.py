@@ -9,6 +9,7 @@ import pydantic
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import ProtocolResult
+from kerneldistill.runtime.percent import mean_percent, percent
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,11 @@ class Results:
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""
         learned = "labels solved" if self.label_mode == "label_solve" else f"learned, step {self.step}"
-        rows = [(learned, _percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
-        rows.append(("its start, real images", _percent(self.start.accuracy), f"{self.start.mse:.4f}"))
+        rows = [(learned, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
+        rows.append(("its start, real images", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
         if self.random_real:
-            accuracies = np.array([measured.accuracy for measured in self.random_real])
-            mean = f"{_percent(accuracies.mean())} ± {100 * accuracies.std():.1f}"
-            rows.append((f"random real images, mean of {len(accuracies)}", mean, f"{self._random_mse():.4f}"))
+            mean = mean_percent([measured.accuracy for measured in self.random_real])
+            rows.append((f"random real images, mean of {len(self.random_real)}", mean, f"{self._random_mse():.4f}"))
         return (
             f"{dataset}: {self.support_size} images predict {self.num_test:,} test images by kernel ridge regression",
             ("support", "test accuracy", "test mse"),
@@ -96,7 +96,3 @@ class Results:
 
     def _random_mse(self) -> float:
         return float(np.mean([measured.mse for measured in self.random_real]))
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"

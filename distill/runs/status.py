@@ -117,7 +117,7 @@ def as_text(status: Status) -> str:
         lines.append(f"steps       {', '.join(parts)}")
     if status.best_accuracy is not None:
         lines.append(f"validation  best {status.best_accuracy:.1%}, after step {status.best_step}")
-    if status.checkpoint is not None:
+    if status.checkpoint is not None and status.checkpoint_age is not None:
         lines.append(f"checkpoint  step {status.checkpoint}, saved {duration(status.checkpoint_age)} ago")
     if status.to_do and status.state == "done":  # of the others nobody expects it
         lines.append(f"to do       {', '.join(status.to_do)}")

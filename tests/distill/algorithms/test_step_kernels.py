@@ -51,11 +51,11 @@ def test_each_step_draws_one_of_the_kernels() -> None:
     assert len({id(targets) for targets in drawn}) == 3
     assert any(targets is train for targets in drawn)
     assert all(targets.images is train.images for targets in drawn)
-    counts = np.bincount([kernels.index(step) for step in range(3000)], minlength=3)
+    counts = np.bincount([kernels.draw(step) for step in range(3000)], minlength=3)
     # Five standard deviations of a binomial.
     assert np.abs(counts - 1000).max() < 5 * np.sqrt(3000 * 2 / 9)
     other = kernels_of(config_of(MANY, seed=1), train)
-    assert [kernels.index(step) for step in range(40)] != [other.index(step) for step in range(40)]
+    assert [kernels.draw(step) for step in range(40)] != [other.draw(step) for step in range(40)]
     assert judges(config, train) is train
 
 
@@ -80,4 +80,4 @@ def test_sampled_networks_have_random_features_too(step: int) -> None:
     config = config_of(replace(MANY, sampled=("same", "depth=2")), networks=2)
     train = train_of(config)
     kernels = kernels_of(config, train)
-    assert kernels(step).engine.network == (fc_net(1), fc_net(2))[kernels.index(step)]
+    assert kernels(step).engine.network == (fc_net(1), fc_net(2))[kernels.draw(step)]
