@@ -48,7 +48,7 @@ class Gradient(NamedTuple):
 def loss_and_gradient(
     engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch = iter
 ) -> Gradient:
-    """Differentiates the mean of `loss` over all targets of `chunks` by the support and the loss's parameters.
+    """Differentiate the mean of `loss` over all targets of `chunks` by the support and the loss's parameters.
 
     watch: sees every chunk, of targets and of the support itself, before it is worked on
 

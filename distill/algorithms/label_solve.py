@@ -25,7 +25,7 @@ _PIECE = 4096
 
 
 def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, flip: bool = False) -> Support:
-    """Solves for the labels of `images` [s, h, w, c] that predict `targets` best.
+    """Solve for the labels of `images` [s, h, w, c] that predict `targets` best.
 
     flip: the regression is from the mirror images, too, which have the same labels
 
@@ -62,7 +62,7 @@ def _label_solve(
 
 
 def _factored(regression: Regression) -> Regression:
-    """The same, its kernel known to be invertible, and factored once for all processes."""
+    """Factor the regression, so that an error shows here and all processes get the factor."""
     regression.solve(np.zeros(len(regression.k_ss)))
     return regression
 

@@ -10,7 +10,7 @@ from kerneldistill.config.schema import Config, OptimConfig, ScheduleConfig
 
 
 class Parameters(NamedTuple):
-    """What is learned, or something for each part of it; None for what is not learned.
+    """What is learned, or a value for each part of it; None for a part that is fixed.
 
     images: [s, h, w, c] whitened pixels
     labels: float64 [s, k]

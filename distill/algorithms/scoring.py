@@ -17,9 +17,9 @@ from kerneldistill.runtime.signals import Watch
 
 
 class Score(NamedTuple):
-    """A prediction's quality on a split.
+    """How well a split is predicted.
 
-    accuracy: part of the images whose largest output is their class, 0..1
+    accuracy: fraction of images classified correctly, 0..1
     mse: 1/2 mean square over images and classes, as KIP reports it
     """
 
@@ -39,7 +39,7 @@ def regression_of(engine: Engine[F, S], support: F, ridge: float, watch: Watch =
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
-    """Predicts every image of `targets` from `support` (2107.13034, eq. 1) and scores it.
+    """Predict every image of `targets` from `support` (2107.13034, eq. 1) and score the predictions.
 
     watch: sees every chunk, of targets and of the support itself, before it is worked on
 

@@ -15,7 +15,7 @@ NO_START = -1
 
 
 class Support(NamedTuple):
-    """A learned or drawn set.
+    """A small set that stands for a large one.
 
     images: [s, h, w, c] whitened pixels, in the dtype of the kernel
     labels: float64 [s, k] centred one-hot, learned, or solved for
@@ -38,7 +38,7 @@ class Start(NamedTuple):
     class_ids: np.ndarray
 
     def label_mode(self, labels: np.ndarray) -> LabelMode:
-        """How labels [s, k] that were learned from this start, or left as they are, came about: from their values."""
+        """Tell learned labels [s, k] from the one-hot ones of this start by their values."""
         fixed = np.array_equal(labels, centred_one_hot(self.class_ids, labels.shape[1]))
         return "fixed" if fixed else "learned"
 
@@ -58,5 +58,5 @@ def unflipped(images: np.ndarray, labels: np.ndarray) -> Support:
 
 
 def real_support(split: Split, rows: np.ndarray, num_classes: int, dtype: np.dtype) -> Support:
-    """The images `rows` [s] of a split, in `dtype`, with centred one-hot labels."""
+    """Take the images `rows` [s] of a split, in `dtype`, with centred one-hot labels."""
     return Support(split.images[rows].astype(dtype), centred_one_hot(split.labels[rows], num_classes))

@@ -61,7 +61,7 @@ def bundle_folder(start: str) -> Path:
 
 
 def start_of(config: Config, data: Prepared, kept: Path) -> Start:
-    """The start that `config.support` names.
+    """Make the start that `config.support` names.
 
     Args:
       config: of the run
@@ -90,7 +90,7 @@ def _real(config: Config, data: Prepared, dtype: np.dtype) -> Start:
 
 
 def _noise(config: Config, data: Prepared, dtype: np.dtype) -> Start:
-    """Normal pixels; each has the mean and the deviation of its place in real images."""
+    """Draw normal pixels with the mean and the deviation that real images have at their place."""
     num_classes, size, rng = len(data.manifest.class_names), config.support.size, generator(config.seed, Stream.START)
     real = data.train.images[balanced(data.train.labels, num_classes, _SAMPLE, rng)].astype(np.float64)
     images = real.mean(0) + real.std(0) * rng.standard_normal((size, *real.shape[1:]))

@@ -1,4 +1,4 @@
-"""What was measured at the end of a run, as JSON and as a table."""
+"""The results of a run, as JSON and as a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ class Results:
 
     @classmethod
     def load(cls, path: Path) -> "Results":
-        """Reads what `to_json` gave.
+        """Read what `to_json` gave.
 
         Raises:
           UserError: the file is missing or damaged.
@@ -70,15 +70,15 @@ class Results:
 
     @classmethod
     def protocols_of(cls, path: Path, support_sha256: str) -> tuple[ProtocolResult, ...]:
-        """The protocols that a support was judged by, of results that are about to be measured again.
+        """Return what protocols measured of a support, before its results are measured again.
 
-        Those of another support are left out; a file that is missing or damaged has none.
+        It omits those of another support; a file that is missing or damaged has none.
         """
         try:
-            found = cls.load(path).protocols
+            measured = cls.load(path).protocols
         except UserError:
             return ()
-        return tuple(result for result in found if result.support_sha256 == support_sha256)
+        return tuple(result for result in measured if result.support_sha256 == support_sha256)
 
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""

@@ -44,7 +44,7 @@ from kerneldistill.runtime.console import closing_table, tell
 
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, distils, evaluates and exports, where that is not done or what it made is missing or damaged."""
+    """Prepare, distil, evaluate and export; skip what is done and intact."""
     check(config)
     known = Stages(rundir.stages_file)
     if all(map(known.is_done, stages_of(config, rundir))):
@@ -66,7 +66,7 @@ def _done(name: str, rundir: RunDir) -> None:
 
 
 def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Reads, whitens and stores the data set of `config`.
+    """Read, whiten and store the data set of `config`.
 
     Raises:
       UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
@@ -87,7 +87,7 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
 
 
 def distill(config: Config, rundir: RunDir) -> None:
-    """Learns the support from the prepared data, or goes on learning it.
+    """Learn the support from the prepared data, or go on learning it.
 
     Raises:
       UserError: labels were solved for in this directory, or see `kerneldistill.runs.training.loop.train`.
@@ -116,7 +116,7 @@ def distill(config: Config, rundir: RunDir) -> None:
 
 
 def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, solves for the labels of the first images in closed form, evaluates and exports.
+    """Prepare, solve for the labels of the first images in closed form, evaluate and export.
 
     Raises:
       UserError: images were learned in this directory; see also `prepare`.
@@ -139,7 +139,7 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
 
 
 def evaluate(rundir: RunDir) -> None:
-    """Reads the test split, once: scores the chosen support, its start, and random real ones by the same code.
+    """Score the chosen support, its start and random real ones by the same code; reads the test split, once.
 
     Raises:
       UserError: nothing is distilled there yet, or what is there is damaged or another run's.
@@ -177,7 +177,7 @@ def evaluate(rundir: RunDir) -> None:
 
 
 def export(rundir: RunDir) -> None:
-    """Writes the bundle and the picture of the chosen support.
+    """Write the bundle and the picture of the chosen support.
 
     Raises:
       UserError: nothing is distilled or evaluated there yet, or what is there is damaged or another run's.

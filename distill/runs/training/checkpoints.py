@@ -96,7 +96,7 @@ class Checkpoints:
         self._delete(other for other in self.steps() if other != step)
 
     def restore_latest(self, like: State) -> tuple[int, State] | None:
-        """The newest undamaged step and its state; None if there is no step at all.
+        """Restore the newest undamaged step and its state; None if there is no step at all.
 
         Damaged newer steps are warned of and renamed to `damaged-STEP`, so that their numbers can be saved again.
 
@@ -169,7 +169,7 @@ def damaged(folder: Path) -> Iterator[str]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Every leaf of a step by name, its digest checked."""
+    """Read every leaf of a step, by name, and check its digest."""
     path = path.absolute()
     try:
         with collectives.alone(), _without_echoes():

@@ -54,7 +54,7 @@ class Events:
             self._writer.close()
 
     def add(self, record: Record) -> None:
-        """Adds every number of a record under its name."""
+        """Add every number of a record under its name."""
         if self._writer is None:
             return
         from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at run time

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.engines import engine_of
-from kerneldistill.algorithms.step_kernels import Sampled, judges, kernels_of
+from kerneldistill.algorithms.step_kernels import Sampled, kernels_of, validation_engine
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, KernelConfig, RandomFeaturesConfig
@@ -33,7 +33,7 @@ def test_one_kernel_is_always_that_of_the_targets() -> None:
     config = config_of(KernelConfig("fc", 1))
     train = train_of(config)
     assert all(kernels_of(config, train)(step) is train for step in range(3))
-    assert judges(config, train) is train
+    assert validation_engine(config, train) is train.engine
 
 
 def test_each_step_draws_one_of_the_kernels() -> None:
@@ -56,7 +56,7 @@ def test_each_step_draws_one_of_the_kernels() -> None:
     assert np.abs(counts - 1000).max() < 5 * np.sqrt(3000 * 2 / 9)
     other = kernels_of(config_of(MANY, seed=1), train)
     assert [kernels.draw(step) for step in range(40)] != [other.draw(step) for step in range(40)]
-    assert judges(config, train) is train
+    assert validation_engine(config, train) is train.engine
 
 
 def test_random_features_are_drawn_anew_and_judged_by_others() -> None:
@@ -64,7 +64,7 @@ def test_random_features_are_drawn_anew_and_judged_by_others() -> None:
     train = train_of(config)
     kernels = kernels_of(config, train)
     first, second, again = (kernels(step).engine for step in (0, 1, 0))
-    judge = judges(config, train).engine
+    judge = validation_engine(config, train)
     weights = [np.asarray(engine.params[0].W) for engine in (first, second, again, judge)]
     assert all(isinstance(engine, RandomFeatures) for engine in (first, second, again, judge))
     assert np.array_equal(weights[0], weights[2])
