@@ -185,7 +185,7 @@ def test_label_solve_does_not_replace_what_was_learned(finished: RunDir, small: 
 def refused(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line with which the command line refuses."""
     capsys.readouterr()
-    assert cli.main(args) == cli.USER_MISTAKE
+    assert cli.main(args) == cli.MISTAKE
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("kdistill: error: ")
