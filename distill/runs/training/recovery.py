@@ -34,7 +34,7 @@ class GaveUpError(UserError):
 
 
 def ridge_factor(rollbacks: int) -> float:
-    """The factor of the ridge after `rollbacks` rollbacks."""
+    """What the ridge of the configuration is multiplied by after so many rollbacks."""
     return RAISE**rollbacks
 
 
