@@ -1,5 +1,6 @@
-"""`DataConfig`: everything that decides what a prepared data set holds."""
+"""`DataConfig`: everything that decides what a prepared data set holds, with the bounds of each value."""
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -29,15 +30,15 @@ class DataConfig:
         height: of every image, in pixels; None takes what the data set says, or its first image is
         width: of every image, in pixels; None as for height
         channels: 1 (grey), 3 (RGB) or 4 (RGBA), converting where that is exact, or from RGB to grey; None as for height
-        resize: what becomes of images of another size: `refuse` (they count as bad), or a method of resizing to height
-            and width: `nearest`, `box`, `bilinear`, `bicubic`, `lanczos`
+        resize: what to do with images of another size: `refuse` (count them as bad), or resize them to height and width
+            by a method: `nearest`, `box`, `bilinear`, `bicubic`, `lanczos`
         validation_fraction: part of the training images held out, the same number from each class; 0 to 0.5
-        seed: of the draw of the validation images
+        seed: draws the validation images
         whiten: `standard` (channels to mean 0, deviation 1), `kip_zca` (KIP's regularised ZCA), `kornia_zca` (kornia's
             ZCA of pixels / 255, as in MTT and DD-Ranking) or `none` (pixels / 255)
         zca_reg: ridge of the ZCA; in `kip_zca` relative: times trace(covariance) / features; in `kornia_zca` absolute
-        zca_block: side of the square blocks that are whitened apart, in pixels, for images of 64 and more; 0: no blocks
-        max_bad_fraction: part of all records that may be undecodable before the job stops; 0 to 1
+        zca_block: side in pixels of the blocks that a ZCA whitens apart, for images of 64 and more; 0: no blocks
+        max_bad_fraction: part of all records that may be unusable before the job stops; 0 to 1
         batch_size: images per Beam element, and so per shard
         download: let TFDS fetch a data set that is not in `dir`
     """
@@ -64,7 +65,9 @@ class DataConfig:
     download: bool = False
 
     def __post_init__(self) -> None:
-        """Raise DataError for a value out of its bounds; whether files exist is checked by `prepare`."""
+        """Raise DataError for a value out of its bounds; `prepare` checks whether files exist."""
+        if self.dir is not None:
+            object.__setattr__(self, "dir", os.fspath(self.dir))  # a Path, which JSON does not know
         for field, value, allowed in find_violations(self):
             raise DataError(f"data.{field} is {value!r}; allowed: {allowed}")
         if self.resize != "refuse" and (self.height is None or self.width is None):

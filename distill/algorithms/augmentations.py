@@ -1,6 +1,6 @@
-"""Random changes of images that keep their class: those of DSA (Zhao & Bilen 2021, 2102.08259), in JAX.
+"""Augmentations that keep the class of an image: those of DSA (Zhao & Bilen 2021, 2102.08259), in JAX.
 
-Independent for each image, or one draw for all of a batch ("siamese"). Every change is differentiable in the pixels.
+Each image has a draw of its own, or all of a batch share one ("siamese"). All are differentiable in the pixels.
 Strengths are in units of channel-standardised pixels, as DSA's are.
 """
 
@@ -29,7 +29,7 @@ def augment(
     single: bool = False,
     first: int | Array = 0,
 ) -> Array:
-    """Augments `images` [n, h, w, c]; the same arguments give the same images.
+    """Augment `images` [n, h, w, c]; the same arguments give the same images.
 
     Example:
       augment(jax.random.key(0), images, ("color", "crop", "cutout", "flip", "scale", "rotate"), shared=True)
@@ -76,7 +76,7 @@ def _color(strengths: StrengthConfig, key: Array, image: Array) -> Array:
 
 
 def _crop(strengths: StrengthConfig, key: Array, image: Array) -> Array:
-    """Shifts by whole pixels; zeros come in."""
+    """Shift by whole pixels; zeros come in."""
     most = tuple(_part(size, strengths.crop) for size in image.shape[:2])
     starts = jax.random.randint(key, (2,), 0, 2 * jnp.array(most) + 1)
     padded = jnp.pad(image, (*((shift, shift) for shift in most), (0, 0)))
@@ -84,7 +84,7 @@ def _crop(strengths: StrengthConfig, key: Array, image: Array) -> Array:
 
 
 def _cutout(strengths: StrengthConfig, key: Array, image: Array) -> Array:
-    """A rectangle of zeros, centred anywhere in the image, which cuts it off."""
+    """Set a rectangle, centred anywhere in the image and cut off at its borders, to zero."""
     inside = []
     for size, own in zip(image.shape[:2], jax.random.split(key), strict=True):
         side = _part(size, strengths.cutout)
@@ -95,21 +95,21 @@ def _cutout(strengths: StrengthConfig, key: Array, image: Array) -> Array:
 
 
 def _flip(strengths: StrengthConfig, key: Array, image: Array) -> Array:
-    """Mirrors left to right."""
+    """Mirror left to right."""
     return jnp.where(jax.random.bernoulli(key, strengths.flip), image[:, ::-1], image)
 
 
 def _rotate(strengths: StrengthConfig, key: Array, image: Array) -> Array:
-    """Turns around the centre."""
+    """Turn around the centre."""
     most = strengths.rotate * jnp.pi / 180
     angle = jax.random.uniform(key, (), image.dtype, -most, most)
     cos, sin = jnp.cos(angle), jnp.sin(angle)
-    return _sampled(image, jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])]))
+    return _resample(image, jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])]))
 
 
 def _scale(strengths: StrengthConfig, key: Array, image: Array) -> Array:
-    """Stretches height and width around the centre."""
-    return _sampled(image, jnp.diag(jax.random.uniform(key, (2,), image.dtype, 1 / strengths.scale, strengths.scale)))
+    """Stretch height and width around the centre."""
+    return _resample(image, jnp.diag(jax.random.uniform(key, (2,), image.dtype, 1 / strengths.scale, strengths.scale)))
 
 
 # By DSA's names.
@@ -123,8 +123,8 @@ def _part(size: int, part: float) -> int:
     return int(size * part + 0.5)
 
 
-def _sampled(image: Array, matrix: Array) -> Array:
-    """The image at matrix (p - centre) + centre for every pixel p, linearly between pixels, zeros beyond the border."""
+def _resample(image: Array, matrix: Array) -> Array:
+    """Sample the image at matrix (p - centre) + centre for each pixel p: linear between pixels, zero outside."""
     height, width, channels = image.shape
     centre = jnp.array([(height - 1) / 2, (width - 1) / 2], image.dtype)[:, None, None]
     grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")).astype(image.dtype)

@@ -48,7 +48,7 @@ class Gradient(NamedTuple):
 def loss_and_gradient(
     engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch = iter
 ) -> Gradient:
-    """Differentiates the mean of `loss` over all targets of `chunks` by the support and the loss's parameters.
+    """Differentiate the mean of `loss` over all targets of `chunks` by the support and the loss's parameters.
 
     watch: sees every chunk, of targets and of the support itself, before it is worked on
 
@@ -137,7 +137,7 @@ def kernel_of_support(engine: Engine[F, S], support: F, watch: Watch = iter) -> 
 def _pull_back_support(
     engine: Engine[F, S], support: F, itself: OwnTargets, g_kernel: np.ndarray, onto: F | None, watch: Watch
 ) -> F:
-    """Adds the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
+    """Add the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
     k_ss holds every image twice, as support and as target; it is symmetric, so the support can answer for both. Every
     entry is needed for that: of half of them targets would have to be differentiated as well, which costs as much.
@@ -146,4 +146,5 @@ def _pull_back_support(
     for number, chunk in enumerate(collectives.in_step(watch(itself.chunks))):
         cotangent = own[number * itself.size : (number + 1) * itself.size]
         onto = jax.block_until_ready(engine.pullback(support, chunk, cotangent, onto))
+    assert onto is not None  # a support has images, and so at least one chunk
     return onto

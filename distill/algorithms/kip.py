@@ -88,14 +88,14 @@ class Kip:
 
 
 def _learned(config: Config, support: Support, loss: Mapping[str, np.ndarray | float]) -> Parameters:
-    """What is learned of these, or of their gradients."""
+    """Select what is learned, or its gradients."""
     labels = support.labels if config.support.learn_labels else None
     learns = loss_of(config.loss).learns
     return Parameters(support.images, labels, {name: np.array(loss[name]) for name in loss} if learns else None)
 
 
 def _moved(config: Config, state: KipState, gradient: Parameters) -> KipState:
-    """The state after a step of its optimiser."""
+    """Apply one step of the optimiser."""
     before = _learned(config, state.support, state.loss)
     updates, opt_state = optimiser(config).update(gradient, state.opt_state, before)
     images, labels, loss = jax.device_get(optax.apply_updates(before, updates))

@@ -20,7 +20,7 @@ _EIGENVALUES_UP_TO = 1000
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """The solved side of a kernel ridge regression.
+    """A kernel ridge regression, factored once for all right-hand sides.
 
     k_ss: float64 [s, s] kernel of the support with itself
     ridge: relative to the mean diagonal of k_ss
@@ -60,7 +60,7 @@ class Regression:
             ) from error
 
     def diagnosis(self) -> Diagnosis:
-        """What is known of a finite k_ss: its worst image has most part in the eigenvector of the least eigenvalue."""
+        """Diagnose a finite k_ss: its worst image has the largest entry of the eigenvector of the least eigenvalue."""
         lowest, vector = linalg.eigh(self.k_ss, subset_by_index=(0, 0))
         worst = int(np.argmax(np.abs(vector[:, 0])))
         return Diagnosis(self._exact_condition, float(lowest[0]) / self._mean_diagonal, worst)
@@ -76,7 +76,8 @@ class Regression:
         if len(self.k_ss) <= _EIGENVALUES_UP_TO:
             return self._exact_condition
         factor, lower = self._factor
-        inverse, _ = linalg.lapack.dpocon(factor, linalg.norm(self._regularised, 1), uplo="L" if lower else "U")
+        (pocon,) = linalg.get_lapack_funcs(("pocon",), (factor,))
+        inverse, _ = pocon(factor, linalg.norm(self._regularised, 1), uplo="L" if lower else "U")
         return 1 / max(_EPS, float(inverse))
 
     @cached_property
@@ -87,11 +88,11 @@ class Regression:
 
     @property
     def rounding(self) -> float:
-        """How far rounding may move a solution, relative to it: eps times the condition number, at most 1."""
+        """The largest relative error of a solution by rounding: eps times the condition number, at most 1."""
         return _EPS * self._exact_condition
 
     def pull_back(self, alpha: np.ndarray, g_alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pulls the gradient by alpha [s, k] back to (k_ss [s, s], y_s [s, k]).
+        """Pull the gradient by alpha [s, k] back to (k_ss [s, s], y_s [s, k]).
 
         With B = (k_ss + ridge ..)^-1 g_alpha: dL/dy_s = B and dL/dk_ss = -B alpha^T - ridge/s <B, alpha> I, the second
         term because the ridge is relative to the trace.

@@ -6,6 +6,8 @@ stable as one QR of it all; normal equations would square the condition number. 
 each has the triangle of its part of the targets, and the triangle of these triangles is that of the whole.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import linalg
 
@@ -23,7 +25,7 @@ _PIECE = 4096
 
 
 def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, flip: bool = False) -> Support:
-    """Solves for the labels of `images` [s, h, w, c] that predict `targets` best.
+    """Solve for the labels of `images` [s, h, w, c] that predict `targets` best.
 
     flip: the regression is from the mirror images, too, which have the same labels
 
@@ -55,11 +57,12 @@ def _label_solve(
     triangle = _triangle(*collectives.gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
-    return linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)[0]
+    solution: Any = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)
+    return solution[0]
 
 
 def _factored(regression: Regression) -> Regression:
-    """The same, its kernel known to be invertible, and factored once for all processes."""
+    """Factor the regression, so that an error shows here and all processes get the factor."""
     regression.solve(np.zeros(len(regression.k_ss)))
     return regression
 
@@ -67,4 +70,5 @@ def _factored(regression: Regression) -> Regression:
 def _triangle(*parts: np.ndarray) -> np.ndarray:
     """The triangle R [n, n] of parts [t_i, n] of a matrix, one under the other, at least n rows in all."""
     whole = np.concatenate(parts)
-    return linalg.qr(whole, mode="r")[0][: whole.shape[1]]
+    factors: Any = linalg.qr(whole, mode="r")
+    return factors[0][: whole.shape[1]]

@@ -101,7 +101,7 @@ class CrossEntropy:
 
 def _cross_entropy(temperature: float, predictions: np.ndarray, labels: np.ndarray) -> LossValue:
     logits = predictions / temperature
-    log_q = logits - logsumexp(logits, axis=1, keepdims=True)
+    log_q = logits - np.asarray(logsumexp(logits, axis=1, keepdims=True))
     p = class_probabilities(labels)
     by_logits = np.exp(log_q) * p.sum(1, keepdims=True) - p
     return LossValue(

@@ -1,5 +1,6 @@
 """The optimiser of what is learned: images, labels and the loss's parameters, each at its rate, under one schedule."""
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import optax
@@ -9,7 +10,7 @@ from kerneldistill.config.schema import Config, OptimConfig, ScheduleConfig
 
 
 class Parameters(NamedTuple):
-    """What is learned, or something for each part of it; None for what is not learned.
+    """What is learned, or a value for each part of it; None for a part that is fixed.
 
     images: [s, h, w, c] whitened pixels
     labels: float64 [s, k]
@@ -25,7 +26,7 @@ def optimiser(config: Config) -> optax.GradientTransformation:
     """The optimiser of a run's `Parameters`."""
     optim = config.optim
     label_rate = optim.learning_rate if optim.label_learning_rate is None else optim.label_learning_rate
-    each = {
+    each: dict[Hashable, optax.GradientTransformation] = {
         "images": _clipped(optim, _named(optim, _rate(optim, optim.learning_rate))),
         "labels": _clipped(optim, _named(optim, _rate(optim, label_rate))),
         # Single numbers: norms and decays of arrays do not suit them.
@@ -61,7 +62,7 @@ def _rate(optim: OptimConfig, rate: float) -> float | optax.Schedule:
 
 
 def _named(optim: OptimConfig, rate: float | optax.Schedule) -> optax.GradientTransformation:
-    adaptive = {"b1": optim.momentum, "b2": optim.second_momentum}
+    adaptive: dict[str, Any] = {"b1": optim.momentum, "b2": optim.second_momentum}
     if optim.epsilon is not None:
         adaptive["eps"] = optim.epsilon
     match optim.name:

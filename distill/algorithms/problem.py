@@ -1,8 +1,8 @@
-"""What the outer loop works on."""
+"""The problem that an algorithm of the outer loop solves."""
 
 from typing import NamedTuple
 
-from kerneldistill.algorithms.step_kernels import Kernels, judges, kernels_of
+from kerneldistill.algorithms.step_kernels import Kernels, kernels_of, validation_engine
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.target_augmentation import Augmentation
 from kerneldistill.algorithms.targets import Change, Targets
@@ -12,7 +12,7 @@ from kerneldistill.pipeline import Prepared
 
 
 class Problem(NamedTuple):
-    """What the outer loop works on.
+    """The problem that an algorithm solves.
 
     config: of the run
     engine: the kernel by which the set is judged on validation
@@ -32,23 +32,23 @@ class Problem(NamedTuple):
     augmentation: Augmentation | None = None
 
     def targets(self, step: int) -> Targets:
-        """The targets as columns of the kernel that a step, counted from 0, learns by."""
+        """The targets under the kernel of step `step`, counted from 0."""
         return self.train if self.kernels is None else self.kernels(step)
 
     def change(self, step: int) -> Change | None:
-        """What a step does to its targets' images; None for nothing."""
+        """How step `step` augments its targets' images; None if it does not."""
         return None if self.augmentation is None else self.augmentation.at(step)
 
 
 def problem_of(config: Config, data: Prepared, engine: Engine, start: Support) -> Problem:
-    """The problem of a run on prepared data; `engine` is of `config.kernel`.
+    """Set up the problem of a run on prepared data; `engine` is of `config.kernel`.
 
     Validation judges by `engine`, whichever kernels the steps draw: by it the set is tested, and a choice by another
     would be a choice of another set. Under random features it judges by an estimate that is drawn once.
     """
     num_classes = len(data.manifest.class_names)
     train = Targets(engine, data.train, num_classes)
-    judge = judges(config, train).engine
+    judge = validation_engine(config, train)
     validation = Targets(judge, data.validation, num_classes)
     augmentation = None
     if config.augment.names:

@@ -1,4 +1,4 @@
-"""What is drawn at random: first images, target batches, baselines, kernels. Each has a stream of its own."""
+"""Random draws: first images, target batches, baselines, kernels, each from a stream of its own."""
 
 from enum import IntEnum
 
@@ -8,7 +8,7 @@ from kerneldistill.config.data_limits import images_per_class
 
 
 class Stream(IntEnum):
-    """Separate sequences of random numbers under one seed."""
+    """Independent sequences of random numbers under one seed."""
 
     START = 0
     TARGETS = 1
@@ -29,7 +29,7 @@ def seed_of(seed: int, stream: Stream, index: int = 0) -> int:
 
 
 def balanced(labels: np.ndarray, num_classes: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws `size` images without replacement, the classes as equally as they allow.
+    """Draw `size` images without replacement, the classes as equally as they allow.
 
     Args:
       labels: int [n] class of each image

@@ -17,9 +17,9 @@ from kerneldistill.runtime.signals import Watch
 
 
 class Score(NamedTuple):
-    """A prediction's quality on a split.
+    """How well a split is predicted.
 
-    accuracy: part of the images whose largest output is their class, 0..1
+    accuracy: fraction of images classified correctly, 0..1
     mse: 1/2 mean square over images and classes, as KIP reports it
     """
 
@@ -39,7 +39,7 @@ def regression_of(engine: Engine[F, S], support: F, ridge: float, watch: Watch =
 
 
 def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, watch: Watch = iter) -> Score:
-    """Predicts every image of `targets` from `support` (2107.13034, eq. 1) and scores it.
+    """Predict every image of `targets` from `support` (2107.13034, eq. 1) and score the predictions.
 
     watch: sees every chunk, of targets and of the support itself, before it is worked on
 
@@ -59,7 +59,7 @@ def _evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, 
     for chunk in collectives.in_step(watch(targets.chunks(size))):
         collectives.piece("evaluation of a chunk", size, len(chunk.features))
         predictions = kernel_of(engine, features, chunk.features, len(chunk.labels)) @ alpha
-        hits += int(np.sum(predictions.argmax(1) == chunk.labels.argmax(1)))
+        hits += int(np.sum(predictions.argmax(1) == chunk.class_ids))
         loss += half_mse(predictions, chunk.labels).total
     hits, loss = collectives.total((hits, loss))
     return Score(hits / len(targets), loss / targets.labels.size)

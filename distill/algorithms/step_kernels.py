@@ -12,6 +12,7 @@ from kerneldistill.algorithms.random_streams import Stream, generator, seed_of
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.schema import Config, KernelConfig
+from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.random_features import FeatureMap
 
 # The targets of a step, counted from 0, as columns of the kernel that it learns by.
@@ -29,10 +30,10 @@ class Sampled(NamedTuple):
     seed: int
 
     def __call__(self, step: int) -> Targets:
-        return self.kernels[self.index(step)](step)
+        return self.kernels[self.draw(step)](step)
 
-    def index(self, step: int) -> int:
-        """Which one is drawn."""
+    def draw(self, step: int) -> int:
+        """Draw the number of a step's kernel."""
         return int(generator(self.seed, Stream.KERNEL, step).integers(len(self.kernels)))
 
 
@@ -61,7 +62,7 @@ class Redrawn(NamedTuple):
     seed: int
 
     def __call__(self, step: int) -> Targets:
-        # The draw 0 is that of the judges.
+        # The draw 0 is that of validation.
         return self.targets.with_engine(self.map.draw(seed_of(self.seed, Stream.FEATURES, 1 + step)))
 
 
@@ -71,12 +72,12 @@ def kernels_of(config: Config, train: Targets) -> Kernels:
     return each[0] if len(each) == 1 else Sampled(each, config.seed)
 
 
-def judges(config: Config, train: Targets) -> Targets:
-    """The columns that validation judges by: those of `train`, or under random features that are drawn once."""
+def validation_engine(config: Config, train: Targets) -> Engine:
+    """The kernel that validation scores by: that of `train`, or random features that are drawn once."""
     if not config.random_features.networks:
-        return train
-    found = feature_map(config, config.kernel, train, config.random_features.judges)
-    return train.with_engine(found.draw(seed_of(config.seed, Stream.FEATURES)))
+        return train.engine
+    features = feature_map(config, config.kernel, train, config.random_features.judges)
+    return features.draw(seed_of(config.seed, Stream.FEATURES))
 
 
 def feature_map(config: Config, kernel: KernelConfig, train: Targets, networks: int) -> FeatureMap:

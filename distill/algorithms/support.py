@@ -1,4 +1,4 @@
-"""The support: the small set that is learned."""
+"""The support: the small set that is learned, and where it begins."""
 
 from typing import Literal, NamedTuple
 
@@ -10,9 +10,12 @@ from kerneldistill.pipeline.split import Split
 # How the labels of a set came about.
 LabelMode = Literal["fixed", "learned", "label_solve"]
 
+# The start of an image that began as no image of the training split, or whose start is not known.
+NO_START = -1
+
 
 class Support(NamedTuple):
-    """A learned or drawn set.
+    """A small set that stands for a large one.
 
     images: [s, h, w, c] whitened pixels, in the dtype of the kernel
     labels: float64 [s, k] centred one-hot, learned, or solved for
@@ -22,8 +25,26 @@ class Support(NamedTuple):
     labels: np.ndarray
 
 
+class Start(NamedTuple):
+    """Where a support begins.
+
+    support: images, class-major, with their labels
+    init_indices: int64 [s] row of the prepared train split each image is; NO_START where it is none of it
+    class_ids: int32 [s] class of each
+    """
+
+    support: Support
+    init_indices: np.ndarray
+    class_ids: np.ndarray
+
+    def label_mode(self, labels: np.ndarray) -> LabelMode:
+        """Tell learned labels [s, k] from the one-hot ones of this start by their values."""
+        fixed = np.array_equal(labels, centred_one_hot(self.class_ids, labels.shape[1]))
+        return "fixed" if fixed else "learned"
+
+
 def regressed(support: Support, flip: bool) -> Support:
-    """What the regression is from: the support, or with `flip` it and then its mirror images, labels repeated."""
+    """What to regress from: the support, or with `flip` the support and then its mirror images, labels repeated."""
     if not flip:
         return support
     mirrored = support.images[:, :, ::-1]
@@ -31,11 +52,11 @@ def regressed(support: Support, flip: bool) -> Support:
 
 
 def unflipped(images: np.ndarray, labels: np.ndarray) -> Support:
-    """Pulls a gradient by a doubled support's images [2s, h, w, c] and labels [2s, k] back to the s it was made of."""
+    """Pull a gradient by a doubled support's images [2s, h, w, c] and labels [2s, k] back to the s it was made of."""
     size = len(images) // 2
     return Support(images[:size] + images[size:, :, ::-1], labels[:size] + labels[size:])
 
 
 def real_support(split: Split, rows: np.ndarray, num_classes: int, dtype: np.dtype) -> Support:
-    """The images `rows` [s] of a split, in `dtype`, with centred one-hot labels."""
+    """Take the images `rows` [s] of a split, in `dtype`, with centred one-hot labels."""
     return Support(split.images[rows].astype(dtype), centred_one_hot(split.labels[rows], num_classes))

@@ -1,8 +1,11 @@
-"""Target augmentation: images of a batch changed at random, in the space of channel-standardised pixels.
+"""Target augmentation, in the space of channel-standardised pixels.
 
-Whitened images go back to pixels, are standardised, changed, and whitened again, as in KIP's reference code
+Take whitened images back to pixels, standardise, augment, and whiten them again, as in KIP's reference code
 (unnormalise, augment, normalise; 2011.00050): a ZCA mixes colours and places. What `kip_zca` forgets of an image, its
 brightness and contrast, it would forget again.
+
+Whitening is NumPy on the host and augmentation JAX on a device, so that a chunk crosses over twice: on the device a
+whitening would round otherwise than the one of the data.
 """
 
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True, eq=False)
 class Augmentation:
-    """How the targets of a run are changed.
+    """The augmentation of the targets of a run.
 
     config: what is changed
     whitener: of the data
@@ -41,18 +44,18 @@ class Augmentation:
 
     @classmethod
     def of(cls, config: AugmentConfig, whitener: Whitener, train: np.ndarray, seed: int) -> "Augmentation":
-        """The augmentation of a run on whitened images `train` [n, h, w, c]."""
-        found = Statistics.of(whitener.invert(train[:: -(-len(train) // _SAMPLE)]))
-        std = np.array(found.std, np.float32)
-        return cls(config, whitener, np.array(found.mean, np.float32), np.where(std > 0, std, 1), seed)
+        """Set up the augmentation of a run on whitened images `train` [n, h, w, c]."""
+        pixels = Statistics.of(whitener.invert(train[:: -(-len(train) // _SAMPLE)]))
+        std = np.array(pixels.std, np.float32)
+        return cls(config, whitener, np.array(pixels.mean, np.float32), np.where(std > 0, std, 1), seed)
 
     def at(self, step: int) -> Change:
-        """The changes of an outer step, counted from 0: functions of seed, step, and place in the batch."""
-        return partial(self._changed, seed_of(self.seed, Stream.AUGMENT, step))
+        """The augmentation of an outer step, counted from 0: a function of seed, step, and place in the batch."""
+        return partial(self._augment, seed_of(self.seed, Stream.AUGMENT, step))
 
-    def _changed(self, seed: int, images: np.ndarray, first: int) -> np.ndarray:
-        """Whitened images [n, h, w, c], changed; of the same dtype."""
+    def _augment(self, seed: int, images: np.ndarray, first: int) -> np.ndarray:
+        """Augment whitened images [n, h, w, c]; the dtype stays."""
         config, key = self.config, jax.random.key(seed)
         standardised = (self.whitener.invert(images) - self.mean) / self.std
-        changed = augment(key, standardised, config.names, config.strength, single=config.single, first=first)
-        return self.whitener.apply(np.asarray(changed) * self.std + self.mean).astype(images.dtype)
+        augmented = augment(key, standardised, config.names, config.strength, single=config.single, first=first)
+        return self.whitener.apply(np.asarray(augmented) * self.std + self.mean).astype(images.dtype)

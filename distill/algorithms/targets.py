@@ -19,10 +19,12 @@ class Chunk(NamedTuple):
 
     features: of the images, padded to a size that repeats from chunk to chunk
     labels: float64 [t, k] centred one-hot of those that are not padding
+    class_ids: int [t] of the same
     """
 
     features: Sized
     labels: np.ndarray
+    class_ids: np.ndarray
 
 
 # Changes images [n, h, w, c], of which the first has this number in the batch.
@@ -31,7 +33,7 @@ Change = Callable[[np.ndarray, int], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Chunks:
-    """Targets chunk by chunk, to be gone through once.
+    """Targets, chunk by chunk, for one pass.
 
     Where several processes work as one, those of this process's share: as many chunks in each, some without labels.
 
@@ -52,8 +54,8 @@ class Chunks:
         for start in range(share.start, share.start + share.each, size):
             own = self.rows[start : min(start + size, share.stop)]
             # One shape, one compiled program.
-            whole = filled(own if len(own) else self.rows[-1:], size)
-            yield self.targets.chunk(own, whole, start, self.change)
+            padded = filled(own if len(own) else self.rows[-1:], size)
+            yield self.targets.chunk(padded, len(own), start, self.change)
 
 
 class Targets:
@@ -77,23 +79,24 @@ class Targets:
         return len(self.split)
 
     def with_engine(self, engine: Engine) -> "Targets":
-        """The same targets and another kernel; the images are shared if it has the same precision."""
+        """The same targets under another kernel; they share the images if it has the same precision."""
         return Targets(engine, self.split, self.num_classes, self.images)
 
     def chunks(self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None) -> Chunks:
-        """All targets, or those of `rows` [t], chunk by chunk in order; with `change`, images so changed."""
+        """Yield all targets, or those of `rows` [t], chunk by chunk in order, their images augmented by `change`."""
         return Chunks(self, support_size, np.arange(len(self)) if rows is None else rows, change)
 
-    def chunk(self, own: np.ndarray, whole: np.ndarray, first: int, change: Change | None) -> Chunk:
-        """The labels of the targets `own`, and the features of `whole`, the same and padding.
+    def chunk(self, rows: np.ndarray, count: int, first: int, change: Change | None) -> Chunk:
+        """Put the targets `rows` on the devices; those after the first `count` are padding.
 
         first: number of the first in the batch, for `change`
         """
         if change is None:
-            features = self._store.take(whole)
+            features = self._store.take(rows)
         else:  # what is kept of these images does not hold for changed ones
-            features = self.engine.target_features(change(self.images[whole], first))
-        return Chunk(features, self.labels[own])
+            features = self.engine.target_features(change(self.images[rows], first))
+        targets = rows[:count]
+        return Chunk(features, self.labels[targets], self.split.labels[targets])
 
     @cached_property
     def _store(self) -> TargetStore:

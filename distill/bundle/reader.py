@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kerneldistill.algorithms.support import NO_START
 from kerneldistill.bundle.manifest import BundleManifest
 from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
 from kerneldistill.bundle.untrusted.npz import read_npz
@@ -22,8 +23,6 @@ from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
 FILES = ("README.md", "probe.npz", "results.json", "support.npz", "support.png", "transform.npz")
-# Of an image whose start is not known.
-NO_START = -1
 _AGAIN = "copy the whole bundle again, or export it again"
 
 

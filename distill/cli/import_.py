@@ -14,6 +14,7 @@ from kerneldistill.cli.invocation import Call
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
+from kerneldistill.runtime.percent import percent
 
 KERNEL = KernelConfig(network="conv_net", depth=3, prepend=False)
 
@@ -61,7 +62,7 @@ def execute(call: Call) -> None:
     )
     if origin.evidence:
         best = max(origin.evidence, key=lambda each: each.accuracy)
-        rows = [(each.whiten, f"{100 * each.accuracy:.1f} %") for each in origin.evidence]
+        rows = [(each.whiten, percent(each.accuracy)) for each in origin.evidence]
         title = f"{origin.file} predicts {best.images:,} validation images best in {best.whiten}"
         closing_table(title, ("whitening", "validation accuracy"), rows)
     tell(f"{origin.kind}, {origin.layout}, labels {origin.labels}, images taken as {origin.space}: {job.out}")

@@ -9,7 +9,7 @@ from kerneldistill.errors import UserError
 
 
 def halvings(kernel: KernelConfig) -> int:
-    """How often the network halves an image."""
+    """Return how often the network halves an image."""
     return {"conv_net": kernel.depth, "myrtle": 2 + kernel.pools, "wide_resnet": kernel.groups - 1}.get(
         kernel.network, 0
     )

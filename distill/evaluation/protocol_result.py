@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerneldistill.runtime.percent import mean_percent, percent
+
 
 @dataclass(frozen=True)
 class SeedScore:
@@ -168,7 +170,7 @@ def _row(result: ProtocolResult) -> tuple[str, ...]:
         str(len(result.learned.scores)),
         _spread(result.learned),
         _spread(result.random_real),
-        "-" if result.whole_train is None else f"{100 * result.whole_train.accuracy:.1f} %",
+        "-" if result.whole_train is None else percent(result.whole_train.accuracy),
         f"{100 * result.ior:+.1f}",
         "-" if result.hlr is None else f"{100 * result.hlr:+.1f}",
         _number(result.learned.learning_rate),
@@ -177,8 +179,7 @@ def _row(result: ProtocolResult) -> tuple[str, ...]:
 
 
 def _spread(trained: Trained) -> str:
-    mean = f"{100 * trained.mean:.1f}"
-    return f"{mean} ± {100 * trained.std:.1f} %" if len(trained.scores) > 1 else f"{mean} %"
+    return mean_percent([score.accuracy for score in trained.scores])
 
 
 def _number(value: float | None) -> str:

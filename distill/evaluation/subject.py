@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.config.schema import KernelConfig
@@ -60,7 +61,7 @@ class Subject(NamedTuple):
     def hard(self) -> Support:
         """The support with centred one-hot labels, the class of each label's largest entry."""
         classes = self.support.labels.argmax(1)
-        return Support(self.support.images, np.eye(self.num_classes)[classes] - 1 / self.num_classes)
+        return Support(self.support.images, centred_one_hot(classes, self.num_classes))
 
     def is_hard(self) -> bool:
         """Whether the labels are centred one-hot; those of a bundle are so to float32."""

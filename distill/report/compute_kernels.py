@@ -10,7 +10,7 @@ from jax import lax
 from kerneldistill.algorithms.engines import engine_of, network_of
 from kerneldistill.algorithms.gradient import kernel_of
 from kerneldistill.algorithms.scoring import regression_of
-from kerneldistill.algorithms.support import Support, real_support
+from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.schema import Config
 from kerneldistill.evaluation.infinite_width import Blocks
@@ -36,7 +36,7 @@ def measure(config: Config, outcome: Outcome, data: Prepared, test_images: int) 
     test, num_classes = spread(data.test, test_images), len(data.manifest.class_names)
     engines = {get: _engine(config, data, get) for get in ("ntk", "nngp")}
     own = engines[config.kernel.get]
-    start = real_support(data.train, outcome.init_indices, num_classes, own.dtype)
+    start = outcome.start.support
     targets = Targets(own, test, num_classes)
     blocks = {get: _blocks(engine, outcome.support, targets) for get, engine in engines.items()}
     begun = _blocks(own, start, targets)

@@ -242,7 +242,7 @@ def _learned_in_run(rundir: RunDir, outcome: Outcome | None, on_test: OnTest | A
         images=outcome.support.images,
         pixels=pixels,
         labels=outcome.support.labels,
-        class_ids=outcome.class_ids,
+        class_ids=outcome.start.class_ids,
         class_names=Manifest.load(rundir.prepared).class_names,
         label_mode=outcome.label_mode,
         step=outcome.step,

@@ -1,7 +1,7 @@
-"""Which stages of a run are done: each is remembered with digests of what it was made from and of what it made.
+"""Which stages of a run are done: a file holds digests of the inputs and the outputs of each.
 
-A stage is done when both are as they were, as with `make`, but by content. What is missing, damaged, or made from
-something else is made again.
+A stage is done while both are as they were, as with `make`, but by content. A run makes again what is missing, damaged
+or made from something else.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Stages:
         self._file = file
 
     def is_done(self, stage: Stage) -> bool:
-        """Whether its inputs and outputs are those of the last time it was done."""
+        """Whether its inputs and outputs are as they were when it was done."""
         return self._read().get(stage.name) == _digests(stage)
 
     def knows(self, name: str) -> bool:
@@ -49,7 +49,7 @@ class Stages:
         return name in self._read()
 
     def done(self, stage: Stage) -> None:
-        """Remembers a stage that has just been done."""
+        """Record a stage that has just been done."""
         known = {**self._read(), stage.name: _digests(stage)}
         write_whole(self._file, (json.dumps(known, indent=2) + "\n").encode())
 
@@ -84,7 +84,7 @@ def _digests(stage: Stage) -> dict[str, str]:
 
 
 def _digest(what: Path | str) -> str:
-    """Of a text, a file, or all names and files in a folder; what is not there has one, too."""
+    """Digest of a text, file or folder; a missing path has one too."""
     if isinstance(what, str):
         return _joined([what])
     if what.is_dir():

@@ -24,7 +24,8 @@ def may_resume(change: Difference, config: Config) -> bool:
         case "longer":
             stretched = config.optim.schedule.name in ("cosine", "linear")
             stretched |= config.krr.first_ridge is not None and config.krr.ridge_steps is None
-            return change.right > change.left and not stretched
+            left, right = change.left, change.right
+            return not stretched and isinstance(left, int) and isinstance(right, int) and right > left
         case "fork" | "never":
             return False
 

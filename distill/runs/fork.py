@@ -42,7 +42,7 @@ class Fork(NamedTuple):
 
 
 def start_fork(rundir: RunDir, config: Config, run: Path, which: str) -> None:
-    """Copies the state of another run into a run directory that has none; again for the same fork, does nothing.
+    """Copy the state of another run into a run directory that has none; do nothing if that is done.
 
     Args:
       rundir: opened, of the fork
@@ -140,7 +140,7 @@ def _state_folder(origin: RunDir, which: str) -> Path:
 
 
 def _check_same_images(origin: RunDir, changes: list[Difference]) -> None:
-    """Checks that the images mean the same under both configurations: what they began as, in which space, of what."""
+    """Check that the images mean the same under both configurations: what they began as, in which space, of what."""
     if fixed := [change for change in changes if not may_fork(change)]:
         raise UserError(
             f"a fork of {origin.path} keeps its images, and with them the data and how they began: {in_words(fixed)}. "

@@ -2,13 +2,12 @@
 
 import io
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
-from kerneldistill.algorithms.support import Support, real_support
+from kerneldistill.algorithms.support import NO_START, Start, Support, real_support
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.bundle.whitened_space import same_space
@@ -22,39 +21,27 @@ from kerneldistill.pipeline.storage.files import write_whole
 _SAMPLE = 1000
 
 
-class Start(NamedTuple):
-    """Where a support begins.
+def save_start(start: Start, path: Path) -> None:
+    """Write an .npz, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **start.support._asdict(), init_indices=start.init_indices, class_ids=start.class_ids)
+    write_whole(path, buffer.getvalue())
 
-    support: images, class-major, with their labels
-    rows: int64 [s] of the prepared train split; -1 where an image is none of it
-    class_ids: int32 [s]
+
+def load_start(path: Path) -> Start:
+    """Read what `save_start` wrote.
+
+    Raises:
+      UserError: it is damaged (every member of an .npz carries a CRC).
     """
-
-    support: Support
-    rows: np.ndarray
-    class_ids: np.ndarray
-
-    def save(self, path: Path) -> None:
-        """Writes an .npz, whole or not at all."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **self.support._asdict(), rows=self.rows, class_ids=self.class_ids)
-        write_whole(path, buffer.getvalue())
-
-    @classmethod
-    def load(cls, path: Path) -> "Start":
-        """Reads what `save` wrote.
-
-        Raises:
-          UserError: it is damaged (every member of an .npz carries a CRC).
-        """
-        try:
-            with np.load(io.BytesIO(path.read_bytes())) as file:
-                return cls(Support(file["images"], file["labels"]), file["rows"], file["class_ids"])
-        except Exception as error:  # of any class: it depends on the byte that is damaged
-            raise UserError(
-                f"{path} is damaged ({type(error).__name__}: {error}): remove it, and the run begins from its "
-                "--support.start again where no step is done, or run it again in another --dir"
-            ) from error
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as file:
+            return Start(Support(file["images"], file["labels"]), file["init_indices"], file["class_ids"])
+    except Exception as error:  # of any class: it depends on the byte that is damaged
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}: {error}): remove it, and the run begins from its "
+            "--support.start again where no step is done, or run it again in another --dir"
+        ) from error
 
 
 def bundle_folder(start: str) -> Path:
@@ -74,7 +61,7 @@ def bundle_folder(start: str) -> Path:
 
 
 def start_of(config: Config, data: Prepared, kept: Path) -> Start:
-    """The start that `config.support` names.
+    """Make the start that `config.support` names.
 
     Args:
       config: of the run
@@ -92,8 +79,8 @@ def start_of(config: Config, data: Prepared, kept: Path) -> Start:
             return _noise(config, data, dtype)
         case folder:
             if not kept.exists():
-                _distilled(config, data, Path(folder).expanduser(), dtype).save(kept)
-            return Start.load(kept)
+                save_start(_distilled(config, data, Path(folder).expanduser(), dtype), kept)
+            return load_start(kept)
 
 
 def _real(config: Config, data: Prepared, dtype: np.dtype) -> Start:
@@ -103,12 +90,13 @@ def _real(config: Config, data: Prepared, dtype: np.dtype) -> Start:
 
 
 def _noise(config: Config, data: Prepared, dtype: np.dtype) -> Start:
-    """Normal pixels; each has the mean and the deviation of its place in real images."""
+    """Draw normal pixels with the mean and the deviation that real images have at their place."""
     num_classes, size, rng = len(data.manifest.class_names), config.support.size, generator(config.seed, Stream.START)
     real = data.train.images[balanced(data.train.labels, num_classes, _SAMPLE, rng)].astype(np.float64)
     images = real.mean(0) + real.std(0) * rng.standard_normal((size, *real.shape[1:]))
     class_ids = np.repeat(np.arange(num_classes, dtype=np.int32), images_per_class(size, num_classes))
-    return Start(Support(images.astype(dtype), centred_one_hot(class_ids, num_classes)), np.full(size, -1), class_ids)
+    support = Support(images.astype(dtype), centred_one_hot(class_ids, num_classes))
+    return Start(support, np.full(size, NO_START), class_ids)
 
 
 def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) -> Start:
@@ -135,4 +123,4 @@ def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) ->
         # A whitening that brings each image to length 1 forgets the brightness and contrast that were learned.
         images = data.whitener.apply(bundle.whitener.invert(images))
     support = Support(images[order].astype(dtype), bundle.labels[order].astype(np.float64))
-    return Start(support, np.full(len(order), -1), bundle.class_ids[order].astype(np.int32))
+    return Start(support, np.full(len(order), NO_START), bundle.class_ids[order].astype(np.int32))

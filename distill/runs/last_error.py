@@ -1,4 +1,4 @@
-"""The error that ended a session, kept for who looks later: `kdistill status` tells it."""
+"""The error that ended a session, for `kdistill status` to show later."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ class Failure(NamedTuple):
 
 @contextmanager
 def failures_recorded(file: Path) -> Iterator[None]:
-    """Writes an error that ends the block to a file, which is removed first. An interruption is none."""
+    """Remove the file, and write to it the error that ends the block. Interruptions are not recorded."""
     file.unlink(missing_ok=True)
     try:
         yield
@@ -37,7 +37,7 @@ def failures_recorded(file: Path) -> Iterator[None]:
 
 
 def read_failure(file: Path) -> Failure | None:
-    """What is recorded; None if nothing is, or nothing that can be read."""
+    """Return the recorded error; None if there is none or it cannot be read."""
     try:
         return Failure(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""The lock of a run directory: one process writes there at a time.
+"""The lock of a run directory: only one process writes there at a time.
 
 The kernel drops a flock with its process, however that ends, so no lock is ever stale. The file says who has it.
 """
@@ -23,7 +23,7 @@ class Holder(NamedTuple):
 
     pid: of the process
     host: the machine it is on
-    certain: False where it is on another machine, which cannot be asked; it may have been killed there
+    certain: False on another host, where liveness cannot be checked
     """
 
     pid: int
@@ -33,7 +33,7 @@ class Holder(NamedTuple):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of a folder until the block ends.
+    """Keep other processes out of a folder until the block ends.
 
     Raises:
       UserError: another process has it.
@@ -58,14 +58,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> Holder | None:
-    """Who has the lock of a folder, without touching it; None if nobody has."""
+    """Find who has the lock of a folder, without touching it; None if nobody has."""
     file = _file(folder)
     try:
         pid, host = file.read_text(encoding="utf-8").split()
-        found = Holder(int(pid), host, certain=host == socket.gethostname())
+        named = Holder(int(pid), host, certain=host == socket.gethostname())
     except (OSError, ValueError):  # no such file, or empty: its last holder ended well
         return None
-    return found if not found.certain or _holds(found.pid, file) else None
+    return named if not named.certain or _holds(named.pid, file) else None
 
 
 def _holds(pid: int, file: Path) -> bool:

@@ -12,7 +12,7 @@ from kerneldistill.algorithms.problem import problem_of
 from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.scoring import evaluate as score_of
 from kerneldistill.algorithms.scoring import random_support
-from kerneldistill.algorithms.support import regressed
+from kerneldistill.algorithms.support import Start, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
@@ -29,7 +29,7 @@ from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
-from kerneldistill.runs.initial_support import Start, bundle_folder, start_of
+from kerneldistill.runs.initial_support import bundle_folder, start_of
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.results import Measured, Results
@@ -39,12 +39,12 @@ from kerneldistill.runs.training.loop import TrainState
 from kerneldistill.runs.training.loop import train as learn
 from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runs.training.saver import CheckpointSaver
-from kerneldistill.runs.training.schedule import to_keep
+from kerneldistill.runs.training.schedule import steps_for_good
 from kerneldistill.runtime.console import closing_table, tell
 
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, distils, evaluates and exports, where that is not done or what it made is missing or damaged."""
+    """Prepare, distil, evaluate and export; skip what is done and intact."""
     check(config)
     known = Stages(rundir.stages_file)
     if all(map(known.is_done, stages_of(config, rundir))):
@@ -66,7 +66,7 @@ def _done(name: str, rundir: RunDir) -> None:
 
 
 def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Reads, whitens and stores the data set of `config`.
+    """Read, whiten and store the data set of `config`.
 
     Raises:
       UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
@@ -87,7 +87,7 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
 
 
 def distill(config: Config, rundir: RunDir) -> None:
-    """Learns the support from the prepared data, or goes on learning it.
+    """Learn the support from the prepared data, or go on learning it.
 
     Raises:
       UserError: labels were solved for in this directory, or see `kerneldistill.runs.training.loop.train`.
@@ -101,22 +101,22 @@ def distill(config: Config, rundir: RunDir) -> None:
     start = start_of(config, data, rundir.start_file)
     problem = problem_of(config, data, engine, start.support)
     live = LivePicture(rundir.live_picture)
-    saver = CheckpointSaver(
+    saver: CheckpointSaver[TrainState] = CheckpointSaver(
         config,
-        Checkpoints(rundir.checkpoints, config.checkpoint.keep, lambda step: to_keep(step, config.checkpoint)),
+        Checkpoints(rundir.checkpoints, config.checkpoint.keep, steps_for_good(config.checkpoint)),
         Checkpoints(rundir.best, keep=1),
         lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))),
     )
     algorithm = algorithm_of(config)
     first = first_state(rundir, algorithm, problem)
     best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), rundir.events, first).best
-    mode = "learned" if config.support.learn_labels else "fixed"
-    Outcome(best.support, start.rows, start.class_ids, best.step, mode, best.ridge).save(rundir.outcome_file)
+    mode = start.label_mode(best.support.labels)
+    Outcome(best.support, start, best.step, mode, best.ridge).save(rundir.outcome_file)
     _done("distill", rundir)
 
 
 def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Prepares, solves for the labels of the first images in closed form, evaluates and exports.
+    """Prepare, solve for the labels of the first images in closed form, evaluate and export.
 
     Raises:
       UserError: images were learned in this directory; see also `prepare`.
@@ -130,16 +130,16 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
     train = Targets(engine, data.train, len(data.manifest.class_names))
     began = time.perf_counter()
     solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
-    entries = len(train) * len(start.rows)
+    entries = len(train) * len(start.class_ids)
     seconds = time.perf_counter() - began
     tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
-    Outcome(solved, start.rows, start.class_ids, 0, "label_solve", config.krr.ridge).save(rundir.outcome_file)
+    Outcome(solved, start, 0, "label_solve", config.krr.ridge).save(rundir.outcome_file)
     evaluate(rundir)
     export(rundir)
 
 
 def evaluate(rundir: RunDir) -> None:
-    """Reads the test split, once: scores the chosen support, its start, and random real ones by the same code.
+    """Score the chosen support, its start and random real ones by the same code; reads the test split, once.
 
     Raises:
       UserError: nothing is distilled there yet, or what is there is damaged or another run's.
@@ -147,9 +147,9 @@ def evaluate(rundir: RunDir) -> None:
     config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
     data, engine = _open(config, rundir)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
-    num_classes, size = len(data.manifest.class_names), len(outcome.init_indices)
+    num_classes, size = len(data.manifest.class_names), len(outcome.support.images)
     test = Targets(engine, data.test, num_classes)
-    supports = [outcome.support, start_of(config, data, rundir.start_file).support]
+    supports = [outcome.support, outcome.start.support]
     supports += [
         random_support(engine, data.train, num_classes, size, config.seed, draw)
         for draw in range(config.evaluate.baseline_draws)
@@ -177,7 +177,7 @@ def evaluate(rundir: RunDir) -> None:
 
 
 def export(rundir: RunDir) -> None:
-    """Writes the bundle and the picture of the chosen support.
+    """Write the bundle and the picture of the chosen support.
 
     Raises:
       UserError: nothing is distilled or evaluated there yet, or what is there is damaged or another run's.
@@ -189,9 +189,9 @@ def export(rundir: RunDir) -> None:
     contents = BundleContents(
         images=outcome.support.images,
         labels=outcome.support.labels,
-        class_ids=outcome.class_ids,
-        init_indices=outcome.init_indices,
-        starts=start_of(config, data, rundir.start_file).support.images,
+        class_ids=outcome.start.class_ids,
+        init_indices=outcome.start.init_indices,
+        starts=outcome.start.support.images,
         label_mode=outcome.label_mode,
         step=outcome.step,
         results=json.loads(results.to_json()),
@@ -214,7 +214,7 @@ def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> S
         starts=data.whitener.invert(start.support.images.astype(np.float32)),
         class_ids=start.class_ids,
         class_names=data.manifest.class_names,
-        title=f"{data.manifest.name}: {len(start.rows)} learned images after {state.step} steps",
+        title=f"{data.manifest.name}: {len(start.class_ids)} learned images after {state.step} steps",
     )
 
 

@@ -104,7 +104,7 @@ def status_of(path: Path) -> Status:
 
 
 def as_text(status: Status) -> str:
-    """A status for people: the state in the first line, indented lines below it."""
+    """Format a status for people: the state in the first line, indented lines below it."""
     who = f" (process {status.process} on {status.host})" if status.process else ""
     lines = [f"{status.path}: {status.state}{who}"]
     if status.steps is not None:
@@ -117,7 +117,7 @@ def as_text(status: Status) -> str:
         lines.append(f"steps       {', '.join(parts)}")
     if status.best_accuracy is not None:
         lines.append(f"validation  best {status.best_accuracy:.1%}, after step {status.best_step}")
-    if status.checkpoint is not None:
+    if status.checkpoint is not None and status.checkpoint_age is not None:
         lines.append(f"checkpoint  step {status.checkpoint}, saved {duration(status.checkpoint_age)} ago")
     if status.to_do and status.state == "done":  # of the others nobody expects it
         lines.append(f"to do       {', '.join(status.to_do)}")
@@ -126,9 +126,9 @@ def as_text(status: Status) -> str:
     return "\n  ".join(lines)
 
 
-def as_json(found: Sequence[Status]) -> str:
-    """A list of objects with the fields of `Status`."""
-    return json.dumps([asdict(status) for status in found], indent=2)
+def as_json(statuses: Sequence[Status]) -> str:
+    """Format a list of objects with the fields of `Status`."""
+    return json.dumps([asdict(status) for status in statuses], indent=2)
 
 
 def _state(has: Holder | None, failed: bool, done: bool) -> Literal["running", "interrupted", "done", "failed"]:
@@ -140,7 +140,7 @@ def _state(has: Holder | None, failed: bool, done: bool) -> Literal["running", "
 
 
 def _seconds_per_step(records: Sequence[Record]) -> float | None:
-    """With validation and all else; of records of this version."""
+    """Seconds per step with validation and all else."""
     recent = [record for record in records[-RECENT - 1 :] if "elapsed" in record]
     if len(recent) < 2:
         return None

@@ -110,7 +110,7 @@ def _bundle(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
         outcome = Outcome.load(rundir.outcome_file)
     except UserError:
         return
-    order = np.argsort(outcome.class_ids, kind="stable")
+    order = np.argsort(outcome.start.class_ids, kind="stable")
     for name in ("images", "labels"):
         if not np.array_equal(getattr(outcome.support, name).astype(np.float32)[order], getattr(bundle, name)):
             again = "write it again with kdistill export"

@@ -1,4 +1,4 @@
-"""`Batch`: a range of source examples, and its decoded form in the staging folder."""
+"""`Batch`: a range of source examples; `stage` decodes one into the staging folder."""
 
 import io
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Staged:
-    """A batch whose good images lie decoded in the staging folder.
+    """A batch whose good images are decoded in the staging folder.
 
     batch: the range
     labels: int32 [n] of the good images

@@ -1,11 +1,11 @@
-"""Imports Beam without its complaint about Google's BigQuery client, which nothing here uses."""
+"""Import Beam without its warning about Google's BigQuery client, which nothing here uses."""
 
 import logging
 from types import ModuleType
 
 
 def import_beam() -> ModuleType:
-    """The module `apache_beam`."""
+    """Import `apache_beam`."""
     root = logging.getLogger()
     root.addFilter(_not_about_bigquery)
     try:

@@ -1,7 +1,7 @@
-"""Brings a `DataError` raised on a Beam worker back to the launcher.
+"""Bring a `DataError` raised on a Beam worker back to the launcher.
 
-Each runner wraps a worker's exception differently (another type, a traceback as text, a state). The message is
-therefore left in the staging folder, which both see.
+Each runner wraps a worker's exception differently (another type, a traceback as text, a state). So the worker leaves
+the message in the staging folder, which both see.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _FAILURE = "failure.txt"
 
 @contextlib.contextmanager
 def reported(staging: epath.Path) -> Iterator[None]:
-    """On a worker: leaves the message of a `DataError` for the launcher, then lets it go on and stop the pipeline."""
+    """On a worker: leave the message of a `DataError` for the launcher, and raise it again to stop the pipeline."""
     try:
         yield
     except DataError as error:
@@ -28,8 +28,8 @@ def reported(staging: epath.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raised_here(staging: epath.Path) -> Iterator[None]:
-    """In the launcher: turns whatever the runner raises into the worker's `DataError`, when it left one."""
-    # Beam's in-process workers log the error with its traceback; it is about to be raised, in one line.
+    """In the launcher: turn whatever the runner raises into the worker's `DataError`, if it left one."""
+    # Beam's in-process workers log the error with its traceback; one line of it is about to be raised.
     beam_log = logging.getLogger("apache_beam.runners.common")
     beam_log.addFilter(_not_data_error)
     try:

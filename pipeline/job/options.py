@@ -1,4 +1,4 @@
-"""Beam's options, from a list of words, every name checked. Imports Beam when called."""
+"""Check Beam's options, name by name. Imports Beam when called."""
 
 import argparse
 import difflib
@@ -14,15 +14,15 @@ _REFUSED = {
 
 
 def check_options(options: Sequence[str]) -> tuple[str, ...]:
-    """The options as Beam wants them: `--name=value` or `--flag` each, the runner first and by name.
+    """Return the options as Beam wants them: `--name=value` or `--flag` each, the runner first and by name.
 
-    Without a runner it is the in-memory FnApiRunner: Beam's own default first tries to download a program.
+    Without a runner take the in-memory FnApiRunner: Beam's own default first tries to download a program.
 
     Args:
       options: `name=value`, `flag`, or the same with leading dashes
 
     Raises:
-      DataError: for an option or runner Beam does not have, a value it does not take, a runner known to lose data.
+      DataError: Beam has no such option or runner, or refuses the value, or the runner is known to lose data.
     """
     words = tuple(word if word.startswith("--") else f"--{word}" for word in options)
     parser = _parser()
@@ -34,7 +34,7 @@ def check_options(options: Sequence[str]) -> tuple[str, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """A parser of all options that Beam's own parsers take together; Beam ignores a name that none of them knows."""
+    """Make a parser of all options that Beam's own parsers take; Beam itself ignores a name that none of them knows."""
     import_beam()
     from apache_beam.options import pipeline_options
 

@@ -1,4 +1,4 @@
-"""`Report`: what the Beam graph hands back to the launcher, through a file that any runner can write."""
+"""`Report`: what the Beam graph hands back to the launcher, in a file that any runner can write."""
 
 import dataclasses
 import json
@@ -25,12 +25,12 @@ class Report:
     bad: tuple[BadRecord, ...]
 
     def save(self, staging: epath.Path) -> None:
-        """Writes the report into the staging folder."""
+        """Write the report into the staging folder."""
         write_whole(staging / REPORT, json.dumps(dataclasses.asdict(self)).encode())
 
     @classmethod
     def take(cls, staging: epath.Path) -> "Report":
-        """Reads the report and removes its file."""
+        """Read the report and remove its file."""
         import pydantic
 
         path = staging / REPORT

@@ -21,11 +21,10 @@ from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.sources.image_decoding import measure
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
-from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.sources.source import WHOLE, Source
 from kerneldistill.pipeline.storage.files import absolute, names_below, sha256
 
 SUMS = "SHA256SUMS"
-WHOLE = "all"
 _PROBED = 100
 _UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
 _log = logging.getLogger(__name__)

@@ -22,10 +22,9 @@ from etils import epath
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.sources.classes import class_names, name_of
-from kerneldistill.pipeline.sources.folder import WHOLE
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
-from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.sources.source import WHOLE, Source
 from kerneldistill.pipeline.storage.files import absolute, forget_local, kept_local, sha256
 
 _NAMES = "class_names"

@@ -11,6 +11,9 @@ from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record
 from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
 
+# The one split of a source that has none.
+WHOLE = "all"
+
 
 @dataclass(frozen=True)
 class Source(abc.ABC):

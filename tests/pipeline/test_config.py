@@ -22,3 +22,7 @@ from kerneldistill.pipeline import DataConfig, DataError
 def test_out_of_range(field, value):
     with pytest.raises(DataError, match=rf"data\.{field} is .*; allowed: "):
         DataConfig(**{field: value})
+
+
+def test_a_folder_may_be_a_path(tmp_path):
+    assert DataConfig(source="folder", dir=tmp_path).dir == str(tmp_path)

@@ -3,6 +3,7 @@
 from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.readme import LABELS
 from kerneldistill.pipeline.whitening.whitening import whitening_of
+from kerneldistill.runtime.percent import percent
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 
@@ -13,8 +14,8 @@ def card(source: ExportSource) -> str:
     size, shape, whitening = len(source.bundle.images), whitener.image_shape, whitening_of(whitener.kind)
     category = next((name for most, name in _SIZES if size < most), "100K<n<1M")
     measured = source.bundle.results.get("learned", {})
-    accuracy = 100 * measured.get("accuracy", 0.0)
-    reached = f"Kernel ridge regression from it reaches {accuracy:.1f} % on test. " if measured else ""
+    accuracy = percent(measured.get("accuracy", 0.0))
+    reached = f"Kernel ridge regression from it reaches {accuracy} on test. " if measured else ""
     return f"""---
 pretty_name: {manifest.dataset}, distilled to {size} images
 license: other

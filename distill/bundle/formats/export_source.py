@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerneldistill.algorithms.labels import class_probabilities
 from kerneldistill.bundle.formats.foreign_set import CHANNELS, ForeignSet
 from kerneldistill.bundle.formats.normalization import FOREIGN_NAMES, normalised
 from kerneldistill.bundle.reader import Bundle
@@ -40,7 +41,7 @@ class ExportSource:
     folder: of the bundle
     prepared: the data it was distilled from, if they are at hand
     kornia: whitener of kornia's ZCA of the same data, for programs that train there; None to normalise instead
-    shift_labels: whether soft labels get 1 / k back, so that centred one-hot ones become one-hot
+    shift_labels: whether to give soft labels as class probabilities: centred one-hot ones become one-hot
     """
 
     bundle: Bundle
@@ -112,9 +113,9 @@ class ExportSource:
 
     @property
     def soft_labels(self) -> np.ndarray:
-        """float32 [n, k] labels, shifted if that was asked for."""
-        shift = 1 / self.bundle.labels.shape[1] if self.shift_labels else 0
-        return (self.bundle.labels + np.float32(shift)).astype(np.float32)
+        """float32 [n, k] labels: as class probabilities if that was asked for, else centred."""
+        labels = self.bundle.labels
+        return (class_probabilities(labels) if self.shift_labels else labels).astype(np.float32)
 
     def per_class(self, needed_by: str) -> int:
         """Images of each class.

@@ -13,6 +13,7 @@ from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runtime.console import closing_table, tell
+from kerneldistill.runtime.percent import percent
 
 REPORT = "export.json"
 
@@ -129,4 +130,4 @@ def _measured(source: ExportSource, copies: dict[str, tuple[ReadBack, ...]], tes
 
 
 def _percent(score: Score | None) -> str:
-    return "-" if score is None else f"{100 * score.accuracy:.1f} %"
+    return "-" if score is None else percent(score.accuracy)

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.labels import centred_one_hot
+from kerneldistill.algorithms.labels import centred, centred_one_hot, class_probabilities
 from kerneldistill.bundle.untrusted.limits import MAX_IMAGES, MAX_SIDE
 from kerneldistill.errors import UserError
 
@@ -95,13 +95,13 @@ def labels_of(foreign: ForeignSet, num_classes: int) -> Labels:
             "give the data set that it was distilled from with --prepared"
         )
     class_ids = labels.argmax(axis=1).astype(np.int32)
-    centred = centred_one_hot(class_ids, num_classes)
-    if np.allclose(labels, centred, atol=TOLERANCE):
-        return Labels(centred, class_ids, "centred one-hot")
-    if np.allclose(labels, centred + 1 / num_classes, atol=TOLERANCE):
-        return Labels(centred, class_ids, "one-hot")
+    one_hot = centred_one_hot(class_ids, num_classes)
+    if np.allclose(labels, one_hot, atol=TOLERANCE):
+        return Labels(one_hot, class_ids, "centred one-hot")
+    if np.allclose(labels, class_probabilities(one_hot), atol=TOLERANCE):
+        return Labels(one_hot, class_ids, "one-hot")
     if labels.min() >= 0 and np.allclose(labels.sum(axis=1), 1, atol=len(labels[0]) * TOLERANCE):
-        return Labels(labels - 1 / num_classes, class_ids, "probabilities")
+        return Labels(centred(labels), class_ids, "probabilities")
     return Labels(labels, class_ids, "learned")
 
 

@@ -1,7 +1,8 @@
-"""Checkpoints: orbax writes them whole or not at all, digests find what the disk changed afterwards.
+"""Checkpoints: orbax writes them whole or not at all and says which stay; digests find what the disk changed.
 
-orbax keeps no digest of the data: a flipped bit in an array is restored without a word. So every leaf's sha256 is
-stored beside the state and compared on loading; a damaged step is set aside and the one before it is used.
+orbax keeps no digest of the data: it restores a flipped bit in an array without a word. So store every leaf's sha256
+beside the state and compare it on loading; set a damaged step aside and use the one before it. Deletions are this
+module's, by a rename first: orbax's leave half a step under its number when they are killed.
 """
 
 import gc
@@ -9,19 +10,21 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeGuard, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from orbax.checkpoint import v1 as ocp
 
 from kerneldistill.errors import UserError
 from kerneldistill.runtime.distributed import collectives
 
+policies = ocp.training.preservation_policies
 LOG = logging.getLogger(__name__)
 
 State = TypeVar("State")
@@ -43,7 +46,7 @@ class Checkpoints:
     Args:
       folder: where they are kept; made if it is missing. What a killed process left half done there is removed.
       keep: how many of the newest steps are kept, 1 or more.
-      for_good: whether a step is kept however many newer ones there are.
+      for_good: steps that are kept however many newer ones there are.
 
     Example:
       checkpoints = Checkpoints(rundir.checkpoints, keep=3)
@@ -52,10 +55,9 @@ class Checkpoints:
       checkpoints.save(step, state)
     """
 
-    def __init__(self, folder: Path, keep: int, for_good: Callable[[int], bool] = lambda step: False) -> None:
+    def __init__(self, folder: Path, keep: int, for_good: Collection[int] = ()) -> None:
         self.folder = folder.absolute()
-        self.keep = keep
-        self.for_good = for_good
+        self._policy = policies.AnyPreservationPolicy([policies.LatestN(keep), policies.CustomSteps(sorted(for_good))])
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove_half_done()
 
@@ -70,24 +72,31 @@ class Checkpoints:
           CheckpointError: it could not be written; the steps before are as they were.
         """
         arrays = _host_leaves(state)
-        digests = {name: _digest(step, name, array) for name, array in arrays.items()}
+        metadata: Any = {"digests": {name: _digest(step, name, array) for name, array in arrays.items()}}
         try:
             with collectives.alone(), _without_echoes():
-                ocp.save(self.folder / str(step), arrays, overwrite=True, custom_metadata={"digests": digests})
+                ocp.save(self._path(step), arrays, overwrite=True, custom_metadata=metadata)
         except Exception as error:  # of any class: orbax and tensorstore each have their own for a full disk
             self._remove_half_done()
             raise CheckpointError(
                 f"step {step} could not be saved in {self.folder}: {_first_line(error)}. Saved before and whole: "
                 f"{self.steps() or 'none'}. Make room there, then run the same command again to resume"
             ) from error
-        self._delete(old for old in self.steps()[: -self.keep] if not self.for_good(old))
+        saved: list[Any] = [
+            ocp.training.CheckpointMetadata(step, self._path(step), metadata=None) for step in self.steps()
+        ]
+        kept = self._policy.should_preserve(saved, context=policies.PreservationContext())
+        self._delete(old.step for old, keep in zip(saved, kept, strict=True) if not keep)
+
+    def _path(self, step: int) -> epath.Path:
+        return epath.Path(self.folder / str(step))
 
     def keep_only(self, step: int) -> None:
         """Delete every step but one."""
         self._delete(other for other in self.steps() if other != step)
 
     def restore_latest(self, like: State) -> tuple[int, State] | None:
-        """The newest undamaged step and its state; None if there is no step at all.
+        """Restore the newest undamaged step and its state; None if there is no step at all.
 
         Damaged newer steps are warned of and renamed to `damaged-STEP`, so that their numbers can be saved again.
 
@@ -160,12 +169,12 @@ def damaged(folder: Path) -> Iterator[str]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Every leaf of a step by name, its digest checked."""
+    """Read every leaf of a step, by name, and check its digest."""
     path = path.absolute()
     try:
         with collectives.alone(), _without_echoes():
-            digests = dict(ocp.metadata(path).custom_metadata["digests"])
-            arrays = dict(ocp.load(path))
+            digests = cast(Mapping[str, Mapping[str, str]], ocp.metadata(epath.Path(path)).custom_metadata)["digests"]
+            arrays: dict[str, Any] = dict(ocp.load(epath.Path(path)))
     except Exception as error:  # of any class: it depends on the byte that is damaged
         raise _DamagedError(f"it cannot be read ({type(error).__name__}: {_first_line(error)})") from error
     if digests.keys() != arrays.keys():
@@ -178,7 +187,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 @contextmanager
 def _without_echoes() -> Iterator[None]:
-    """Silence the loggers through which one failed leaf, whose error is raised, is told again for every other leaf."""
+    """Silence the loggers that repeat one leaf's error, which is raised, for every other leaf."""
     loggers = [logging.getLogger(name) for name in ("asyncio", "absl")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -219,7 +228,7 @@ def _like(leaf: object, array: np.ndarray) -> object:
     return array[()] if isinstance(leaf, np.generic) else array.item()
 
 
-def _is_key(leaf: object) -> bool:
+def _is_key(leaf: object) -> TypeGuard[jax.Array]:
     return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 

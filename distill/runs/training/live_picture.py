@@ -12,12 +12,12 @@ from kerneldistill.pipeline.storage.files import write_whole
 
 LOG = logging.getLogger(__name__)
 
-# Of the time of a run, for its pictures.
+# Most of a run's time that drawing may take.
 PART = 0.05
 
 
 class LivePicture:
-    """A PNG file that shows the newest images; drawn when they are saved, unless that took too much of the time.
+    """A PNG file of the newest images; drawn when they are saved, as long as drawing takes little of the time.
 
     Args:
       file: replaced whole each time.
@@ -30,7 +30,7 @@ class LivePicture:
         self._next = clock()
 
     def show(self, draw: Callable[[], Image.Image]) -> None:
-        """Draws the picture, unless less than 1 / `PART` times the seconds of the last one have passed since."""
+        """Draw the picture, unless less than 1 / `PART` times the seconds of the last one have passed since."""
         began = self._clock()
         if began < self._next:
             return

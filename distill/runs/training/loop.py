@@ -173,7 +173,7 @@ def _record(step: int, result: StepResult[Any], seconds: float) -> Record:
 
 
 def _validate(session: _Session, best: Best, support: Support, step: int, factor: float) -> tuple[Best, Record]:
-    """The best of `best` and a support, and what validation says of it. Without validation the newest is the best."""
+    """Score a support on validation and return the better one. Without validation the newest is the best."""
     problem, ridge = session.problem, scaled_ridge(session.problem.config, factor)
     if not len(problem.validation):
         return Best(support, step, best.score, ridge), {}

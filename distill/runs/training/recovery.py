@@ -34,7 +34,7 @@ class GaveUpError(UserError):
 
 
 def ridge_factor(rollbacks: int) -> float:
-    """What the ridge of the configuration is multiplied by after so many rollbacks."""
+    """The factor of the ridge after `rollbacks` rollbacks."""
     return RAISE**rollbacks
 
 

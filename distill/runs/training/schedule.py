@@ -23,6 +23,6 @@ def to_save(step: int, seconds: float, config: Config) -> bool:
     )
 
 
-def to_keep(step: int, saved: CheckpointConfig) -> bool:
-    """Whether a saved step stays however many newer ones there are."""
-    return saved.keep_geometric and saved.geometric and step in GEOMETRIC
+def steps_for_good(saved: CheckpointConfig) -> frozenset[int]:
+    """The steps that stay, once saved, however many newer ones there are."""
+    return GEOMETRIC if saved.keep_geometric and saved.geometric else frozenset()

@@ -54,10 +54,10 @@ class Events:
             self._writer.close()
 
     def add(self, record: Record) -> None:
-        """Adds every number of a record under its name."""
+        """Add every number of a record under its name."""
         if self._writer is None:
             return
-        from tensorboardX.proto.summary_pb2 import Summary
+        from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at run time
 
         values = [Summary.Value(tag=name, simple_value=value) for name, value in record.items() if name != "step"]
         when = self._began + record.get("elapsed", 0.0)

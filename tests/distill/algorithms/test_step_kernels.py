@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.engines import engine_of
-from kerneldistill.algorithms.step_kernels import Sampled, judges, kernels_of
+from kerneldistill.algorithms.step_kernels import Sampled, kernels_of, validation_engine
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, KernelConfig, RandomFeaturesConfig
@@ -33,7 +33,7 @@ def test_one_kernel_is_always_that_of_the_targets() -> None:
     config = config_of(KernelConfig("fc", 1))
     train = train_of(config)
     assert all(kernels_of(config, train)(step) is train for step in range(3))
-    assert judges(config, train) is train
+    assert validation_engine(config, train) is train.engine
 
 
 def test_each_step_draws_one_of_the_kernels() -> None:
@@ -51,12 +51,12 @@ def test_each_step_draws_one_of_the_kernels() -> None:
     assert len({id(targets) for targets in drawn}) == 3
     assert any(targets is train for targets in drawn)
     assert all(targets.images is train.images for targets in drawn)
-    counts = np.bincount([kernels.index(step) for step in range(3000)], minlength=3)
+    counts = np.bincount([kernels.draw(step) for step in range(3000)], minlength=3)
     # Five standard deviations of a binomial.
     assert np.abs(counts - 1000).max() < 5 * np.sqrt(3000 * 2 / 9)
     other = kernels_of(config_of(MANY, seed=1), train)
-    assert [kernels.index(step) for step in range(40)] != [other.index(step) for step in range(40)]
-    assert judges(config, train) is train
+    assert [kernels.draw(step) for step in range(40)] != [other.draw(step) for step in range(40)]
+    assert validation_engine(config, train) is train.engine
 
 
 def test_random_features_are_drawn_anew_and_judged_by_others() -> None:
@@ -64,7 +64,7 @@ def test_random_features_are_drawn_anew_and_judged_by_others() -> None:
     train = train_of(config)
     kernels = kernels_of(config, train)
     first, second, again = (kernels(step).engine for step in (0, 1, 0))
-    judge = judges(config, train).engine
+    judge = validation_engine(config, train)
     weights = [np.asarray(engine.params[0].W) for engine in (first, second, again, judge)]
     assert all(isinstance(engine, RandomFeatures) for engine in (first, second, again, judge))
     assert np.array_equal(weights[0], weights[2])
@@ -80,4 +80,4 @@ def test_sampled_networks_have_random_features_too(step: int) -> None:
     config = config_of(replace(MANY, sampled=("same", "depth=2")), networks=2)
     train = train_of(config)
     kernels = kernels_of(config, train)
-    assert kernels(step).engine.network == (fc_net(1), fc_net(2))[kernels.index(step)]
+    assert kernels(step).engine.network == (fc_net(1), fc_net(2))[kernels.draw(step)]

@@ -36,8 +36,8 @@ def test_a_cheap_run_by_random_features_begins_an_exact_one(finished: RunDir, sm
     )
     first = ran(cheap, RunDir(tmp_path / "cheap"), finished.prepared)
     outcome = Outcome.load(first.outcome_file)
-    assert (outcome.init_indices == -1).all()
-    assert np.bincount(outcome.class_ids).tolist() == [2, 2, *[1] * 8]
+    assert (outcome.start.init_indices == -1).all()
+    assert np.bincount(outcome.start.class_ids).tolist() == [2, 2, *[1] * 8]
     losses = [record["loss"] for record in MetricsLog(first.metrics_file).read()[1:]]
     assert losses[-1] < 0.7 * losses[0]
     results = Results.load(first.results_file)

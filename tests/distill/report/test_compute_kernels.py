@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.labels import centred_one_hot
-from kerneldistill.algorithms.support import Support, real_support
+from kerneldistill.algorithms.support import Start, Support, real_support
 from kerneldistill.config.schema import Config, DataConfig, KernelConfig, SupportConfig
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.networks import conv_net, fc_net
@@ -34,7 +34,7 @@ def data() -> Prepared:
 def outcome(data: Prepared) -> Outcome:
     start = real_support(data.train, np.arange(6), len(NAMES), np.dtype("float64"))
     learned = Support(start.images + 0.3, start.labels)
-    return Outcome(learned, np.arange(6), data.train.labels[:6], 3, "fixed", 1e-6)
+    return Outcome(learned, Start(start, np.arange(6), data.train.labels[:6]), 3, "fixed", 1e-6)
 
 
 def test_the_blocks_are_the_kernels_of_those_images(

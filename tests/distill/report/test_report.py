@@ -103,7 +103,7 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_cannot_be_inverted_is_told(own: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = len(Outcome.load(own.outcome_file).init_indices)
+    size = len(Outcome.load(own.outcome_file).start.init_indices)
     singular = replace(make_on_test(), ntk_ss=-np.eye(size))
     monkeypatch.setattr("kerneldistill.report.report.kept", lambda *_: singular)
     subject = subject_of(own.path, 10)

@@ -54,8 +54,8 @@ def test_a_fork_goes_on_from_the_newest_state_and_needs_the_other_run_no_more(
     before = MetricsLog(finished.metrics_file).read()[-1]
     assert records[0]["validation_mse"] == pytest.approx(before["validation_mse"], rel=1e-12)
     assert records[0]["elapsed"] > before["elapsed"]
-    assert Outcome.load(rundir.outcome_file).init_indices.tolist() == [
-        *Outcome.load(finished.outcome_file).init_indices
+    assert Outcome.load(rundir.outcome_file).start.init_indices.tolist() == [
+        *Outcome.load(finished.outcome_file).start.init_indices
     ]
     # Three steps of a quarter of the size, with the mean gradient that Adam had.
     moved = _newest(rundir)[".learner.support.images"] - _newest(finished)[".learner.support.images"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.labels import centred_one_hot
-from kerneldistill.algorithms.support import Support, regressed, unflipped
+from kerneldistill.algorithms.support import Start, Support, regressed, unflipped
 from kerneldistill.bundle.writer import write_bundle
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, SupportConfig
@@ -16,7 +16,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.whitener import Whitener
-from kerneldistill.runs.initial_support import Start, bundle_folder, start_of
+from kerneldistill.runs.initial_support import bundle_folder, start_of
 from tests.helpers.bundles import NAMES, SHAPE, fitted, make_contents, make_source
 from tests.helpers.tolerance import assert_close
 
@@ -37,7 +37,7 @@ def assert_class_major(start: Start, counts: list[int]) -> None:
     assert np.bincount(start.class_ids).tolist() == counts
     assert np.all(np.diff(start.class_ids) >= 0)
     assert start.class_ids.dtype == np.int32
-    assert start.rows.dtype == np.int64
+    assert start.init_indices.dtype == np.int64
     assert start.support.images.dtype == np.float32
 
 
@@ -45,8 +45,8 @@ def test_real_images_of_each_class_though_their_number_does_not_divide(tmp_path:
     data = data_of(fitted("standard", PIXELS))
     start = start_of(config_of(), data, tmp_path / "start.npz")
     assert_class_major(start, [3, 2, 2])
-    assert np.array_equal(start.support.images, data.train.images[start.rows])
-    assert np.array_equal(start.class_ids, LABELS[start.rows])
+    assert np.array_equal(start.support.images, data.train.images[start.init_indices])
+    assert np.array_equal(start.class_ids, LABELS[start.init_indices])
     assert np.array_equal(start.support.labels, centred_one_hot(start.class_ids, 3))
     assert not list(tmp_path.iterdir())
 
@@ -58,7 +58,7 @@ def test_noise_has_the_mean_and_deviation_of_real_images(tmp_path: Path) -> None
     data = replace(data_of(whitener), train=Split(whitener.apply(pixels), LABELS))
     start = start_of(config_of(2000, "noise"), data, tmp_path / "start.npz")
     assert_class_major(start, [667, 667, 666])
-    assert (start.rows == -1).all()
+    assert (start.init_indices == -1).all()
     assert np.array_equal(start.support.labels, centred_one_hot(start.class_ids, 3))
     truth, found = data.train.images, start.support.images
     # Five standard errors.
@@ -86,7 +86,7 @@ def test_a_set_of_the_same_whitening_comes_as_it_is(bundle: Path, tmp_path: Path
     assert np.array_equal(found.support.images, contents.images[order].astype(np.float32))
     assert_close(found.support.labels, np.random.default_rng(1).standard_normal((7, 3))[order], 1e-6)
     assert found.support.labels.dtype == np.float64
-    assert (found.rows == -1).all()
+    assert (found.init_indices == -1).all()
     alone = start_of(config_of(start=bundle / "bundle"), data, tmp_path / "other.npz")
     assert np.array_equal(alone.support.images, found.support.images)
 

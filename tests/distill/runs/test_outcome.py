@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from kerneldistill.algorithms.support import Support
+from kerneldistill.algorithms.support import Start, Support
 from kerneldistill.errors import UserError
 from kerneldistill.runs.outcome import Outcome
 from tests.helpers.bundles import SHAPE, make_source
@@ -16,7 +17,8 @@ from tests.helpers.bundles import SHAPE, make_source
 def outcome() -> Outcome:
     rng = np.random.default_rng(0)
     support = Support(rng.standard_normal((3, *SHAPE)).astype(np.float32), rng.standard_normal((3, 3)))
-    return Outcome(support, np.array([7, 3, 150]), np.arange(3, dtype=np.int32), 12, "learned", 1e-6)
+    began_as = Support(support.images + 1, support.labels - 1)
+    return Outcome(support, Start(began_as, np.array([7, 3, 150]), np.arange(3, dtype=np.int32)), 12, "learned", 1e-6)
 
 
 def assert_same(found: Outcome, truth: Outcome) -> None:
@@ -24,8 +26,10 @@ def assert_same(found: Outcome, truth: Outcome) -> None:
     for a, b in [
         (found.support.images, truth.support.images),
         (found.support.labels, truth.support.labels),
-        (found.init_indices, truth.init_indices),
-        (found.class_ids, truth.class_ids),
+        (found.start.support.images, truth.start.support.images),
+        (found.start.support.labels, truth.start.support.labels),
+        (found.start.init_indices, truth.start.init_indices),
+        (found.start.class_ids, truth.start.class_ids),
     ]:
         assert a.dtype == b.dtype
         assert np.array_equal(a, b)
@@ -95,19 +99,28 @@ def test_truncation_is_found(tmp_path: Path, outcome: Outcome) -> None:
 
 def test_shapes_types_and_rows_must_be_the_runs(outcome: Outcome) -> None:
     images, labels = outcome.support
+    began_as = outcome.start.support
+
+    def began(**changes: Any) -> Outcome:
+        return outcome._replace(start=outcome.start._replace(**changes))
+
     others = {
         "images is float32 (3, 5, 6, 3)": outcome._replace(support=Support(images.transpose(0, 2, 1, 3), labels)),
         "images is float32 (2, 6, 5, 3)": outcome._replace(support=Support(images[:2], labels)),
         "images is float64": outcome._replace(support=Support(images.astype(np.float64), labels)),
         "labels is float64 (3, 2)": outcome._replace(support=Support(images, labels[:, :2])),
-        "class_ids is int32 (2,)": outcome._replace(class_ids=outcome.class_ids[:2]),
-        "init_indices is int64 ()": outcome._replace(init_indices=np.array(3)),
-        "init_indices are no rows": outcome._replace(init_indices=np.array([7, 3, 180])),
-        "init_indices are": outcome._replace(init_indices=np.array([-2, 3, 18])),
+        "start_images is float64": began(support=began_as._replace(images=began_as.images.astype(np.float64))),
+        "start_labels is float64 (3, 2)": began(support=began_as._replace(labels=labels[:, :2])),
+        "class_ids is int32 (2,)": began(class_ids=outcome.start.class_ids[:2]),
+        "init_indices is int64 ()": began(init_indices=np.array(3)),
+        "init_indices are no rows": began(init_indices=np.array([7, 3, 180])),
+        "init_indices are": began(init_indices=np.array([-2, 3, 18])),
     }
     for message, other in others.items():
         if message.startswith("init_indices is"):
-            other = other._replace(support=Support(images[:0], labels[:0]), class_ids=outcome.class_ids[:0])
+            nothing = Support(images[:0], labels[:0])
+            start = Start(nothing, other.start.init_indices, outcome.start.class_ids[:0])
+            other = other._replace(support=nothing, start=start)
         with pytest.raises(UserError) as caught:
             other.check_fits(Path("outcome.npz"), make_source(), "float32")
         assert str(caught.value).startswith("outcome.npz is of another run")

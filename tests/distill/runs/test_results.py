@@ -50,7 +50,7 @@ def test_the_table() -> None:
     assert rows == (
         ("learned, step 12", "70.0 %", "0.0333"),
         ("its start, real images", "50.0 %", "0.0400"),
-        ("random real images, mean of 2", "50.0 % ± 10.0", "0.0550"),
+        ("random real images, mean of 2", "50.0 ± 10.0 %", "0.0550"),
     )
 
 

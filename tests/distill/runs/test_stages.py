@@ -74,14 +74,14 @@ def test_what_was_learned_beats_real_images_and_is_the_best_of_validation(finish
 
 def test_the_outcome_and_the_bundle_hold_the_start_they_name(finished: RunDir) -> None:
     data, outcome = kerneldistill.pipeline.load(finished.prepared), Outcome.load(finished.outcome_file)
-    assert outcome.class_ids.tolist() == list(range(10)) == data.train.labels[outcome.init_indices].tolist()
-    moved = outcome.support.images - data.train.images[outcome.init_indices]
+    assert outcome.start.class_ids.tolist() == list(range(10)) == data.train.labels[outcome.start.init_indices].tolist()
+    moved = outcome.support.images - data.train.images[outcome.start.init_indices]
     # Adam moves a pixel by about the learning rate a step, so that no start but its own is that near.
     assert 0 < np.abs(moved).max() < 12 * 0.04 * 1.5
     assert np.array_equal(outcome.support.labels, centred_one_hot(np.arange(10), 10))
     bundle = read_bundle(finished.bundle)
     assert np.array_equal(bundle.images, outcome.support.images)
-    assert np.array_equal(bundle.init_indices, outcome.init_indices)
+    assert np.array_equal(bundle.init_indices, outcome.start.init_indices)
     assert bundle.manifest.step == outcome.step
     assert bundle.results == json.loads(finished.results_file.read_bytes())
 
@@ -163,10 +163,10 @@ def test_label_solve_predicts_train_better_than_the_labels_of_its_start(
     stages.label_solve(small, rundir)
     outcome, data = Outcome.load(rundir.outcome_file), kerneldistill.pipeline.load(rundir.prepared)
     assert (outcome.label_mode, outcome.step) == ("label_solve", 0)
-    assert np.array_equal(outcome.support.images, data.train.images[outcome.init_indices])
+    assert np.array_equal(outcome.support.images, data.train.images[outcome.start.init_indices])
     engine = engine_of(small.kernel, (8, 8, 1))
     train = Targets(engine, data.train, 10)
-    start = Support(outcome.support.images, centred_one_hot(outcome.class_ids, 10))
+    start = Support(outcome.support.images, centred_one_hot(outcome.start.class_ids, 10))
     solved, fixed = (evaluate(engine, support, train, small.krr.ridge) for support in (outcome.support, start))
     assert solved.mse < 0.9 * fixed.mse
     results = Results.load(rundir.results_file)
@@ -185,7 +185,7 @@ def test_label_solve_does_not_replace_what_was_learned(finished: RunDir, small: 
 def refused(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line with which the command line refuses."""
     capsys.readouterr()
-    assert cli.main(args) == cli.USER_MISTAKE
+    assert cli.main(args) == cli.MISTAKE
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("kdistill: error: ")

@@ -116,5 +116,5 @@ def test_the_command_takes_many_and_prints_json(begun: RunDir, tmp_path: Path, s
 
 @pytest.mark.parametrize("args", [[], ["nowhere"]])
 def test_what_is_no_run_is_refused(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["status", *args]) == cli.USER_MISTAKE
+    assert cli.main(["status", *args]) == cli.MISTAKE
     assert capsys.readouterr().err.startswith("kdistill: error: ")

@@ -22,7 +22,7 @@ def test_a_run_and_its_bundle_hold_one_subject(finished: RunDir) -> None:
     outcome = Outcome.load(finished.outcome_file)
     assert np.array_equal(ours.support.images, outcome.support.images)
     assert np.array_equal(ours.support.labels, outcome.support.labels)
-    order = np.argsort(outcome.class_ids, kind="stable")
+    order = np.argsort(outcome.start.class_ids, kind="stable")
     np.testing.assert_allclose(theirs.support.images, ours.support.images[order], rtol=1e-6)
     for name in ("train", "validation", "test"):
         assert np.array_equal(getattr(ours, name).images, getattr(theirs, name).images)

@@ -215,7 +215,7 @@ def test_a_sweep_that_is_stopped_goes_on_and_the_same_again_does_nothing(tmp_pat
     assert [row["status"] for row in rows_of(folder)] == ["done", "started", "waiting", "waiting"]
     for _ in range(2):
         answer = subprocess.run(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-        assert answer.returncode == cli.USER_MISTAKE
+        assert answer.returncode == cli.MISTAKE
         rows = rows_of(folder)
         assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
         assert rows[2]["reason"].startswith("support.size is 9, but the data set has 10 classes")

@@ -179,7 +179,7 @@ def test_what_a_killed_process_left_is_removed(three: Checkpoints) -> None:
 
 
 def test_what_is_for_good_stays(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, keep=1, for_good=lambda step: step in (2, 4))
+    checkpoints = Checkpoints(tmp_path, keep=1, for_good={2, 4})
     for step in range(1, 7):
         checkpoints.save(step, {"x": np.zeros(3)})
     assert checkpoints.steps() == [2, 4, 6]

@@ -11,7 +11,7 @@ from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import CheckpointConfig, Config
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.saver import CheckpointSaver
-from kerneldistill.runs.training.schedule import GEOMETRIC, to_keep, to_save
+from kerneldistill.runs.training.schedule import GEOMETRIC, steps_for_good, to_save
 
 
 def config_of(steps: int = 100_000, **saved: object) -> Config:
@@ -29,8 +29,8 @@ def test_the_schedule_is_that_of_the_released_checkpoints() -> None:
     assert not to_save(4, 0.0, config_of(geometric=False))
     assert [to_save(77, seconds, config_of(minutes=0.5)) for seconds in (29.9, 30.0)] == [False, True]
     assert not to_save(77, 1e9, config_of(minutes=0.0))
-    assert [to_keep(step, CheckpointConfig(keep_geometric=True)) for step in (6, 7)] == [True, False]
-    assert not to_keep(6, CheckpointConfig())
+    assert steps_for_good(CheckpointConfig(keep_geometric=True)) == GEOMETRIC
+    assert not steps_for_good(CheckpointConfig())
 
 
 class Kept:
