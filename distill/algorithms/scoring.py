@@ -65,7 +65,7 @@ def _evaluate(engine: Engine, support: Support, targets: Targets, ridge: float, 
     return Score(hits / len(targets), loss / targets.labels.size)
 
 
-def random_support(engine: Engine, train: Split, num_classes: int, size: int, seed: int, draw: int) -> Support:
+def random_support(train: Split, num_classes: int, size: int, seed: int, draw: int, dtype: np.dtype) -> Support:
     """Real images, class-balanced, with centred one-hot labels: what a learned support is compared with."""
     rows = balanced(train.labels, num_classes, size, generator(seed, Stream.BASELINE, draw))
-    return real_support(train, rows, num_classes, engine.dtype)
+    return real_support(train, rows, num_classes, dtype)

@@ -7,7 +7,7 @@ from pathlib import Path
 from kerneldistill.api.distilled_set import DistilledSet, load
 from kerneldistill.api.session import computing
 from kerneldistill.evaluation.protocol_result import ProtocolResult
-from kerneldistill.evaluation.request import Asked, check_asked
+from kerneldistill.evaluation.request import EvaluationRequest, check_request
 from kerneldistill.runs.directory import RunDir
 
 
@@ -47,7 +47,7 @@ def evaluate(
       360
     """
     found = what if isinstance(what, DistilledSet) else load(what)
-    asked = Asked(
+    request = EvaluationRequest(
         found.folder,
         protocol,
         tuple(networks),
@@ -60,8 +60,8 @@ def evaluate(
     with computing():
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle, evaluate_run
 
-        check_asked(asked)
+        check_request(request)
         if found.run is None:
-            return evaluate_bundle(found.folder, asked)
+            return evaluate_bundle(found.folder, request)
         with RunDir(found.run).reopen() as rundir:
-            return evaluate_run(rundir, asked)
+            return evaluate_run(rundir, request)

@@ -2,27 +2,27 @@
 
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
-from kerneldistill.evaluation.request import parse_asked
+from kerneldistill.evaluation.request import parse_request
 
 
 def execute(call: Call) -> None:
     """Measure a distilled set again, by its own kernel or by named protocols."""
-    asked = parse_asked(call.args, call.prog, call.description)
+    request = parse_request(call.args, call.prog, call.description)
     from kerneldistill.runs.directory import RunDir
     from kerneldistill.runtime import devices
 
-    if is_bundle(asked.what):
+    if is_bundle(request.what):
         devices.setup()
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle
 
-        evaluate_bundle(asked.what, asked)
+        evaluate_bundle(request.what, request)
         return
-    with RunDir(asked.what).reopen() as rundir:
+    with RunDir(request.what).reopen() as rundir:
         devices.setup()
-        if asked.protocols:
+        if request.protocols:
             from kerneldistill.runs.protocol_evaluation import evaluate_run
 
-            evaluate_run(rundir, asked)
+            evaluate_run(rundir, request)
             return
         from kerneldistill.runs import stages
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.evaluation.cache import Journal, unit_name
+from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain, set_sha256
 from kerneldistill.evaluation.protocols import KRR
-from kerneldistill.evaluation.subject import Subject
+from kerneldistill.evaluation.score_cache import ScoreCache, Unit
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.runtime.console import duration, tell
 
@@ -29,7 +28,7 @@ MOST_WHOLE = 20_000
 
 
 @dataclass(frozen=True)
-class Regressed:
+class RegressionUnit(Unit):
     """One regression, scored on test.
 
     kernel: which
@@ -47,72 +46,68 @@ class Regressed:
     space: str
     seed: int
 
-    @cached_property
-    def name(self) -> str:
-        """Name of its file."""
-        return unit_name(f"{self.kernel.network}-{self.kernel.get}-{self.seed}", self)
+    @property
+    def words(self) -> str:
+        """Kernel and seed."""
+        return f"{self.kernel.network}-{self.kernel.get}-{self.seed}"
 
 
-class KernelJudge(NamedTuple):
-    """Who judges, and what.
+@dataclass(frozen=True, eq=False)
+class KernelEvaluation:
+    """Kernel ridge regression by one kernel, on a target.
 
-    subject: the support and its data
+    target: the support and its data
     kernel: which
-    journal: what is finished
-    engine: of the kernel
-    test: the test split as targets
+    cache: what is finished
     """
 
-    subject: Subject
+    target: EvaluationTarget
     kernel: KernelConfig
-    journal: Journal
-    engine: Engine
-    test: Targets
+    cache: ScoreCache
 
+    def result(self, seeds: Sequence[int], measure_whole: bool = False) -> ProtocolResult:
+        """Regress from every kind of set and return what was found; what is finished is not done again.
 
-def kernel_judge(subject: Subject, kernel: KernelConfig, journal: Journal) -> KernelJudge:
-    """A judge by a kernel.
+        Args:
+          seeds: draws of random real images
+          measure_whole: regress from the whole train split too, where it has at most `MOST_WHOLE` images
 
-    Raises:
-      UserError: the images are too small for the network.
-    """
-    engine = engine_of(kernel, subject.image_shape)
-    return KernelJudge(subject, kernel, journal, engine, Targets(engine, subject.test, subject.num_classes))
+        Raises:
+          UserError: the images are too small for the network, a kernel cannot be inverted, or what is kept of earlier
+            evaluations is damaged.
+        """
+        target = self.target
+        learned = Trained((self._score("the set", target.support, seeds[0]),))
+        hard = None
+        if not target.is_hard():
+            hard = Trained((self._score("the set with one-hot labels", target.hard(), seeds[0]),))
+        random_real = Trained(
+            tuple(self._score("random real images", target.random_real(seed), seed) for seed in seeds)
+        )
+        whole = None
+        if measure_whole and len(target.train) <= MOST_WHOLE:
+            found = self._score(f"all {len(target.train):,} images of train", target.whole_train(), seeds[0])
+            whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
+        return target.result(KRR, kernel_name(self.kernel), learned, hard, random_real, whole)
 
+    @cached_property
+    def _engine(self) -> Engine:
+        return engine_of(self.kernel, self.target.image_shape)
 
-def judged_by_krr(judge: KernelJudge, seeds: Sequence[int], measure_whole: bool) -> ProtocolResult:
-    """The result of kernel ridge regression on the whole test split.
+    @cached_property
+    def _test(self) -> Targets:
+        return Targets(self._engine, self.target.test, self.target.num_classes)
 
-    Args:
-      judge: who judges, and what
-      seeds: draws of random real images
-      measure_whole: regress from the whole train split too, where it has at most `MOST_WHOLE` images
-
-    Raises:
-      UserError: a kernel cannot be inverted, or what is kept of earlier evaluations is damaged.
-    """
-    subject = judge.subject
-    learned = Trained((_score(judge, "the set", subject.support, seeds[0]),))
-    hard = None
-    if not subject.is_hard():
-        hard = Trained((_score(judge, "the set with one-hot labels", subject.hard(), seeds[0]),))
-    scores = [_score(judge, "random real images", subject.random_real(seed), seed) for seed in seeds]
-    random_real, whole = Trained(tuple(scores)), None
-    if measure_whole and len(subject.train) <= MOST_WHOLE:
-        found = _score(judge, f"all {len(subject.train):,} images of train", subject.whole_train(), seeds[0])
-        whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
-    return subject.result(KRR, kernel_name(judge.kernel), learned, hard, random_real, whole)
-
-
-def _score(judge: KernelJudge, what: str, support: Support, seed: int) -> SeedScore:
-    subject, engine = judge.subject, judge.engine
-    unit = Regressed(judge.kernel, subject.ridge, subject.flip, set_sha256(*support), subject.space, seed)
-    if (kept := judge.journal.find(unit)) is not None:
-        return kept
-    began = time.perf_counter()
-    given = Support(support.images.astype(engine.dtype, copy=False), support.labels.astype(np.float64, copy=False))
-    found = evaluate(engine, regressed(given, subject.flip), judge.test, subject.ridge)
-    score = SeedScore(seed, found.accuracy, found.mse, None, time.perf_counter() - began)
-    judge.journal.keep(unit, score)
-    tell(f"{KRR}, {kernel_name(judge.kernel)}, {what}: test {score.accuracy:.1%} ({duration(score.seconds)})")
-    return score
+    def _score(self, what: str, support: Support, seed: int) -> SeedScore:
+        target = self.target
+        unit = RegressionUnit(self.kernel, target.ridge, target.flip, set_sha256(*support), target.space, seed)
+        if (kept := self.cache.find(unit)) is not None:
+            return kept
+        began = time.perf_counter()
+        images = support.images.astype(self._engine.dtype, copy=False)
+        given = regressed(Support(images, support.labels.astype(np.float64, copy=False)), target.flip)
+        found = evaluate(self._engine, given, self._test, target.ridge)
+        score = SeedScore(seed, found.accuracy, found.mse, None, time.perf_counter() - began)
+        self.cache.keep(unit, score)
+        tell(f"{KRR}, {kernel_name(self.kernel)}, {what}: test {score.accuracy:.1%} ({duration(score.seconds)})")
+        return score

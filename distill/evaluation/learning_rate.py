@@ -8,8 +8,8 @@ function sum_a f_a / sqrt(k), whose mean over first weights equals that of every
 import numpy as np
 from jax import Array
 
-from kerneldistill.evaluation.models import Variables, model_of
 from kerneldistill.evaluation.network_spec import NetworkSpec
+from kerneldistill.evaluation.networks.model import Variables, model_of
 from kerneldistill.kernels.empirical_ntk import largest_eigenvalue
 
 # Images of the estimate, nn_training.ipynb's empirical_ntk_num_inputs.

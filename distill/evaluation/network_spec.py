@@ -2,28 +2,57 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 from kerneldistill.errors import UserError
 
-Family = Literal["convnet", "kip-convnet", "frepo-convnet", "mlp", "resnet18"]
 Norm = Literal["none", "instance", "batch", "layer"]
+
+
+class Family(NamedTuple):
+    """Networks of one architecture.
+
+    module: of `kerneldistill.evaluation.networks`, which builds them
+    width: the usual one
+    depth: the usual one
+    norms: it can have; the first is the usual one
+    halvings: how many times it halves an image, rounding down; None: once a block
+    """
+
+    module: str
+    width: int
+    depth: int
+    norms: tuple[Norm, ...] = ("none",)
+    halvings: int | None = None
+
+
+# The sizes of the papers: DC's ConvNet and MLP (2006.05929), KIP's (2107.13034), FRePo's (2206.00719), He et al. 2016.
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "convnet": Family("convnet", 128, 3, ("none", "instance", "batch", "layer")),
+        "kip-convnet": Family("kip_convnet", 1024, 3),
+        "frepo-convnet": Family("frepo_convnet", 128, 3),
+        "mlp": Family("mlp", 128, 2, halvings=0),
+        # Its four stages are what it is: no other depth.
+        "resnet18": Family("resnet18", 64, 4, ("batch", "instance"), halvings=3),
+    }
+)
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
     """A finite network.
 
-    family: the architecture; see `kerneldistill.evaluation.networks`
+    family: of `FAMILIES`
     norm: the normalisation behind its convolutions
     width: channels of a hidden layer; of the first stage, where later ones have more
     depth: blocks with a pool, or hidden layers of an mlp; a resnet18 has four stages
     """
 
-    family: Family
+    family: str
     norm: Norm
     width: int
     depth: int
@@ -31,8 +60,8 @@ class NetworkSpec:
     @property
     def name(self) -> str:
         """As on the command line; width and depth are left out where they are the usual ones."""
-        usual, parts = USUAL[self.family], [self.family]
-        if self.norm != usual.norm:
+        usual, parts = FAMILIES[self.family], [self.family]
+        if self.norm != usual.norms[0]:
             parts.append(self.norm)
         if self.width != usual.width:
             parts.append(f"w{self.width}")
@@ -42,69 +71,55 @@ class NetworkSpec:
 
     @property
     def halvings(self) -> int:
-        """How many times an image is halved, rounding down."""
-        return {"mlp": 0, "resnet18": 3}.get(self.family, self.depth)
+        """How many times the network halves an image, rounding down."""
+        fixed = FAMILIES[self.family].halvings
+        return self.depth if fixed is None else fixed
 
     def check_image(self, image_shape: Sequence[int]) -> None:
-        """Raises UserError where images of (h, w, c) are too small for the network."""
+        """Raise UserError if images of (h, w, c) are too small for the network."""
         smallest = min(image_shape[0], image_shape[1])
         if smallest >> self.halvings:
             return
         fits = int(math.log2(smallest))
-        remedy = f"name {replace(self, depth=fits).name}" if self.family != "resnet18" and fits else "name mlp"
+        shallower = FAMILIES[self.family].halvings is None and fits
+        remedy = f"name {replace(self, depth=fits).name}" if shallower else "name mlp"
         raise UserError(
             f"--networks has {self.name}, which halves images {self.halvings} times, but they are "
             f"{image_shape[0]}x{image_shape[1]} pixels: {remedy} instead"
         )
 
 
-# The sizes of the papers: DC's ConvNet and MLP (2006.05929), KIP's (2107.13034), FRePo's (2206.00719), He et al. 2016.
-USUAL = MappingProxyType(
-    {
-        "convnet": NetworkSpec("convnet", "none", 128, 3),
-        "kip-convnet": NetworkSpec("kip-convnet", "none", 1024, 3),
-        "frepo-convnet": NetworkSpec("frepo-convnet", "none", 128, 3),
-        "mlp": NetworkSpec("mlp", "none", 128, 2),
-        "resnet18": NetworkSpec("resnet18", "batch", 64, 4),
-    }
-)
-NORMS = MappingProxyType(
-    {
-        "convnet": ("none", "instance", "batch", "layer"),
-        "kip-convnet": ("none",),
-        "frepo-convnet": ("none",),
-        "mlp": ("none",),
-        "resnet18": ("batch", "instance"),
-    }
-)
 _NAME = re.compile(
-    r"(?P<family>convnet|kip-convnet|frepo-convnet|mlp|resnet18)"
-    r"(-(?P<norm>none|instance|batch|layer))?(-w(?P<width>[1-9]\d{0,4}))?(-d(?P<depth>[1-9]))?"
+    f"(?P<family>{'|'.join(FAMILIES)})(-(?P<norm>{'|'.join(get_args(Norm))}))?"
+    r"(-w(?P<width>[1-9]\d{0,4}))?(-d(?P<depth>[1-9]))?"
 )
-ALLOWED = (
-    "convnet, convnet-instance, convnet-batch, convnet-layer, kip-convnet, frepo-convnet, mlp, resnet18, "
-    "resnet18-instance, each with -wN for its width and -dN for its depth behind it"
-)
+
+
+def what_is_allowed() -> str:
+    """Return the names of all networks, in words."""
+    names = [NetworkSpec(name, norm, row.width, row.depth).name for name, row in FAMILIES.items() for norm in row.norms]
+    return f"{', '.join(names)}, each with -wN for its width and -dN for its depth behind it"
 
 
 def network_spec(name: str) -> NetworkSpec:
-    """The network of a name such as `convnet-instance-w32-d2`.
+    """Return the network of a name such as `convnet-instance-w32-d2`.
 
     Raises:
       UserError: there is no such network.
     """
     found = _NAME.fullmatch(name)
     if found is None:
-        raise UserError(f"--networks has {name!r}, allowed are: {ALLOWED}")
-    usual = USUAL[found["family"]]
+        raise UserError(f"--networks has {name!r}, allowed are: {what_is_allowed()}")
+    usual, norm = FAMILIES[found["family"]], found["norm"]
+    norms = {each: each for each in usual.norms}
+    if norm and norm not in norms:
+        raise UserError(f"--networks has {name!r}, but a {found['family']} has the norms {', '.join(norms)}")
     spec = NetworkSpec(
-        usual.family,
-        found["norm"] or usual.norm,
+        found["family"],
+        norms.get(norm, usual.norms[0]),
         int(found["width"] or usual.width),
         int(found["depth"] or usual.depth),
     )
-    if spec.norm not in NORMS[spec.family]:
-        raise UserError(f"--networks has {name!r}, but a {spec.family} has the norms {', '.join(NORMS[spec.family])}")
     if spec.family == "resnet18" and spec.depth != usual.depth:
         raise UserError(f"--networks has {name!r}, but a resnet18 has its four stages: leave -d{spec.depth} out")
     return spec

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from kerneldistill.evaluation.network_spec import USUAL, NetworkSpec
+from kerneldistill.evaluation.network_spec import FAMILIES, NetworkSpec
 from kerneldistill.evaluation.protocol_result import WholeTrain
 
 _DC = "Zhao et al. 2020 (2006.05929), table 1, whole dataset"
@@ -18,8 +18,8 @@ _CONVNET_INSTANCE = MappingProxyType(
 
 
 def published_whole_train(dataset: str, spec: NetworkSpec) -> WholeTrain | None:
-    """The published figure of a network on a data set by its TFDS name; None where none is known."""
-    usual = USUAL["convnet"]
+    """Return the published figure of a network on a data set by its TFDS name; None where none is known."""
+    usual = FAMILIES["convnet"]
     if (spec.family, spec.norm, spec.width, spec.depth) == ("convnet", "instance", usual.width, usual.depth):
         return _CONVNET_INSTANCE.get(dataset)
     return None

@@ -19,7 +19,7 @@ from kerneldistill.evaluation.protocols import KRR, PROTOCOLS, check_protocol
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationRequest:
     """An evaluation."""
 
     # A run directory or a bundle.
@@ -71,43 +71,47 @@ class Asked:
             raise UserError(f"--networks writes kernels as kernel.sampled does: {error}") from error
 
 
-def parse_asked(args: Sequence[str], prog: str, description: str) -> Asked:
+def parse_request(args: Sequence[str], prog: str, description: str) -> EvaluationRequest:
     """Read the arguments of `kdistill evaluate`.
 
     Raises:
       UserError: a name that is none, networks that no protocol uses, or fewer than one seed.
       SystemExit: status 0 after `--help`, 2 after a message about a flag.
     """
-    asked = tyro.cli(Asked, args=list(args), prog=prog, description=description, config=(FlagConversionOff,))
-    check_asked(asked)
-    return asked
+    request = tyro.cli(
+        EvaluationRequest, args=list(args), prog=prog, description=description, config=(FlagConversionOff,)
+    )
+    check_request(request)
+    return request
 
 
-def check_asked(asked: Asked) -> None:
+def check_request(request: EvaluationRequest) -> None:
     """Check what can be checked before anything is read.
 
     Raises:
       UserError: a name that is none, networks that no protocol uses, or fewer than one seed.
     """
-    for name in asked.protocols:
+    for name in request.protocols:
         check_protocol(name)
-    if asked.seeds < 1:
-        raise UserError(f"--seeds is {asked.seeds}, allowed is a whole number from 1 up: give --seeds 5")
-    _check_used(asked)
+    if request.seeds < 1:
+        raise UserError(f"--seeds is {request.seeds}, allowed is a whole number from 1 up: give --seeds 5")
+    _check_used(request)
 
 
-def _check_used(asked: Asked) -> None:
-    if not asked.protocols and asked != Asked(asked.what):
+def _check_used(request: EvaluationRequest) -> None:
+    if not request.protocols and request != EvaluationRequest(request.what):
         raise UserError("--protocol is not given, and the other flags say how protocols judge: name one, --protocol dc")
-    trained = [name for name in asked.protocols if name != KRR]
-    if asked.specs and not trained:
+    trained = [name for name in request.protocols if name != KRR]
+    if request.specs and not trained:
         raise UserError(
-            f"--networks has {asked.specs[0].name}, which is trained, but --protocol is {asked.protocol}: add a "
+            f"--networks has {request.specs[0].name}, which is trained, but --protocol is {request.protocol}: add a "
             "protocol that trains, such as dc, or name kernels, such as network=fc,depth=1"
         )
-    kernels = [text for text in asked.networks if _of_kernel(text)]
-    if kernels and KRR not in asked.protocols:
-        raise UserError(f"--networks has the kernel {kernels[0]!r}, but --protocol is {asked.protocol}: add krr to it")
+    kernels = [text for text in request.networks if _of_kernel(text)]
+    if kernels and KRR not in request.protocols:
+        raise UserError(
+            f"--networks has the kernel {kernels[0]!r}, but --protocol is {request.protocol}: add krr to it"
+        )
 
 
 def _of_kernel(text: str) -> bool:

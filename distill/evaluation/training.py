@@ -1,8 +1,8 @@
-"""Training of finite networks: several lanes at once, each a network with its own seed, images and learning rate.
+"""Training of finite networks: several replicas at once, each a network with its own seed, images and learning rate.
 
-A step is one compiled program mapped over the lanes. On a CPU a lane is trained alone and step by step (mapped
+A step is one compiled program mapped over the replicas. On a CPU a replica is trained alone and step by step (mapped
 convolutions take twice as long there, and those in a loop run on one thread: 5 to 8 times as long, jax 0.10.2);
-on accelerators all lanes take many steps in one program.
+on accelerators all replicas take many steps in one program.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ import optax
 from jax import Array
 
 from kerneldistill.algorithms.augmentations import augment
-from kerneldistill.evaluation.models import Model, Variables, model_of
 from kerneldistill.evaluation.network_spec import NetworkSpec
+from kerneldistill.evaluation.networks.model import Model, Variables, model_of
 from kerneldistill.evaluation.protocols import LossName, Recipe
 
 # Steps of one program on an accelerator.
@@ -27,8 +27,8 @@ _STEPS_AT_ONCE = 100
 Watch = Callable[[int], None]
 
 
-class Lanes(NamedTuple):
-    """Networks to train, one for each of g lanes.
+class Replicas(NamedTuple):
+    """Networks to train, one for each of g replicas.
 
     images: float32 [g, n, h, w, c]
     labels: float32 [g, n, k] what the loss compares with
@@ -50,7 +50,7 @@ class _State(NamedTuple):
 
 
 class _Fixed(NamedTuple):
-    """What no step changes, on the device; fields as in `Lanes`, and keys [g] of the augmentations."""
+    """What no step changes, on the device; fields as in `Replicas`, and keys [g] of the augmentations."""
 
     images: Array
     labels: Array
@@ -59,20 +59,20 @@ class _Fixed(NamedTuple):
     keys: Array
 
 
-def train(spec: NetworkSpec, recipe: Recipe, lanes: Lanes, watch: Watch = lambda step: None) -> Variables:
-    """Trains a network in each lane and returns their variables, each leaf with [g] in front.
+def train(spec: NetworkSpec, recipe: Recipe, replicas: Replicas, watch: Watch = lambda step: None) -> Variables:
+    """Trains a network in each replica and returns their variables, each leaf with [g] in front.
 
     Raises:
       UserError: the images are too small for the network.
     """
-    size, image_shape, outputs = lanes.images.shape[1], lanes.images.shape[2:], lanes.labels.shape[2]
+    size, image_shape, outputs = replicas.images.shape[1], replicas.images.shape[2:], replicas.labels.shape[2]
     total = recipe.num_steps(size)
-    keys = jnp.stack([jax.random.key(int(seed)) for seed in lanes.seeds])
-    fixed = _Fixed(*map(jnp.asarray, lanes[:4]), keys)
+    keys = jnp.stack([jax.random.key(int(seed)) for seed in replicas.seeds])
+    fixed = _Fixed(*map(jnp.asarray, replicas[:4]), keys)
     state = _first(spec, recipe, image_shape, outputs)(keys)
     many = _many(spec, recipe, image_shape, outputs, total)
     done = 0
-    for rows in _batches(lanes.seeds, size, min(recipe.batch, size), total, steps_at_once()):
+    for rows in _batches(replicas.seeds, size, min(recipe.batch, size), total, steps_at_once()):
         state = many(state, fixed, jnp.arange(done, done + len(rows), dtype=jnp.float32), jnp.asarray(rows))
         done += len(rows)
         watch(done)
@@ -80,7 +80,7 @@ def train(spec: NetworkSpec, recipe: Recipe, lanes: Lanes, watch: Watch = lambda
 
 
 def initial(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int, seed: int) -> Variables:
-    """The network that `train` starts from in a lane of this seed."""
+    """The network that `train` starts from in a replica of this seed."""
     return jax.jit(_initialised(model_of(spec, image_shape, outputs)))(jax.random.key(seed))
 
 
@@ -89,8 +89,8 @@ def steps_at_once() -> int:
     return 1 if jax.default_backend() == "cpu" else _STEPS_AT_ONCE
 
 
-def lanes_at_once() -> int:
-    """Lanes that are trained together."""
+def replicas_at_once() -> int:
+    """Replicas that are trained together."""
     return 1 if jax.default_backend() == "cpu" else 8
 
 
@@ -176,7 +176,7 @@ def _step(
     number: Array,
     rows: Array,
 ) -> _State:
-    """One step of one lane. Decay is added to the gradient, as torch's SGD and an L2 penalty do."""
+    """One step of one replica. Decay is added to the gradient, as torch's SGD and an L2 penalty do."""
     (params, stats), opt_state = state
     images, labels = fixed.images[rows], fixed.labels[rows]
     key = jax.random.fold_in(jax.random.fold_in(fixed.keys, 1), number.astype(jnp.int32))

@@ -151,7 +151,7 @@ def evaluate(rundir: RunDir) -> None:
     test = Targets(engine, data.test, num_classes)
     supports = [outcome.support, outcome.start.support]
     supports += [
-        random_support(engine, data.train, num_classes, size, config.seed, draw)
+        random_support(data.train, num_classes, size, config.seed, draw, engine.dtype)
         for draw in range(config.evaluate.baseline_draws)
     ]
     ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)

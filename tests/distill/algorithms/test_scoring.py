@@ -74,7 +74,7 @@ def test_equal_images_with_no_ridge_are_refused(own: Engine, support: Support, s
 
 
 def test_random_supports_are_balanced_real_images(own: Engine, split: Split) -> None:
-    first, second = (random_support(own, split, 3, 7, seed=4, draw=draw) for draw in (0, 1))
+    first, second = (random_support(split, 3, 7, seed=4, draw=draw, dtype=own.dtype) for draw in (0, 1))
     rows = balanced(split.labels, 3, 7, generator(4, Stream.BASELINE, 0))
     assert np.array_equal(first.images, split.images[rows].astype(np.float64))
     assert first.images.dtype == own.dtype

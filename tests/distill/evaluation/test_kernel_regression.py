@@ -12,17 +12,17 @@ from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.evaluation import kernel_regression as module
-from kerneldistill.evaluation.cache import Journal
-from kerneldistill.evaluation.kernel_regression import judged_by_krr, kernel_judge
-from tests.helpers.subjects import CLASSES, SHAPE, subject
+from kerneldistill.evaluation.kernel_regression import KernelEvaluation
+from kerneldistill.evaluation.score_cache import ScoreCache
+from tests.helpers.evaluation_targets import CLASSES, SHAPE, target
 
-SOFT = subject()._replace(support=Support(subject().support.images, subject().support.labels * 0.7 + 0.02), ridge=1e-3)
+SOFT = target()._replace(support=Support(target().support.images, target().support.labels * 0.7 + 0.02), ridge=1e-3)
 
 
 def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     test = Targets(engine, SOFT.test, CLASSES)
-    result = judged_by_krr(kernel_judge(SOFT, SOFT.kernel, Journal(tmp_path)), range(2), measure_whole=True)
+    result = KernelEvaluation(SOFT, SOFT.kernel, ScoreCache(tmp_path)).result(range(2), measure_whole=True)
 
     def directly(support: Support) -> float:
         return evaluate(engine, support, test, 1e-3).accuracy
@@ -30,14 +30,14 @@ def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.M
     assert result.learned.accuracies == (directly(SOFT.support),)
     assert result.learned.scores[0].mse == evaluate(engine, SOFT.support, test, 1e-3).mse
     assert result.hard.accuracies == (directly(SOFT.hard()),)
-    draws = [random_support(engine, SOFT.train, CLASSES, 3, seed=7, draw=draw) for draw in range(2)]
+    draws = [random_support(SOFT.train, CLASSES, 3, seed=7, draw=draw, dtype=engine.dtype) for draw in range(2)]
     assert result.random_real.accuracies == tuple(map(directly, draws))
     assert result.whole_train.accuracy == directly(SOFT.whole_train())
     assert result.hlr == result.whole_train.accuracy - result.hard.mean
     assert (result.protocol, result.network) == ("krr", "fc d1 ntk")
     # What is finished is not computed again.
     monkeypatch.setattr(module, "evaluate", lambda *given: pytest.fail("computed again"))
-    again = judged_by_krr(kernel_judge(SOFT, SOFT.kernel, Journal(tmp_path)), range(2), measure_whole=True)
+    again = KernelEvaluation(SOFT, SOFT.kernel, ScoreCache(tmp_path)).result(range(2), measure_whole=True)
     assert again == result
     assert result.seconds == pytest.approx(
         sum(s.seconds for s in (*result.learned.scores, *result.hard.scores))
@@ -50,8 +50,8 @@ def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.M
 def test_a_flipped_run_is_judged_flipped(tmp_path: Path) -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     truth = evaluate(engine, regressed(SOFT.support, True), Targets(engine, SOFT.test, CLASSES), 1e-3)
-    flipped = kernel_judge(SOFT._replace(flip=True), SOFT.kernel, Journal(tmp_path))
-    found = judged_by_krr(flipped, range(1), measure_whole=False)
+    flipped = KernelEvaluation(SOFT._replace(flip=True), SOFT.kernel, ScoreCache(tmp_path))
+    found = flipped.result(range(1), measure_whole=False)
     assert found.learned.scores[0].mse == truth.mse
     assert found.whole_train is None
 
@@ -59,7 +59,7 @@ def test_a_flipped_run_is_judged_flipped(tmp_path: Path) -> None:
 def test_large_train_splits_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WHOLE", 29)
     hard = SOFT._replace(support=SOFT.hard())
-    found = judged_by_krr(kernel_judge(hard, SOFT.kernel, Journal(tmp_path)), range(1), measure_whole=True)
+    found = KernelEvaluation(hard, SOFT.kernel, ScoreCache(tmp_path)).result(range(1), measure_whole=True)
     assert (found.whole_train, found.hlr, found.hard) == (None, None, None)
     assert np.isfinite(found.ior)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerneldistill.errors import UserError
-from kerneldistill.evaluation.network_spec import NORMS, USUAL, NetworkSpec, network_spec
+from kerneldistill.evaluation.network_spec import FAMILIES, NetworkSpec, network_spec
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,11 @@ def test_a_name_is_a_network(name: str, spec: NetworkSpec) -> None:
 
 @given(st.data())
 def test_every_network_is_found_by_its_name(data: st.DataObject) -> None:
-    family = data.draw(st.sampled_from(list(USUAL)))
+    family = data.draw(st.sampled_from(list(FAMILIES)))
     depth = 4 if family == "resnet18" else data.draw(st.integers(1, 9))
-    spec = NetworkSpec(family, data.draw(st.sampled_from(NORMS[family])), data.draw(st.integers(1, 99999)), depth)
+    spec = NetworkSpec(
+        family, data.draw(st.sampled_from(FAMILIES[family].norms)), data.draw(st.integers(1, 99999)), depth
+    )
     assert network_spec(spec.name) == spec
 
 

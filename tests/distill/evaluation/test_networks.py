@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kerneldistill.errors import UserError
-from kerneldistill.evaluation.models import Model, Variables, model_of
 from kerneldistill.evaluation.network_spec import network_spec
+from kerneldistill.evaluation.networks.model import Model, Variables, model_of
 from tests.helpers.kernels import images
 
 

@@ -9,18 +9,18 @@ from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import network_spec
 from kerneldistill.evaluation.protocols import KRR, NAMES, PROTOCOLS
-from kerneldistill.evaluation.request import Asked, parse_asked
+from kerneldistill.evaluation.request import EvaluationRequest, parse_request
 
 MAIN = KernelConfig(network="conv_net", depth=2)
 
 
-def asked(*args: str) -> Asked:
-    return parse_asked(["runs/x", *args], "kdistill evaluate", "")
+def request(*args: str) -> EvaluationRequest:
+    return parse_request(["runs/x", *args], "kdistill evaluate", "")
 
 
 def test_protocols_have_networks_of_their_own() -> None:
-    assert asked().protocols == ()
-    found = asked("--protocol", "krr,dc, kip,dc")
+    assert request().protocols == ()
+    found = request("--protocol", "krr,dc, kip,dc")
     assert found.protocols == ("krr", "dc", "kip")
     assert found.specs_of("dc") == (network_spec("convnet-instance"),)
     assert [(kernel.network, kernel.get) for kernel in found.kernels(MAIN)] == [
@@ -32,7 +32,7 @@ def test_protocols_have_networks_of_their_own() -> None:
 
 
 def test_networks_and_kernels_go_to_the_protocols_they_are_of() -> None:
-    found = asked("--protocol", "krr,dc", "--networks", "mlp,convnet-w8", "same", "network=fc,depth=1,get=nngp")
+    found = request("--protocol", "krr,dc", "--networks", "mlp,convnet-w8", "same", "network=fc,depth=1,get=nngp")
     assert [spec.name for spec in found.specs_of("dc")] == ["mlp", "convnet-w8"]
     kernels = found.kernels(MAIN)
     assert kernels[0] == MAIN
@@ -52,9 +52,9 @@ def test_networks_and_kernels_go_to_the_protocols_they_are_of() -> None:
 )
 def test_mistakes_are_refused(args: list[str], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
-        asked(*args)
+        request(*args)
 
 
 def test_a_kernel_that_is_none_is_refused() -> None:
     with pytest.raises(UserError, match=r"--networks writes kernels as kernel\.sampled does"):
-        asked("--protocol", "krr", "--networks", "depht=2").kernels(MAIN)
+        request("--protocol", "krr", "--networks", "depht=2").kernels(MAIN)

@@ -8,15 +8,15 @@ import pytest
 
 from kerneldistill.algorithms.support import Support
 from kerneldistill.evaluation import trained_networks as module
-from kerneldistill.evaluation.accuracy import Predicted
-from kerneldistill.evaluation.cache import Journal
+from kerneldistill.evaluation.evaluation_target import EvaluationTarget
+from kerneldistill.evaluation.network_score import NetworkScore
 from kerneldistill.evaluation.network_spec import network_spec
 from kerneldistill.evaluation.protocols import Protocol, Recipe
 from kerneldistill.evaluation.published import published_whole_train
-from kerneldistill.evaluation.subject import Subject
-from kerneldistill.evaluation.trained_networks import Judge, judged, labels_for
+from kerneldistill.evaluation.score_cache import ScoreCache
+from kerneldistill.evaluation.trained_networks import NetworkEvaluation, labels_for
 from kerneldistill.pipeline.split import Split
-from tests.helpers.subjects import subject
+from tests.helpers.evaluation_targets import target
 
 RECIPE = Recipe("mse", "momentum", "cosine", batch=100, steps=((1, 30),))
 # With a rate of 1e-9 nothing is learned: the other must be chosen.
@@ -24,27 +24,29 @@ PROTOCOL = Protocol("tiny", "a test", RECIPE, "mlp-w6-d1", (1e-9, 0.1), (0.0,))
 SPEC = network_spec(PROTOCOL.network)
 
 
-def judge_of(folder: Path, what: Subject | None = None, protocol: Protocol = PROTOCOL) -> Judge:
-    return Judge(what or subject(), protocol, SPEC, Journal(folder))
+def evaluation_of(
+    folder: Path, what: EvaluationTarget | None = None, protocol: Protocol = PROTOCOL
+) -> NetworkEvaluation:
+    return NetworkEvaluation(what or target(), protocol, SPEC, ScoreCache(folder))
 
 
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> list[Split]:
     """The splits that networks were scored on, in order."""
     splits: list[Split] = []
-    own = module.score
+    own = module.score_network
 
-    def recorder(spec, variables, split: Split, outputs: int) -> Predicted:
+    def recorder(spec, variables, split: Split, outputs: int) -> NetworkScore:
         splits.append(split)
         return own(spec, variables, split, outputs)
 
-    monkeypatch.setattr(module, "score", recorder)
+    monkeypatch.setattr(module, "score_network", recorder)
     return splits
 
 
 def test_the_better_of_the_grid_is_tested_and_nothing_else(tmp_path: Path, scored: list[Split]) -> None:
-    what = subject()
-    result = judged(judge_of(tmp_path, what), range(2), measure_whole=False)
+    what = target()
+    result = evaluation_of(tmp_path, what).result(range(2), measure_whole=False)
     assert (result.learned.learning_rate, result.random_real.learning_rate) == (0.1, 0.1)
     assert result.learned.mean > 0.6
     # Two points of the grid and two seeds, for the set and for random real images.
@@ -59,7 +61,7 @@ def test_the_better_of_the_grid_is_tested_and_nothing_else(tmp_path: Path, score
 
 
 def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, scored: list[Split], monkeypatch) -> None:
-    whole = judged(judge_of(tmp_path / "whole"), range(2), measure_whole=False)
+    whole = evaluation_of(tmp_path / "whole").result(range(2), measure_whole=False)
     scored.clear()
     trained = module.train
 
@@ -70,18 +72,18 @@ def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, scored: list[Spl
 
     monkeypatch.setattr(module, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
-        judged(judge_of(tmp_path / "parts"), range(2), measure_whole=False)
+        evaluation_of(tmp_path / "parts").result(range(2), measure_whole=False)
     monkeypatch.setattr(module, "train", trained)
-    resumed = judged(judge_of(tmp_path / "parts"), range(2), measure_whole=False)
+    resumed = evaluation_of(tmp_path / "parts").result(range(2), measure_whole=False)
     assert len(scored) == 8
     assert resumed.learned.accuracies == whole.learned.accuracies
     assert resumed.random_real.accuracies == whole.random_real.accuracies
-    judged(judge_of(tmp_path / "parts"), range(3), measure_whole=False)
+    evaluation_of(tmp_path / "parts").result(range(3), measure_whole=False)
     assert len(scored) == 10  # a seed more: one network for each kind of set
 
 
 def test_random_images_are_other_ones_for_each_seed(tmp_path: Path) -> None:
-    what = subject()
+    what = target()
     first, again, second = (what.random_real(seed) for seed in (0, 0, 1))
     assert np.array_equal(first.images, again.images)
     assert not np.array_equal(first.images, second.images)
@@ -89,9 +91,9 @@ def test_random_images_are_other_ones_for_each_seed(tmp_path: Path) -> None:
 
 
 def test_soft_labels_are_tested_hard_too(tmp_path: Path) -> None:
-    what = subject()
+    what = target()
     soft = Support(what.support.images, what.support.labels * 0.5 + 0.01)
-    result = judged(judge_of(tmp_path, what._replace(support=soft)), range(1), measure_whole=True)
+    result = evaluation_of(tmp_path, what._replace(support=soft)).result(range(1), measure_whole=True)
     assert result.hard is not None
     assert result.hlr == result.whole_train.accuracy - result.hard.mean
     assert result.whole_train.source == "measured by tiny, one seed, learning rate and decay not chosen"
@@ -102,22 +104,22 @@ def test_a_loss_that_softens_labels_has_a_hard_twin(tmp_path: Path, monkeypatch:
     losses: list[str] = []
     trained = module.train
 
-    def recorder(spec, recipe: Recipe, lanes, watch):
+    def recorder(spec, recipe: Recipe, replicas, watch):
         losses.append(recipe.loss)
-        return trained(spec, recipe, lanes, watch)
+        return trained(spec, recipe, replicas, watch)
 
     monkeypatch.setattr(module, "train", recorder)
     protocol = replace(PROTOCOL, recipe=replace(RECIPE, loss="soft_cross_entropy"), learning_rates=(0.1,))
-    result = judged(judge_of(tmp_path, protocol=protocol), range(1), measure_whole=True)
+    result = evaluation_of(tmp_path, protocol=protocol).result(range(1), measure_whole=True)
     assert losses == ["soft_cross_entropy", "cross_entropy", "soft_cross_entropy", "cross_entropy"]
     assert result.hlr == result.whole_train.accuracy - result.hard.mean
     assert result.learned.scores[0].mse is None
 
 
 def test_without_a_validation_split_the_first_of_the_grid_is_taken(tmp_path: Path, scored: list[Split]) -> None:
-    what = subject()
+    what = target()
     none = Split(what.validation.images[:0], what.validation.labels[:0])
-    result = judged(judge_of(tmp_path, what._replace(validation=none)), range(1), measure_whole=False)
+    result = evaluation_of(tmp_path, what._replace(validation=none)).result(range(1), measure_whole=False)
     assert (result.learned.learning_rate, result.learned.validation_accuracy) == (1e-9, None)
     assert all(split is what.test for split in scored)
 
@@ -126,14 +128,14 @@ def test_relative_rates_are_scaled_by_each_network(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(module, "largest_stable_rate", lambda spec, variables, images, outputs: 0.25)
     monkeypatch.setattr(module, "initial", lambda *given: None)
     protocol = replace(PROTOCOL, recipe=replace(RECIPE, relative=True), learning_rates=(0.5,))
-    result = judged(judge_of(tmp_path, protocol=protocol), range(1), measure_whole=False)
+    result = evaluation_of(tmp_path, protocol=protocol).result(range(1), measure_whole=False)
     assert result.learned.learning_rate == 0.5
     assert result.learned.scores[0].learning_rate == 0.125
 
 
 def test_what_diverges_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     protocol = replace(PROTOCOL, learning_rates=(1e30,))
-    result = judged(judge_of(tmp_path, protocol=protocol), range(1), measure_whole=False)
+    result = evaluation_of(tmp_path, protocol=protocol).result(range(1), measure_whole=False)
     assert result.learned.scores[0].mse is None
     assert "did not stay finite" in caplog.text
 

@@ -1,4 +1,4 @@
-"""Training: every recipe's steps against a plain loop, lanes apart from each other, and what the losses compare."""
+"""Training: every recipe's steps against a plain loop, replicas apart from each other, and what the losses compare."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ import optax
 import pytest
 
 from kerneldistill.evaluation import training
-from kerneldistill.evaluation.models import Variables, model_of
 from kerneldistill.evaluation.network_spec import network_spec
+from kerneldistill.evaluation.networks.model import Variables, model_of
 from kerneldistill.evaluation.protocols import PROTOCOLS, Recipe
-from kerneldistill.evaluation.training import Lanes, initial, loss_of, schedule_of, train
+from kerneldistill.evaluation.training import Replicas, initial, loss_of, schedule_of, train
 from tests.helpers.kernels import images
 
 SHAPE, CLASSES, SIZE = (4, 4, 1), 3, 6
@@ -21,25 +21,25 @@ PLAIN = Recipe("mse", "momentum", "cosine", batch=10, steps=((1, 4),))
 pytestmark = pytest.mark.usefixtures("optax_may_promote")
 
 
-def lanes(seeds: tuple[int, ...] = (3,), rates: tuple[float, ...] = (0.2,), size: int = SIZE) -> Lanes:
-    """Lanes of normal images, each with images of its own."""
+def replicas(seeds: tuple[int, ...] = (3,), rates: tuple[float, ...] = (0.2,), size: int = SIZE) -> Replicas:
+    """Replicas of normal images, each with images of its own."""
     x = np.stack([images(size, SHAPE, np.float32, seed) for seed in seeds])
     y = np.stack([np.eye(CLASSES, dtype=np.float32)[np.arange(size) % CLASSES]] * len(seeds))
-    return Lanes(x, y, np.array(rates, np.float32), np.full(len(seeds), 0.1, np.float32), np.array(seeds))
+    return Replicas(x, y, np.array(rates, np.float32), np.full(len(seeds), 0.1, np.float32), np.array(seeds))
 
 
 def close(found: Variables, truth: Variables) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), found, truth)
 
 
-def lane(variables: Variables, number: int) -> Variables:
+def replica(variables: Variables, number: int) -> Variables:
     return jax.tree.map(lambda leaf: leaf[number], variables)
 
 
 @pytest.mark.parametrize("optimiser", ["momentum", pytest.param("adam", marks=pytest.mark.slow)])
 def test_steps_are_those_of_a_plain_loop(optimiser: str) -> None:
     recipe = replace(PLAIN, optimiser=optimiser)
-    given, model = lanes(), model_of(SPEC, SHAPE, CLASSES)
+    given, model = replicas(), model_of(SPEC, SHAPE, CLASSES)
     x, y = given.images[0], given.labels[0]
 
     def penalised(params: dict) -> jax.Array:
@@ -53,24 +53,24 @@ def test_steps_are_those_of_a_plain_loop(optimiser: str) -> None:
     for _ in range(4):
         updates, state = own.update(gradient(params), state)
         params = optax.apply_updates(params, updates)
-    close(lane(train(SPEC, recipe, given), 0), Variables(params, {}))
+    close(replica(train(SPEC, recipe, given), 0), Variables(params, {}))
 
 
 def test_lanes_do_not_meet() -> None:
-    both = train(SPEC, PLAIN, lanes((3, 8), (0.2, 0.05)))
+    both = train(SPEC, PLAIN, replicas((3, 8), (0.2, 0.05)))
     for number, (seed, rate) in enumerate(((3, 0.2), (8, 0.05))):
-        close(lane(both, number), lane(train(SPEC, PLAIN, lanes((seed,), (rate,))), 0))
+        close(replica(both, number), replica(train(SPEC, PLAIN, replicas((seed,), (rate,))), 0))
 
 
 def test_many_steps_of_one_program_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     # In small batches, so that a row out of order would show.
     recipe = replace(PLAIN, batch=4, steps=((1, 7),))
     seen: list[int] = []
-    one_by_one = train(SPEC, recipe, lanes(), seen.append)
+    one_by_one = train(SPEC, recipe, replicas(), seen.append)
     assert seen == [1, 2, 3, 4, 5, 6, 7]
     monkeypatch.setattr(training, "steps_at_once", lambda: 3)
     seen.clear()
-    close(train(SPEC, recipe, lanes(), seen.append), one_by_one)
+    close(train(SPEC, recipe, replicas(), seen.append), one_by_one)
     assert seen == [3, 6, 7]
 
 
@@ -123,9 +123,9 @@ def test_grey_images_are_not_mirrored() -> None:
 @pytest.mark.slow
 def test_augmentations_are_drawn_by_seed_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(PLAIN, steps=((1, 4),), augmentations=("crop", "cutout"), single=True)
-    one_by_one = train(SPEC, recipe, lanes())
-    close(train(SPEC, recipe, lanes()), one_by_one)
-    other = train(SPEC, PLAIN, lanes())
+    one_by_one = train(SPEC, recipe, replicas())
+    close(train(SPEC, recipe, replicas()), one_by_one)
+    other = train(SPEC, PLAIN, replicas())
     assert np.abs(np.asarray(jax.tree.leaves(other)[0]) - np.asarray(jax.tree.leaves(one_by_one)[0])).max() > 1e-4
     monkeypatch.setattr(training, "steps_at_once", lambda: 4)
-    close(train(SPEC, recipe, lanes()), one_by_one)
+    close(train(SPEC, recipe, replicas()), one_by_one)

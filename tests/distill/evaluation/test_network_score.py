@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from kerneldistill.evaluation import accuracy as module
-from kerneldistill.evaluation.accuracy import score
+from kerneldistill.evaluation import network_score as module
 from kerneldistill.evaluation.learning_rate import largest_stable_rate
-from kerneldistill.evaluation.models import model_of
+from kerneldistill.evaluation.network_score import score_network
 from kerneldistill.evaluation.network_spec import network_spec
+from kerneldistill.evaluation.networks.model import model_of
 from kerneldistill.evaluation.training import initial
 from kerneldistill.kernels.empirical_ntk import empirical_ntk
 from kerneldistill.pipeline.split import Split
@@ -23,7 +23,7 @@ def test_scores_equal_numpy(batch: int, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "_BATCH", batch)
     variables = initial(SPEC, SHAPE, 3, seed=1)
     outputs = np.asarray(jax.jit(model_of(SPEC, SHAPE, 3).apply)(variables, SPLIT.images), np.float64)
-    found = score(SPEC, variables, SPLIT, 3)
+    found = score_network(SPEC, variables, SPLIT, 3)
     assert found.accuracy == np.mean(outputs.argmax(1) == SPLIT.labels)
     assert found.mse == pytest.approx(0.5 * np.mean((outputs - np.eye(3)[SPLIT.labels] + 1 / 3) ** 2), rel=1e-5)
     assert found.finite
@@ -31,7 +31,7 @@ def test_scores_equal_numpy(batch: int, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_is_not_finite_is_told() -> None:
     broken = jax.tree.map(lambda leaf: leaf * np.float32(np.nan), initial(SPEC, SHAPE, 3, seed=1))
-    assert not score(SPEC, broken, SPLIT, 3).finite
+    assert not score_network(SPEC, broken, SPLIT, 3).finite
 
 
 @pytest.mark.parametrize("name", ["mlp-w5-d1", pytest.param("kip-convnet-w4-d1", marks=pytest.mark.slow)])

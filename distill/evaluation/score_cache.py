@@ -5,11 +5,11 @@ was killed takes it up, another one of the same set and numbers too, and one of 
 """
 
 import hashlib
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal
 
 import pydantic
 from etils import epath
@@ -20,28 +20,29 @@ from kerneldistill.evaluation.protocol_result import SeedScore
 from kerneldistill.evaluation.protocols import Recipe
 from kerneldistill.pipeline.storage.files import write_whole
 
+SplitName = Literal["validation", "test"]
+
 # Raised when the same unit comes to mean another training.
 _VERSION = 1
 
 
-class Unit(Protocol):
-    """A piece of work that is kept.
-
-    name: of its file, which holds a digest of everything that its score follows from
-    """
+class Unit(ABC):
+    """A piece of work whose score is kept: a frozen dataclass of everything that the score follows from."""
 
     @property
-    def name(self) -> str: ...
+    @abstractmethod
+    def words(self) -> str:
+        """Beginning of the name of its file, for people."""
 
-
-def unit_name(words: str, unit: object) -> str:
-    """The name of the file of a unit, a frozen dataclass: some words for people, and the digest of its fields."""
-    text = pydantic.TypeAdapter(type(unit)).dump_json(unit) + str(_VERSION).encode()
-    return f"{words}-{hashlib.sha256(text).hexdigest()[:32]}.json"
+    @cached_property
+    def name(self) -> str:
+        """Name of its file: the words, and a digest of its fields."""
+        text = pydantic.TypeAdapter(type(self)).dump_json(self) + str(_VERSION).encode()
+        return f"{self.words}-{hashlib.sha256(text).hexdigest()[:32]}.json"
 
 
 @dataclass(frozen=True)
-class TrainingUnit:
+class TrainingUnit(Unit):
     """One network, trained and scored.
 
     recipe: how it is trained
@@ -58,32 +59,28 @@ class TrainingUnit:
     spec: NetworkSpec
     set_sha256: str
     space: str
-    split: Literal["validation", "test"]
+    split: SplitName
     learning_rate: float
     weight_decay: float
     seed: int
 
-    @cached_property
-    def name(self) -> str:
-        """Name of its file."""
-        return unit_name(f"{self.spec.name}-{self.split}-{self.seed}", self)
+    @property
+    def words(self) -> str:
+        """Network, split and seed."""
+        return f"{self.spec.name}-{self.split}-{self.seed}"
 
 
-AnyUnit = TypeVar("AnyUnit", bound=Unit)
+@dataclass(frozen=True)
+class ScoreCache:
+    """Finished scores in a folder, made when the first is kept.
 
-
-class Journal:
-    """Finished units in a folder, made when the first is kept.
-
-    Args:
-      folder: where they are kept
+    folder: where they are kept
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def find(self, unit: Unit) -> SeedScore | None:
-        """The score of a finished unit.
+        """Return the score of a unit; None where it is not finished.
 
         Raises:
           UserError: its file is damaged.
@@ -94,13 +91,9 @@ class Journal:
         try:
             return pydantic.TypeAdapter(SeedScore).validate_json(path.read_bytes())
         except pydantic.ValidationError as error:
-            raise UserError(f"{path} is damaged: remove it, and this network is trained again") from error
+            raise UserError(f"{path} is damaged: remove it, and its score is computed again") from error
 
     def keep(self, unit: Unit, score: SeedScore) -> None:
-        """Writes the score of a finished unit."""
+        """Write the score of a finished unit."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(epath.Path(self.folder / unit.name), pydantic.TypeAdapter(SeedScore).dump_json(score))
-
-    def missing(self, units: Sequence[AnyUnit]) -> list[AnyUnit]:
-        """Those that are not finished, in order."""
-        return [unit for unit in units if self.find(unit) is None]

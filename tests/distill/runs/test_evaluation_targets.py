@@ -10,10 +10,10 @@ import pytest
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline import load
-from kerneldistill.runs import subjects as module
+from kerneldistill.runs import evaluation_targets as module
 from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.evaluation_targets import of_bundle, of_run
 from kerneldistill.runs.outcome import Outcome
-from kerneldistill.runs.subjects import of_bundle, of_run
 
 
 def test_a_run_and_its_bundle_hold_one_subject(finished: RunDir) -> None:

@@ -1,4 +1,4 @@
-"""What a trained network predicts of a split."""
+"""Score what a trained network predicts of a split."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,8 +11,8 @@ from jax import Array
 
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
-from kerneldistill.evaluation.models import Variables, model_of
 from kerneldistill.evaluation.network_spec import NetworkSpec
+from kerneldistill.evaluation.networks.model import Variables, model_of
 from kerneldistill.kernels.batching import filled
 from kerneldistill.pipeline.split import Split
 
@@ -20,10 +20,10 @@ from kerneldistill.pipeline.split import Split
 _BATCH = 512
 
 
-class Predicted(NamedTuple):
-    """A network's answers, scored.
+class NetworkScore(NamedTuple):
+    """What a network's outputs are worth.
 
-    accuracy: part of the images whose largest output is their class, 0..1
+    accuracy: fraction of images classified correctly
     mse: 1/2 mean square of outputs against centred labels
     finite: whether all outputs are
     """
@@ -33,8 +33,8 @@ class Predicted(NamedTuple):
     finite: bool
 
 
-def score(spec: NetworkSpec, variables: Variables, split: Split, outputs: int) -> Predicted:
-    """Predicts every image of a split, batch normalisation by its running means."""
+def score_network(spec: NetworkSpec, variables: Variables, split: Split, outputs: int) -> NetworkScore:
+    """Predict every image of a split, batch normalisation by its running means."""
     predict = _predict(spec, split.images.shape[1:], outputs)
     hits, total, finite = 0, 0.0, True
     size = min(_BATCH, len(split))
@@ -44,7 +44,7 @@ def score(spec: NetworkSpec, variables: Variables, split: Split, outputs: int) -
         hits += int(np.sum(found.argmax(1) == labels))
         total += half_mse(found, centred_one_hot(labels, outputs)).total
         finite &= bool(np.isfinite(found).all())
-    return Predicted(hits / len(split), total / (len(split) * outputs), finite)
+    return NetworkScore(hits / len(split), total / (len(split) * outputs), finite)
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerneldistill.algorithms.labels import centred_one_hot
-from kerneldistill.algorithms.random_streams import Stream, balanced, generator
+from kerneldistill.algorithms.scoring import random_support
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.evaluation.protocol_result import (
@@ -20,7 +20,7 @@ from kerneldistill.evaluation.protocol_result import (
 from kerneldistill.pipeline.split import Split
 
 
-class Subject(NamedTuple):
+class EvaluationTarget(NamedTuple):
     """A support and all that judging it needs.
 
     support: images [s, h, w, c] in the space of `data`, labels float64 [s, k]
@@ -60,8 +60,7 @@ class Subject(NamedTuple):
 
     def hard(self) -> Support:
         """The support with centred one-hot labels, the class of each label's largest entry."""
-        classes = self.support.labels.argmax(1)
-        return Support(self.support.images, centred_one_hot(classes, self.num_classes))
+        return Support(self.support.images, centred_one_hot(self.support.labels.argmax(1), self.num_classes))
 
     def is_hard(self) -> bool:
         """Whether the labels are centred one-hot; those of a bundle are so to float32."""
@@ -69,9 +68,8 @@ class Subject(NamedTuple):
 
     def random_real(self, draw: int) -> Support:
         """Random images of train, as many as the support's, class-balanced, with centred one-hot labels."""
-        rng = generator(self.seed, Stream.BASELINE, draw)
-        rows = balanced(self.train.labels, self.num_classes, len(self.support.images), rng)
-        return real_support(self.train, rows, self.num_classes, self.support.images.dtype)
+        images = self.support.images
+        return random_support(self.train, self.num_classes, len(images), self.seed, draw, images.dtype)
 
     def whole_train(self) -> Support:
         """The whole train split with centred one-hot labels."""

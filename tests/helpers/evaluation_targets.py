@@ -1,11 +1,11 @@
-"""A small subject to judge: three classes that a network of few weights can tell apart."""
+"""A small target to judge: three classes that a network of few weights can tell apart."""
 
 import numpy as np
 
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.support import Support
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.evaluation.subject import Subject
+from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.pipeline.split import Split
 
 SHAPE, CLASSES = (4, 4, 1), 3
@@ -19,10 +19,10 @@ def split(size: int, seed: int) -> Split:
     return Split((patterns[labels] + 0.5 * noise).astype(np.float32), labels)
 
 
-def subject(**changes: object) -> Subject:
+def target(**changes: object) -> EvaluationTarget:
     """Three images with centred one-hot labels, and splits of 30, 15 and 24."""
     train, own = split(30, 0), split(3, 3)
-    made = Subject(
+    made = EvaluationTarget(
         support=Support(own.images.astype(np.float64), centred_one_hot(own.labels, CLASSES)),
         train=train,
         validation=split(15, 1),

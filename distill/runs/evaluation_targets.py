@@ -11,14 +11,14 @@ from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.bundle.whitened_space import same_space
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
-from kerneldistill.evaluation.subject import Subject
+from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
 
 
-def of_run(rundir: RunDir, prepared: str | None) -> Subject:
+def of_run(rundir: RunDir, prepared: str | None) -> EvaluationTarget:
     """The chosen support of a run.
 
     Raises:
@@ -35,7 +35,7 @@ def of_run(rundir: RunDir, prepared: str | None) -> Subject:
     return _subject(support, data, data.manifest.fingerprint, *made)
 
 
-def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> Subject:
+def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> EvaluationTarget:
     """The images of a bundle, on data that are whitened as it says.
 
     Raises:
@@ -70,10 +70,12 @@ def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> Subject:
 
 def _subject(
     support: Support, data: Prepared, space: str, kernel: KernelConfig, ridge: float, flip: bool, seed: int
-) -> Subject:
+) -> EvaluationTarget:
     manifest = data.manifest
     splits = data.train, data.validation, data.test
-    return Subject(support, *splits, manifest.name, len(manifest.class_names), space, kernel, ridge, flip, seed)
+    return EvaluationTarget(
+        support, *splits, manifest.name, len(manifest.class_names), space, kernel, ridge, flip, seed
+    )
 
 
 def _check_same_classes(folder: Path, bundle: Bundle, prepared: str, data: Prepared) -> None:

@@ -52,11 +52,20 @@ def norm(x: Array, kind: Norm, train: bool) -> Array:
             return nn.BatchNorm(use_running_average=not train, momentum=0.9, **options)(x)
 
 
-def halved(x: Array) -> Array:
-    """Means of 2 x 2 pixels; an odd last row or column is left out."""
-    n, height, width, channels = x.shape
-    even = x[:, : height // 2 * 2, : width // 2 * 2]
-    return jnp.mean(even.reshape(n, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+def halve(x: Array) -> Array:
+    """Average pool 2x2; an odd last row or column is left out."""
+    # flax's avg_pool divides by an int64, which strict promotion of types refuses.
+    return nn.pool(x, 0.0, jax.lax.add, (2, 2), (2, 2), "VALID") / 4
+
+
+def first_padding(x: Array) -> int:
+    """Padding of DC's and FRePo's first convolution, which makes 32x32 of 28x28."""
+    return 3 if x.shape[1:3] == (28, 28) else 1
+
+
+def flat(x: Array) -> Array:
+    """Images [n, h, w, c] as rows [n, h * w * c]."""
+    return x.reshape(len(x), -1)
 
 
 def _bias(fan_in: int) -> nn.initializers.Initializer:
