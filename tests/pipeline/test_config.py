@@ -16,6 +16,10 @@ from kerneldistill.pipeline import DataConfig, DataError
         ("batch_size", 0),
         ("seed", -1),
         ("whiten", "zca"),
+        ("source", "csv"),
+        ("resize", "nearest neighbour"),
+        ("height", 0),
+        ("channels", 2),
         ("test_split", "train"),
     ],
 )

@@ -1,9 +1,11 @@
 """Test what sources read, and what they say when they cannot."""
 
+import importlib
 import importlib.util
 import json
 import shutil
 import socket
+import typing
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +17,8 @@ from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.sources import download
 from kerneldistill.pipeline.sources.image_decoding import decode
 from kerneldistill.pipeline.sources.record import BadRecord, Record
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
+from kerneldistill.pipeline.sources.source import Source, open_source
 from tests.helpers.tiny_tfds import examples, picture, write_tfds
 
 
@@ -230,3 +233,9 @@ def test_an_unreachable_server_is_found_out_at_once():
         address = closed.getsockname()
         with pytest.raises(DataError, match=r"cannot reach 127\.0\.0\.1:\d+, where mnist is"):
             download._check_reachable(address, "mnist")
+
+
+@pytest.mark.parametrize("module", [*SOURCES.values(), *BUILT_IN.values()])
+def test_each_row_of_the_registry_is_a_module_that_opens_a_source(module):
+    opener = importlib.import_module(f"kerneldistill.pipeline.sources.{module}").open_source
+    assert issubclass(typing.get_type_hints(opener)["return"], Source)
