@@ -121,7 +121,7 @@ def duration(seconds: float) -> str:
 def closing_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None
 ) -> None:
-    """Print the results: the first column left, the others right; plain columns where there is no terminal.
+    """Print the results: the first column left, the others right; plain columns but on a terminal or in a notebook.
 
     Args:
       title: one line above the table.
@@ -130,7 +130,7 @@ def closing_table(
       console: where to write; the standard output if it is not given.
     """
     console = console or Console()
-    if not console.is_terminal:
+    if not (console.is_terminal or console.is_jupyter):
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         console.print(title, highlight=False, markup=False, soft_wrap=True)
         for row in (header, *rows):

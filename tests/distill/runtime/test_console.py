@@ -1,6 +1,8 @@
 """What a user sees: lines now and then without a terminal, a bar with one, and a table at the end."""
 
 import io
+import sys
+import types
 
 import pytest
 from rich.console import Console
@@ -81,3 +83,19 @@ def test_the_table_on_a_terminal_has_every_cell() -> None:
     closing_table("test accuracy", ["", "accuracy"], ROWS, console)
     for text in ("test accuracy", *ROWS[0], *ROWS[1], "─"):
         assert text in buffer.getvalue()
+
+
+def test_a_notebook_shows_the_lines_of_progress_and_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    notebook = types.ModuleType("IPython.display")
+    monkeypatch.setattr(notebook, "display", lambda shape: shown.append(shape.text), raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook)
+    console = Console(force_jupyter=True)
+    with StepProgress(2, console=console) as progress:
+        progress.update(1, 0.5, 0.25)
+        progress.update(2, 0.25, 0.75)
+    assert [line.split("  ")[0] for line in shown] == ["step 1/2", "step 2/2"]
+    closing_table("digits", ["support", "accuracy"], ROWS, console)
+    assert "───" in shown[-1]
+    assert "random [real] images" in shown[-1]
