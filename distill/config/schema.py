@@ -20,6 +20,7 @@ from kerneldistill.config.marks import (
     Positive,
     Seed,
 )
+from kerneldistill.kernels.names import ActivationName, KernelKind, NetworkName, Parameterization
 from kerneldistill.pipeline.config import DataConfig
 
 __all__ = [
@@ -40,8 +41,6 @@ __all__ = [
     "SupportConfig",
 ]
 
-ActivationName = Literal["relu", "erf", "gelu", "identity", "sin", "softplus", "tanh"]
-
 
 @dataclass(frozen=True)
 class KernelConfig:
@@ -49,7 +48,7 @@ class KernelConfig:
 
     # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
-    network: Annotated[Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"], Mark(example="conv_net")]
+    network: Annotated[NetworkName, Mark(example="conv_net")]
     # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
     depth: Annotated[Count, Mark(example=3)]
     # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
@@ -69,11 +68,11 @@ class KernelConfig:
     b_std: NotNegative = 0.1
     # ntk: every weight learns at a rate that does not depend on width. standard: as deep learning libraries scale
     # weights (arXiv 2001.07301); needs a width.
-    parameterization: Literal["ntk", "standard"] = "ntk"
+    parameterization: Parameterization = "ntk"
     # standard only: channels of the hidden layers of the network whose wide limit is meant.
     width: Annotated[Count | None, Mark(example=1024)] = None
     # ntk: training by gradient descent. nngp: a Bayesian network, or training of the last layer alone.
-    get: Literal["ntk", "nngp"] = "ntk"
+    get: KernelKind = "ntk"
     # Precision of the kernel tiles. The regression itself is always solved in float64.
     dtype: Annotated[Literal["float32", "float64"], Mark("never")] = "float32"
     # Kernels of which each step draws one to learn by ("sampling KIP"), each written as what differs from the one

@@ -65,7 +65,7 @@ class Checkpoints:
         """The saved steps, ascending, damaged or not."""
         return sorted(int(entry.name) for entry in self.folder.iterdir() if entry.name.isdecimal())
 
-    def save(self, step: int, state: State) -> None:
+    def save(self, step: int, state: object) -> None:
         """Write a state, then delete all but the newest `keep` steps and those that are for good.
 
         Raises:
@@ -202,7 +202,7 @@ def _without_echoes() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _host_leaves(state: State) -> dict[str, np.ndarray]:
+def _host_leaves(state: object) -> dict[str, np.ndarray]:
     """Every leaf of a pytree as an array in host memory, by its path, in the order of `jax.tree.leaves`."""
     paths, _ = jax.tree_util.tree_flatten_with_path(state)
     return {jax.tree_util.keystr(path) or "state": _host(leaf) for path, leaf in paths}
