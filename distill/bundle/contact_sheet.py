@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 TILE = 96  # edge of one enlarged image, about; pixels of the sheet
 GAP = 8
 MARGIN = 32
@@ -160,12 +162,12 @@ def _draw_bars(
     draw.line((left, middle, right, middle), fill=FAINT)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> Font:
     # The font that comes with Pillow: the same picture on every machine.
     return ImageFont.load_default(size)
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+def _shortened(text: str, font: Font, width: float) -> str:
     """The text, cut with an ellipsis if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text

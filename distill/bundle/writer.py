@@ -164,7 +164,7 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
 def _npz(**arrays: np.ndarray) -> bytes:
     # numpy dates every member 1980: equal arrays give equal bytes.
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

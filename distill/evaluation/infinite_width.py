@@ -17,7 +17,7 @@ and share their variance.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import linalg, special
@@ -180,4 +180,5 @@ def _largest(prediction: Prediction, classes: np.ndarray) -> np.ndarray:
     gaps = np.divide(gaps, deviation, out=_CERTAIN * np.sign(gaps), where=deviation > 0)
     # The class itself is not among those that its output is to be larger than.
     log_below = np.stack([special.log_ndtr(node + gaps).sum(axis=1) - special.log_ndtr(node) for node in nodes])
-    return np.exp(special.logsumexp(log_below, axis=0, b=weights[:, None] / np.sqrt(2 * np.pi)))
+    log_mean: Any = special.logsumexp(log_below, axis=0, b=weights[:, None] / np.sqrt(2 * np.pi))
+    return np.exp(log_mean)

@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -28,7 +29,7 @@ _LEGEND_ROW_NAMES = 44
 # A logarithmic axis over less than this has too few ticks to be read.
 _DECADE = 12
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it is read out, searched, and in the page's font
     "svg.hashsalt": "kerneldistill",
     "text.parse_math": False,

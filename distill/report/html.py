@@ -170,7 +170,9 @@ def _sheet(contents: SheetContents) -> Iterator[Element]:
                 rows.append(_pictures(f"real start{number}", contents.starts, members, contents))
             rows.append(_pictures(f"{kind}{number}", contents.learned, members, contents))
             if contents.labels is not None:
-                bars = [node("td", None if i is None else _bars(contents, i, scale)) for i in members]
+                bars = [
+                    node("td", None if i is None else _bars(contents, contents.labels[i], i, scale)) for i in members
+                ]
                 rows.append(node("tr", node("th", f"label{number}", scope="row"), bars))
         head = node("thead", node("tr", node("td"), names))
         table = node("table", head, node("tbody", rows), class_=f"sheet across-{len(group)}")
@@ -185,9 +187,8 @@ def _pictures(name: str, images: np.ndarray, members: Sequence[int | None], cont
     return node("tr", node("th", name, scope="row"), cells)
 
 
-def _bars(contents: SheetContents, index: int, scale: float) -> Element:
+def _bars(contents: SheetContents, label: np.ndarray, index: int, scale: float) -> Element:
     """A label as bars about a line at 0; `scale` is what takes half the height."""
-    label = contents.labels[index]
     own, width = int(contents.class_ids[index]), 100 / len(label)
     told = ", ".join(f"{name} {value:+.2f}" for name, value in zip(contents.class_names, label, strict=True))
     bars = []

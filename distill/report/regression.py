@@ -9,7 +9,7 @@ from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.evaluation.infinite_width import Blocks, GradientFlow
-from kerneldistill.report.subject import Subject, held
+from kerneldistill.report.subject import Subject, held, present
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def fit_of(subject: Subject) -> Fit | None:
         return None
     name = "solved labels" if learned.label_mode == "label_solve" else "learned"
     blocks = on_test.ntk if kernel.get == "ntk" else on_test.nngp
-    return Fit(name, blocks, learned.labels, held(subject.ridge), on_test.test_labels)
+    return Fit(name, blocks, learned.labels, present(subject.ridge), on_test.test_labels)
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +67,7 @@ def fit_of_start(subject: Subject) -> Fit | None:
     if on_test is None or learned is None:
         return None
     name = "one-hot labels" if learned.label_mode == "label_solve" else "real start"
-    start = Fit(name, on_test.start, on_test.start_labels, held(subject.ridge), on_test.test_labels)
+    start = Fit(name, on_test.start, on_test.start_labels, present(subject.ridge), on_test.test_labels)
     return start if fault_of(start) is None else None
 
 

@@ -94,6 +94,13 @@ def held(of: Held | Absent) -> Held | None:
     return None if isinstance(of, Absent) else of
 
 
+def present(of: Held | Absent) -> Held:
+    """Return what the caller knows to be there."""
+    if isinstance(of, Absent):
+        raise ValueError(of.reason)
+    return of
+
+
 def check_folder(path: Path) -> None:
     """Checks, before anything slow, that a path is something to report on.
 

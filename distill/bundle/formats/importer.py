@@ -30,7 +30,8 @@ from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 
-Space = Literal["auto", "whitened", "normalised", "unit", "pixels"]
+KnownSpace = Literal["whitened", "normalised", "unit", "pixels"]
+Space = Literal["auto"] | KnownSpace
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,7 @@ def import_set(job: ImportJob, folders: Sequence[str], out: Path) -> Origin:
       DataError: a prepared data set cannot be read, or `out` holds something else.
     """
     foreign = read_foreign(job.file, job.layout)
-    evidence: list[Evidence] = []
-    # One data set in memory at a time, and the best so far.
-    for folder in folders:
-        tried = candidate(foreign, load(folder), job.space)
-        if len(folders) > 1:
-            evidence.append(_evidence(tried, job))
-        if not evidence or evidence[-1].accuracy >= max(each.accuracy for each in evidence):
-            chosen = tried
+    chosen, evidence = _choose(foreign, folders, job)
     origin = Origin(
         file=job.file.name,
         sha256=digest(job.file),
@@ -103,6 +97,20 @@ def import_set(job: ImportJob, folders: Sequence[str], out: Path) -> Origin:
     )
     write_bundle(out, _contents(foreign, chosen, job, origin))
     return origin
+
+
+def _choose(foreign: ForeignSet, folders: Sequence[str], job: ImportJob) -> tuple[Candidate, list[Evidence]]:
+    """Choose among prepared data sets; nothing is measured of a single one."""
+    first, *others = folders
+    chosen = candidate(foreign, load(first), job.space)
+    evidence = [_evidence(chosen, job)] if others else []
+    # One data set in memory at a time, and the best so far.
+    for folder in others:
+        tried = candidate(foreign, load(folder), job.space)
+        evidence.append(_evidence(tried, job))
+        if evidence[-1].accuracy >= max(each.accuracy for each in evidence):
+            chosen = tried
+    return chosen, evidence
 
 
 def candidate(foreign: ForeignSet, data: Prepared, space: Space = "auto") -> Candidate:
@@ -118,19 +126,18 @@ def candidate(foreign: ForeignSet, data: Prepared, space: Space = "auto") -> Can
             "the set was distilled from with --prepared, or its order of axes with --layout"
         )
     labels = labels_of(foreign, len(data.manifest.class_names))
-    if space == "auto":
-        space = _guess(foreign, data)
+    known = _guess(foreign, data) if space == "auto" else space
     images = foreign.images.astype(np.float32)
-    match space:
+    match known:
         case "whitened":
-            return Candidate(data, images, labels, space)
+            return Candidate(data, images, labels, known)
         case "normalised":
             pixels = normalised(data.manifest.name, data.whitener, data).invert(images)
         case "unit":
             pixels = images * 255
         case "pixels":
             pixels = images
-    return Candidate(data, data.whitener.apply(pixels), labels, space)
+    return Candidate(data, data.whitener.apply(pixels), labels, known)
 
 
 def digest(path: Path) -> str:
@@ -141,7 +148,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _guess(foreign: ForeignSet, data: Prepared) -> Space:
+def _guess(foreign: ForeignSet, data: Prepared) -> KnownSpace:
     if foreign.images.dtype == np.uint8:
         return "pixels"
     torch = foreign.kind in ("result of DC", "tensors of MTT")

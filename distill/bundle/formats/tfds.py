@@ -58,7 +58,7 @@ def read(
     """
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_from_directory(str(folder))
+    builder: Any = tfds.builder_from_directory(str(folder))
     missing = {*features} - {*builder.info.features}
     if missing:
         raise UserError(f"{folder} has no feature {sorted(missing)[0]!r}: it is no set that kerneldistill exported")

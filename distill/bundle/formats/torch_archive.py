@@ -16,7 +16,7 @@ _ALIGNMENT = 64
 _LOCAL_HEADER_BYTES = 30
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
-Value = np.ndarray | Mapping[str, "Value"] | list["Value"] | str | int | float
+Value = np.ndarray | Mapping[str, "Value"] | list["Value"] | tuple["Value", ...] | str | int | float
 
 
 def torch_bytes(value: Value, name: str) -> bytes:

@@ -176,7 +176,7 @@ def _scan(content: bytes) -> None:
             continue
         if name in _GETS and argument in kept:
             raise UserError("it uses a tuple twice, which data do not need: it is not read")
-        if name == "LONG1" and abs(argument) >= 2**63:
+        if name == "LONG1" and abs(argument or 0) >= 2**63:
             raise UserError("it has a whole number of more than 64 bits, which data do not need: it is not read")
         on_top = name in _TUPLES
         tuples += on_top

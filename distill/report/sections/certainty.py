@@ -13,7 +13,7 @@ from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Sec
 from kerneldistill.report.number_format import percent
 from kerneldistill.report.regression import Fit, fit_of
 from kerneldistill.report.sections.common import missing, named, test_note
-from kerneldistill.report.subject import Subject, held
+from kerneldistill.report.subject import Subject, held, present
 
 SHOWN = 10
 BINS = 10
@@ -49,14 +49,16 @@ class Predictor(NamedTuple):
 
 def certainty(subjects: Sequence[Subject]) -> Section:
     """Tables, curves and images of all subjects with test images."""
-    found = {run: pair for run, subject in enumerate(subjects) if (pair := predictors(subject))}
+    found: dict[int, tuple[Predictor, ...]] = {
+        run: pair for run, subject in enumerate(subjects) if (pair := predictors(subject))
+    }
     blocks: list[Block] = []
     if found:
         blocks = [Paragraph(_READING), _table(subjects, found), Beside(_charts(subjects, found))]
-    for run, pair in found.items():
-        blocks += _strips(run, subjects, pair[0])
-        if len(pair) < 2:
-            what = named(subjects[run], subjects, f"the networks beside the {pair[0].name}")
+    for run, (own, *others) in found.items():
+        blocks += _strips(run, subjects, own)
+        if not others:
+            what = named(subjects[run], subjects, f"the networks beside the {own.name}")
             blocks.append(Missing(what, "their kernel of the support cannot be inverted with the run's ridge"))
     lacking = missing(subjects, "on_test", "predictive uncertainty")
     return Section("Certainty on test", "certainty", [*blocks, *lacking])
@@ -64,8 +66,8 @@ def certainty(subjects: Sequence[Subject]) -> Section:
 
 def predictors(subject: Subject) -> tuple[Predictor, ...]:
     """NTK ensemble and NNGP posterior, that of the run's own kernel first, but one whose kernel cannot be inverted."""
-    fit, on_test = fit_of(subject), held(subject.on_test)
-    if fit is None or on_test is None:
+    fit, on_test, kernel = fit_of(subject), held(subject.on_test), held(subject.kernel)
+    if fit is None or on_test is None or kernel is None:
         return ()
     ntk, nngp, own = on_test.ntk, on_test.nngp, on_test.own
     kinds = {
@@ -73,7 +75,7 @@ def predictors(subject: Subject) -> tuple[Predictor, ...]:
         "nngp": ("NNGP posterior", partial(nngp_posterior, nngp, own, fit.labels, fit.ridge)),
     }
     found = []
-    for get in sorted(kinds, key=lambda get: get != held(subject.kernel).get):
+    for get in sorted(kinds, key=lambda get: get != kernel.get):
         name, predict = kinds[get]
         try:
             prediction = predict()
@@ -104,7 +106,8 @@ def error_by_deviation(predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
     truth = np.eye(mean.shape[1])[predictor.fit.truth] - 1 / mean.shape[1]
     squared = np.mean((mean - truth) ** 2, axis=1)
     groups = np.array_split(np.argsort(variance, kind="stable"), min(BINS, len(variance)))
-    return tuple(np.sqrt([values[group].mean() for group in groups]) for values in (variance, squared))
+    deviation, error = (np.sqrt([values[group].mean() for group in groups]) for values in (variance, squared))
+    return deviation, error
 
 
 def _table(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]) -> Table:
@@ -173,9 +176,9 @@ def _strips(run: int, subjects: Sequence[Subject], predictor: Predictor) -> list
 
 
 def _tile(subject: Subject, predictor: Predictor, row: int) -> Tile:
-    names = held(subject.learned).class_names
-    true, said = names[predictor.fit.truth[row]], names[predictor.prediction.mean[row].argmax()]
+    names = present(subject.learned).class_names
+    true, said = names[int(predictor.fit.truth[row])], names[int(predictor.prediction.mean[row].argmax())]
     certain, right = percent(predictor.confidence[row]), bool(predictor.right[row])
     alt = f"Test image of class {true}, predicted {said} with {certain}"
     lines = (said, certain) if right else (f"{said}, not {true}", certain)
-    return Tile(held(subject.on_test).test_pixels[row], alt, lines, right)
+    return Tile(present(subject.on_test).test_pixels[row], alt, lines, right)

@@ -8,7 +8,7 @@ from kerneldistill.report.document import Beside, Block, Confusion, Section, Tab
 from kerneldistill.report.number_format import percent
 from kerneldistill.report.regression import Fit, fit_of
 from kerneldistill.report.sections.common import missing, named, test_note
-from kerneldistill.report.subject import Subject, held
+from kerneldistill.report.subject import Subject, present
 
 # A matrix of more classes cannot be read; its largest entries can.
 MATRIX_CLASSES = 20
@@ -21,7 +21,7 @@ def confusion(subjects: Sequence[Subject]) -> Section:
     for subject in subjects:
         fit = fit_of(subject)
         if fit is not None:
-            names = held(subject.learned).class_names
+            names = present(subject.learned).class_names
             found = "true class by row, predicted class by column"
             caption = named(subject, subjects, f"{found}; {test_note([subject])}")
             counts = confusion_counts(fit)
@@ -43,7 +43,7 @@ def _pairs(caption: str, names: Sequence[str], counts: np.ndarray) -> Table:
     order = np.argsort(-wrong, axis=None, kind="stable")[: min(PAIRS, np.count_nonzero(wrong))]
     rows = []
     for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
-        part = percent(wrong[true, predicted] / max(1, counts[true].sum()))
+        part = percent(float(wrong[true, predicted] / max(1, counts[true].sum())))
         rows.append((names[true], names[predicted], f"{wrong[true, predicted]:,}", part))
     header = ("true class", "taken for", "images", "of the class")
     return Table(f"{caption}: the {PAIRS} most frequent mistakes among {len(names)} classes", header, rows, 2)

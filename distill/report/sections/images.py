@@ -41,10 +41,9 @@ def _caption(subject: Subject, learned: LearnedSet) -> str:
 
 def _contents(subject: Subject, learned: LearnedSet) -> SheetContents:
     on_test = held(subject.on_test)
-    real = learned.label_mode == "label_solve" or on_test is None
     return SheetContents(
         learned=learned.pixels,
-        starts=None if real else on_test.start_pixels,
+        starts=None if on_test is None or learned.label_mode == "label_solve" else on_test.start_pixels,
         class_ids=learned.class_ids,
         class_names=learned.class_names,
         title=f"{subject.dataset}: {len(learned.images)} images",

@@ -99,11 +99,11 @@ def _compared(results: Results | None) -> tuple[str, ...]:
 def _made_of(subjects: Sequence[Subject]) -> Table:
     rows = []
     for subject in subjects:
-        learned, kernel = held(subject.learned), held(subject.kernel)
+        learned, kernel = held(subject.learned), subject.kernel
         size = NONE if learned is None else f"{len(learned.images):,}"
         labels = NONE if learned is None else LABELS[learned.label_mode]
         step = NONE if learned is None or learned.label_mode == "label_solve" or subject.origin else f"{learned.step:,}"
-        what = subject.kernel.reason if isinstance(subject.kernel, Absent) else f"{kernel_name(kernel)}, {kernel.dtype}"
+        what = kernel.reason if isinstance(kernel, Absent) else f"{kernel_name(kernel)}, {kernel.dtype}"
         rows.append((subject.name, subject.dataset, what, subject.whiten, labels, size, step))
     header = ("run", "data set", "kernel", "whitening", "labels", "images", "chosen at step")
     return Table("What was distilled, and through which kernel", header, rows, row_headers=5)
