@@ -89,8 +89,8 @@ def measure(file: Path, folder: str, get: KernelKind, tests: int) -> list[Row]:
     engine = engine_of(KernelConfig(network="conv_net", depth=3, prepend=False, get=get), data.manifest.image_shape)
     targets = Targets(engine, Split(data.test.images[:tests], data.test.labels[:tests]), num_classes)
     rows = engine.support_features(foreign.images)
-    k_ss = kernel_of(engine, rows, engine.target_features(foreign.images), len(foreign.images))
-    blocks = [kernel_of(engine, rows, c.features, len(c.labels)) for c in targets.chunks(len(foreign.images))]
+    k_ss = kernel_of(targets.engine, rows, engine.target_features(foreign.images), len(foreign.images))
+    blocks = [kernel_of(targets.engine, rows, c.features, len(c.labels)) for c in targets.chunks(len(foreign.images))]
     k_ts = np.concatenate(blocks)
     seconds = time.perf_counter() - began
     found = []
