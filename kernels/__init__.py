@@ -1,7 +1,85 @@
 """Exact NNGP and NTK kernels of infinitely wide networks, differentiable in the images. Knows no data set or label.
 
-networks    the architectures, as frozen data        activations, layers    what each does to a covariance
-finite      the same networks of finite width        hermite                any other elementwise function
-gram        kernel matrices of arrays of images      engine                 the same over a mesh of devices
-levels, bands, features, tile                        the mathematics of the bands (read in this order)
+    from kerneldistill.kernels import conv_net, gram
+
+    k_ts = gram(conv_net(3), targets, support)
+
+README.md in this folder holds the mathematics and the order to read the code in. Importing this package loads neither
+jax nor numpy: each name is loaded when it is first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kerneldistill.kernels.activations import ACTIVATIONS
+    from kerneldistill.kernels.activations.dual import Dual
+    from kerneldistill.kernels.activations.hermite import Hermite
+    from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
+    from kerneldistill.kernels.engine import Engine
+    from kerneldistill.kernels.exact_engine import ExactEngine
+    from kerneldistill.kernels.finite_ntk import empirical_ntk
+    from kerneldistill.kernels.finite_width import FiniteNetwork
+    from kerneldistill.kernels.gram_matrix import gram
+    from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+    from kerneldistill.kernels.network import Network
+
+_MODULES = {
+    "ACTIVATIONS": "activations",
+    "Activation": "layers",
+    "AvgPool": "layers",
+    "Conv": "layers",
+    "Dense": "layers",
+    "Dual": "activations.dual",
+    "Engine": "engine",
+    "ExactEngine": "exact_engine",
+    "FiniteNetwork": "finite_width",
+    "Flatten": "layers",
+    "GlobalAvgPool": "layers",
+    "Hermite": "activations.hermite",
+    "Network": "network",
+    "Residual": "layers",
+    "conv_net": "architectures",
+    "conv_vec": "architectures",
+    "empirical_ntk": "finite_ntk",
+    "fc_net": "architectures",
+    "gram": "gram_matrix",
+    "myrtle": "architectures",
+    "wide_resnet": "architectures",
+}
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "AvgPool",
+    "Conv",
+    "Dense",
+    "Dual",
+    "Engine",
+    "ExactEngine",
+    "FiniteNetwork",
+    "Flatten",
+    "GlobalAvgPool",
+    "Hermite",
+    "Network",
+    "Residual",
+    "conv_net",
+    "conv_vec",
+    "empirical_ntk",
+    "fc_net",
+    "gram",
+    "myrtle",
+    "wide_resnet",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

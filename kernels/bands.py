@@ -18,7 +18,7 @@ from jax import Array, lax
 
 
 class Plane(NamedTuple):
-    """What an operation must know of the place of its entries: of a plane, or with a leading axis of a whole band.
+    """Where the entries of a plane lie, or with a leading axis those of a whole band.
 
     inside: bool [h, ox, w, 1], whether p + d lies in the image; None in a wrapped band, where it always does.
     seams: None in a narrow band; else ([h, 1, 1, 1], [1, ox, w, 1]), true where pixel p and the one before it are
@@ -29,22 +29,32 @@ class Plane(NamedTuple):
     seams: tuple[Array, Array] | None
 
     def box(self, x: Array) -> Array:
-        """Sums the nine neighbours of each pixel, zeros outside: `[..., h, ox, w, pairs]` to the same shape.
+        """Sum the nine neighbours of each pixel, zeros outside: `[..., h, ox, w, pairs]` to the same shape.
 
         A convolution moves both pixels of a pair together, so it never mixes offsets: this is all of it but the
         weights.
         """
         if self.seams is None:
             return _box(x)
-        return _seamed_box(x, tuple(seam.astype(x.dtype) for seam in self.seams))
+        rows, cols = (seam.astype(x.dtype) for seam in self.seams)
+        return _seamed_box(x, (rows, cols))
+
+
+# The place of covariances of whole images, after the head.
+WHOLE_IMAGES = Plane(None, None)
 
 
 @jax.custom_vjp
 def _box(x: Array) -> Array:
     # Separable: 2 + 2 additions. It is its own adjoint, which autodiff of pads and slices does not see (10x slower).
     padded, height, width = _framed(x), x.shape[-4], x.shape[-2]
-    rows = sum(lax.slice_in_dim(padded, i, i + height, axis=-4) for i in range(3))
-    return sum(lax.slice_in_dim(rows, i, i + width, axis=-2) for i in range(3))
+    rows = _sum_of_three(padded, height, -4)
+    return _sum_of_three(rows, width, -2)
+
+
+def _sum_of_three(x: Array, size: int, axis: int) -> Array:
+    first, second, third = (lax.slice_in_dim(x, i, i + size, axis=axis) for i in range(3))
+    return first + second + third
 
 
 _box.defvjp(lambda x: (_box(x), None), lambda _, g: (_box(g),))
@@ -92,9 +102,9 @@ def _pool_adjoint(pixels: int, g: Array) -> Array:
     aside = jnp.stack([jnp.concatenate([zero, g], -3), jnp.concatenate([g, zero], -3)], -2)
     both = jnp.stack([aside, centre], axis=-4)
     offsets = 2 * both.shape[-5]
-    spread = both.reshape(*g.shape[:-3], offsets, 2 * g.shape[-2], g.shape[-1])[..., : offsets - 1, :, :]
-    dropped = [(0, 0)] * (spread.ndim - 2) + [(0, pixels - 2 * g.shape[-2]), (0, 0)]
-    return jnp.pad(spread, dropped)
+    dealt = both.reshape(*g.shape[:-3], offsets, 2 * g.shape[-2], g.shape[-1])[..., : offsets - 1, :, :]
+    dropped = [(0, 0)] * (dealt.ndim - 2) + [(0, pixels - 2 * g.shape[-2]), (0, 0)]
+    return jnp.pad(dealt, dropped)
 
 
 _pool.defvjp(lambda x: (_pool(x), x.shape[-2]), lambda pixels, g: (_pool_adjoint(pixels, g),))
@@ -124,12 +134,12 @@ def _parities(x: Array) -> tuple[Array, Array]:
 
 
 def pool_x(planes: Array, wrapped: bool) -> Array:
-    """Average-pools the columns of planes: `[..., h, ox, w, pairs]`, sizes of column pixels and offsets halved."""
+    """Average-pool the columns of planes: `[..., h, ox, w, pairs]`, sizes of column pixels and offsets halved."""
     return (_wrapped_pool if wrapped else _pool)(planes) / 4
 
 
 def pool_y(band: Array, wrapped: bool) -> Array:
-    """Average-pools the rows of a band: `[oy, h, ox, w, pairs]`, sizes of row pixels and offsets halved."""
+    """Average-pool the rows of a band: `[oy, h, ox, w, pairs]`, sizes of row pixels and offsets halved."""
     offsets, height, *rest = band.shape
     pooled = (_wrapped_pool if wrapped else _pool)(band.reshape(offsets, height, -1)) / 4
     return pooled.reshape(*pooled.shape[:2], *rest)

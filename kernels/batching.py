@@ -1,6 +1,6 @@
 """How many images are worked on together, the lanes of every array in a tile, and how the last lanes are filled."""
 
-from typing import TypeVar
+from typing import overload
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +8,7 @@ import numpy as np
 from jax import Array
 
 from kerneldistill.kernels.levels import levels
-from kerneldistill.kernels.networks import Network
-
-Images = TypeVar("Images", Array, np.ndarray)
+from kerneldistill.kernels.network import Network
 
 
 def group_size(network: Network, image_shape: tuple[int, ...], dtype: jnp.dtype) -> int:
@@ -26,7 +24,11 @@ def group_size(network: Network, image_shape: tuple[int, ...], dtype: jnp.dtype)
     return max(16, min(512, 1 << max(1, budget // plane).bit_length() - 1))
 
 
-def filled(x: Images, size: int) -> Images:
+@overload
+def filled(x: np.ndarray, size: int) -> np.ndarray: ...
+@overload
+def filled(x: Array, size: int) -> Array: ...
+def filled(x: Array | np.ndarray, size: int) -> Array | np.ndarray:
     """x [n, ...] as [size, ...]: copies of its last entry follow, as the kernel is not smooth at an image of zeros."""
     if len(x) == size:
         return x

@@ -13,10 +13,10 @@ from jax import Array, lax
 
 from kerneldistill.kernels.batching import filled, group_size
 from kerneldistill.kernels.features import Features
-from kerneldistill.kernels.layers import Activation, Cov
+from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.names import KernelKind
-from kerneldistill.kernels.networks import Network
-from kerneldistill.kernels.tile import Columns, Saved, lay_out, tail, tile, tile_pullback
+from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.tile import Columns, Saved, kernel_after_head, lay_out, tile, tile_pullback
 
 
 def block(network: Network, kind: KernelKind, support: Features, targets: Features) -> Array:
@@ -60,12 +60,13 @@ def half_block(network: Network, kind: KernelKind, images: Features, rows: Array
 def whole(half: np.ndarray) -> np.ndarray:
     """The symmetric kernel [s, s] from what `half_block` gives for all its rows, [s, s // 2 + 1]; on the host."""
     size = len(half)
-    row, step = np.indices(half.shape)
+    row, step = np.arange(size)[:, None], np.arange(half.shape[1])[None]
     # Images half a round apart are partners of each other.
     once = (2 * step != size) | (row < step)
-    row, col = row[once], (row + step)[once] % size
+    rows, steps = np.nonzero(once)
+    cols = (rows + steps) % size
     kernel = np.empty((size, size), half.dtype)
-    kernel[row, col] = kernel[col, row] = half[once]
+    kernel[rows, cols] = kernel[cols, rows] = half[once]
     return kernel
 
 
@@ -109,10 +110,9 @@ def _pullback_image(
 def _vector_block(network: Network, with_ntk: bool, support: Features, targets: Features) -> Array:
     x_t, x_s = (f.images.reshape(len(f), -1) for f in (targets, support))
     products = jnp.matmul(x_t, x_s.T, precision=lax.Precision.HIGHEST) / x_s.shape[1]
-    activations = [layer for layer in network.layers if isinstance(layer, Activation)]
-    stds = iter(std[None] for std in support.stds)
-    factors = (layer.factors(std[:, None]) for layer, std in zip(activations, targets.stds, strict=True))
-    return tail(network, with_ntk, Cov(products, None), stds, factors)
+    stds = {path: std[None] for path, std in support.stds.items()}
+    factors = {path: layer.factors(targets.stds[path][:, None]) for path, layer in network.activations.items()}
+    return kernel_after_head(network, with_ntk, Cov(products, None), stds, factors)
 
 
 def _grouped(network: Network, targets: Features) -> Features:

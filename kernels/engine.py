@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.network import Network
 
 # len() of features is the number of their images.
 F = TypeVar("F", bound=Sized)
@@ -79,7 +79,11 @@ class Engine(Protocol[F, S]):
         ...
 
     def target_store(self, images: np.ndarray) -> TargetStore[F]:
-        """Targets [n, h, w, c] of which parts will be taken often."""
+        """Targets [n, h, w, c] of which parts will be taken often.
+
+        Raises:
+          ValueError: the images are not of this engine's shape and dtype, or not finite.
+        """
         ...
 
     def k_ts(self, support: F, targets: F) -> Array:

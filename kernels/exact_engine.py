@@ -9,8 +9,10 @@ activations is 1.8 times as large; each device pulls its own part back to the pi
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,19 +23,14 @@ from jax.sharding import PartitionSpec as P
 
 from kerneldistill.kernels.batching import filled, group_size
 from kerneldistill.kernels.blocks import block, block_saving, half_block, pullback
+from kerneldistill.kernels.compiler_options import band_options
 from kerneldistill.kernels.features import Features, features
+from kerneldistill.kernels.image_checks import check_images, check_kind
 from kerneldistill.kernels.levels import points
 from kerneldistill.kernels.names import KernelKind
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile import Saved
 from kerneldistill.kernels.tile_memory import saved
-from kerneldistill.kernels.validation import check_images, check_kind
-
-# What XLA's CPU compiler does by default with walks of bands, and what a 32 x 32 entry gains without it:
-#   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1 ms a core;
-#   - it hands sums to a library and writes out their six operands for it: gradient 6.2 -> 5.5 ms a core.
-# Fully connected networks are matrix products, which that library does twice as fast: they keep the defaults.
-_CPU_BAND_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
 
 # Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
 CHUNK_POINTS = 1 << 30
@@ -103,12 +100,13 @@ class ExactEngine:
         return self._target_features(jax.device_put(filled(np.asarray(images), even), self._sharded))
 
     def target_store(self, images: np.ndarray) -> "ExactStore":
-        """Compute the standard deviations of targets [n, h, w, c] once and keep them on the host."""
+        """See `Engine.target_store`: it keeps the standard deviations on the host."""
+        check_images(images, self.image_shape, self.dtype, "targets")
         return ExactStore(self, images)
 
-    def place(self, features: Features) -> Features:
+    def place(self, images: np.ndarray, stds: dict[str, np.ndarray]) -> Features:
         """Put features that are on the host on the devices, sharded."""
-        return jax.device_put(features, self._sharded)
+        return Features(*jax.device_put((images, stds), self._sharded))
 
     def k_ts(self, support: Features, targets: Features) -> Array:
         """See `Engine.k_ts`."""
@@ -167,11 +165,10 @@ class ExactEngine:
         shape = (len(self.devices),)
         return jax.tree.map(lambda x: jnp.zeros(shape + x.shape, x.dtype, device=self._sharded), support)
 
-    def _jit(self, function, in_specs, out_specs, donate_argnums=()):
-        bands_on_cpu = self.devices[0].platform == "cpu" and not self.network.fully_connected
-        options = _CPU_BAND_OPTIONS if bands_on_cpu else None
+    def _jit(self, function: Callable[..., Any], in_specs: Any, out_specs: Any, donate: int | None = None) -> Any:
+        options = None if self.network.fully_connected else band_options(self.devices[0].platform)
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
-        return jax.jit(sharded, donate_argnums=donate_argnums, compiler_options=options)
+        return jax.jit(sharded, donate_argnums=donate, compiler_options=options)
 
     @cached_property
     def _support_features(self):
@@ -196,15 +193,17 @@ class ExactEngine:
 
     @cached_property
     def _pullback(self):
-        def added(support, targets, cotangent, onto, saved):
+        def added(
+            support: Features, targets: Features, cotangent: Array, onto: Features, saved: Saved | None
+        ) -> Features:
             found = pullback(self.network, self.kind, support, targets, cotangent, saved)
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
-        return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate_argnums=3)
+        return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate=3)
 
     @cached_property
     def _pullback_images(self):
-        def summed(images, parts):
+        def summed(images: Array, parts: Features) -> Array:
             own = jax.tree.map(lambda part: part[0], parts)
             return jax.lax.psum(jax.vjp(partial(features, self.network), images)[1](own)[0], "target")
 
@@ -224,19 +223,20 @@ class ExactStore:
 
     def take(self, indices: np.ndarray) -> Features:
         """See `TargetStore.take`."""
-        return self.engine.place(jax.tree.map(lambda x: x[indices], Features(self.images, self.stds)))
+        return self.engine.place(self.images[indices], {path: std[indices] for path, std in self.stds.items()})
 
     @cached_property
-    def stds(self) -> tuple[np.ndarray, ...]:
+    def stds(self) -> dict[str, np.ndarray]:
         """Standard deviations of every image, computed on first use, in blocks of equal size: one compiled program."""
-        count, kept = len(self.images), ()
+        count = len(self.images)
+        kept: dict[str, np.ndarray] = {}
         size = self.engine.chunk(count, 1)
         for start in range(0, count, size):
             found = self.engine.target_features(filled(self.images[start : start + size], size)).stds
             # Filled in place: all blocks beside their concatenation would be twice the memory.
-            kept = kept or tuple(np.empty((count, *std.shape[1:]), std.dtype) for std in found)
-            for all_stds, std in zip(kept, found, strict=True):
-                all_stds[start : start + size] = np.asarray(std)[: count - start]
+            kept = kept or {path: np.empty((count, *std.shape[1:]), std.dtype) for path, std in found.items()}
+            for path, std in found.items():
+                kept[path][start : start + size] = np.asarray(std)[: count - start]
         return kept
 
 

@@ -6,28 +6,16 @@ with N the fan-in of the network of `Network.width`, s the factor by which this 
 s = 1 it is what deep learning libraries make.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 
-from kerneldistill.kernels.activations import dual_of
-from kerneldistill.kernels.layers import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Layer,
-    Residual,
-    leaves,
-)
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.layers.layer import Layer, ScaledWeights, Shape, apply
+from kerneldistill.kernels.network import Network
 
 
 class Weights(NamedTuple):
@@ -41,7 +29,7 @@ class Weights(NamedTuple):
     b: Array | None
 
 
-Params = tuple[Weights, ...]  # one per Conv and Dense, in the order of `kerneldistill.kernels.layers.leaves`
+Params = tuple[Weights, ...]  # one per Conv and Dense, in the order of `Network.weighted`
 
 
 class _Scale(NamedTuple):
@@ -72,34 +60,33 @@ class FiniteNetwork:
     """
 
     network: Network
-    image_shape: tuple[int, int, int]
+    image_shape: Shape
     width: int
     outputs: int = 1
-    dtype: jnp.dtype = jnp.float32
+    dtype: np.dtype | type[np.floating] = np.float32
 
     def __post_init__(self) -> None:
         self.network.check_images(self.image_shape)
-        if not isinstance(self.network.layers[-1], Dense):
-            raise ValueError(f"a finite network ends with a Dense; this one with {self.network.layers[-1]}")
+        _ = self.network.readout
         if self.width < 1 or self.outputs < 1:
             raise ValueError(f"width and outputs must be >= 1; got {self.width} and {self.outputs}")
 
     def init(self, key: Array) -> Params:
-        """Draws the parameters."""
-        weighted = self._weighted()
-        scales = self._scales()
+        """Draw the parameters."""
+        weighted, scales = self.network.weighted, self._scales()
         keys = jax.random.split(key, 2 * len(weighted))
         params = []
-        for i, (layer, scale) in enumerate(zip(weighted, scales, strict=True)):
+        for i, (path, layer) in enumerate(weighted.items()):
+            scale = scales[path]
             outputs = self.width if i + 1 < len(weighted) else self.outputs
-            shape = (3, 3, scale.fan_in // 9, outputs) if isinstance(layer, Conv) else (scale.fan_in, outputs)
+            shape = layer.weight_shape(scale.fan_in, outputs)
             W = scale.draw * jax.random.normal(keys[2 * i], shape, self.dtype)
             b = scale.draw_bias * jax.random.normal(keys[2 * i + 1], (outputs,), self.dtype)
             params.append(Weights(W, b if layer.b_std > 0 else None))
         return tuple(params)
 
     def apply(self, params: Params, images: Array) -> Array:
-        """Outputs [n, outputs] of images [n, h, w, c] in the dtype of the parameters.
+        """Compute the outputs [n, outputs] of images [n, h, w, c] in the dtype of the parameters.
 
         Raises:
           ValueError: the images are not of `image_shape` or of that dtype.
@@ -109,54 +96,34 @@ class FiniteNetwork:
                 f"images must be {params[0].W.dtype} [n, {', '.join(map(str, self.image_shape))}]; "
                 f"got {images.dtype} {images.shape}"
             )
-        return _apply(self.network.layers, iter(zip(params, self._scales(), strict=True)), images)
+        return self._apply(self.network.named, params, images)
 
     def embed(self, params: Params, images: Array) -> Array:
-        """What the last layer sees of images [n, h, w, c]: [n, features]. Its parameters are not used."""
-        return _apply(self.network.layers[:-1], iter(zip(params, self._scales(), strict=True)), images)
+        """Compute what the last layer sees of images [n, h, w, c]: [n, features]. Its parameters are not used."""
+        layers = self.network.named
+        layers.popitem()
+        return self._apply(layers, params, images)
 
-    def _weighted(self) -> list[Conv | Dense]:
-        return [layer for layer in leaves(self.network.layers) if isinstance(layer, Conv | Dense)]
+    def _apply(self, layers: dict[str, Layer], params: Params, images: Array) -> Array:
+        scales = self._scales()
+        weights = {
+            path: ScaledWeights(own.W, own.b, scales[path].forward, scales[path].shift)
+            for path, own in zip(self.network.weighted, params, strict=True)
+        }
+        return apply(layers, images, weights)
 
-    def _scales(self) -> list[_Scale]:
-        fan_ins = self.network.fan_ins(self.image_shape, self.width)
-        if self.network.parameterization == "ntk":
-            return [
-                _Scale(fan_in, 1.0, layer.W_std / sqrt(fan_in), 1.0, layer.b_std)
-                for layer, fan_in in zip(self._weighted(), fan_ins, strict=True)
-            ]
-        base = self.network.fan_ins(self.image_shape, self.network.width)
-        return [
-            _Scale(fan_in, layer.W_std / sqrt(n), sqrt(n / fan_in), layer.b_std, 1.0)
-            for layer, fan_in, n in zip(self._weighted(), fan_ins, base, strict=True)
-        ]
-
-
-def _apply(layers: Sequence[Layer], weights: Iterator[tuple[Weights, _Scale]], x: Array) -> Array:
-    for layer in layers:
-        match layer:
-            case Conv() | Dense():
-                x = _affine(*next(weights), x)
-            case Activation():
-                x = dual_of(layer.function).apply(x)
-            case Residual(branch, shortcut):
-                y = _apply(branch, weights, x)
-                x = y + (x if shortcut is None else _affine(*next(weights), x))
-            case AvgPool():
-                n, height, width, channels = x.shape
-                even = x[:, : height // 2 * 2, : width // 2 * 2]
-                x = jnp.mean(even.reshape(n, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
-            case Flatten():
-                x = x.reshape(x.shape[0], -1)
-            case GlobalAvgPool():
-                x = jnp.mean(x, axis=(1, 2))
-    return x
-
-
-def _affine(weights: Weights, scale: _Scale, x: Array) -> Array:
-    if x.ndim == 4:
-        y = lax.conv_general_dilated(x, weights.W, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    else:
-        y = x @ weights.W
-    y = scale.forward * y
-    return y if weights.b is None else y + (scale.shift * weights.b).reshape(*[1] * (y.ndim - 1), -1)
+    def _scales(self) -> dict[str, _Scale]:
+        network = self.network
+        fan_ins = network.fan_ins(self.image_shape, self.width)
+        if network.width is None:
+            return {
+                path: _Scale(fan_ins[path], 1.0, layer.W_std / sqrt(fan_ins[path]), 1.0, layer.b_std)
+                for path, layer in network.weighted.items()
+            }
+        base = network.fan_ins(self.image_shape, network.width)
+        return {
+            path: _Scale(
+                fan_ins[path], layer.W_std / sqrt(base[path]), sqrt(base[path] / fan_ins[path]), layer.b_std, 1.0
+            )
+            for path, layer in network.weighted.items()
+        }

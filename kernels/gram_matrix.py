@@ -7,9 +7,9 @@ from jax import Array
 
 from kerneldistill.kernels.blocks import block, pullback
 from kerneldistill.kernels.features import features
+from kerneldistill.kernels.image_checks import check_arguments, check_kind
 from kerneldistill.kernels.names import KernelKind
-from kerneldistill.kernels.networks import Network
-from kerneldistill.kernels.validation import check_arguments, check_kind
+from kerneldistill.kernels.network import Network
 
 
 def gram(network: Network, x1: Array, x2: Array, kind: KernelKind = "ntk") -> Array:
@@ -25,7 +25,8 @@ def gram(network: Network, x1: Array, x2: Array, kind: KernelKind = "ntk") -> Ar
     """
     check_kind(kind)
     check_arguments(x1, x2)
-    return _gram(network.sized(x1.shape[1:]), x1, x2, kind)
+    _, height, width, channels = x1.shape
+    return _gram(network.sized((height, width, channels)), x1, x2, kind)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3))
@@ -33,11 +34,13 @@ def _gram(network: Network, x1: Array, x2: Array, kind: KernelKind) -> Array:
     return block(network, kind, features(network, x2), features(network, x1))
 
 
-def _gram_forward(network, x1, x2, kind):
+def _gram_forward(network: Network, x1: Array, x2: Array, kind: KernelKind) -> tuple[Array, tuple[Array, Array]]:
     return _gram(network, x1, x2, kind), (x1, x2)
 
 
-def _gram_backward(network, kind, images, cotangent):
+def _gram_backward(
+    network: Network, kind: KernelKind, images: tuple[Array, Array], cotangent: Array
+) -> tuple[Array, Array]:
     (f1, to_x1), (f2, to_x2) = (jax.vjp(lambda x: features(network, x), x) for x in images)
     (g1,) = to_x1(pullback(network, kind, f1, f2, cotangent.T))
     (g2,) = to_x2(pullback(network, kind, f2, f1, cotangent))

@@ -7,8 +7,9 @@ average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus 
 
 from typing import NamedTuple
 
-from kerneldistill.kernels.layers import AvgPool, Flatten, GlobalAvgPool, PixelLayer, leaves
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.layers import Activation
+from kerneldistill.kernels.layers.layer import End, Layer, Shape, leaves
+from kerneldistill.kernels.network import Network, activations
 from kerneldistill.kernels.offsets import Offsets
 
 
@@ -16,43 +17,51 @@ class Level(NamedTuple):
     """The layers of one resolution.
 
     offsets: those of its band, and its pixels.
-    layers: convolutions, activations and residual blocks, in order.
+    layers: convolutions, activations and residual blocks, by path, in order.
     end: the pool or head that ends it.
     """
 
     offsets: Offsets
-    layers: tuple[PixelLayer, ...]
-    end: AvgPool | Flatten | GlobalAvgPool
+    layers: dict[str, Layer]
+    end: End
+
+    @property
+    def activations(self) -> dict[str, Activation]:
+        """Those among the layers."""
+        return activations(self.layers)
 
 
 def levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
-    """Splits the layers up to the head by resolution, with the radius that each needs."""
-    parts: list[list] = [[]]
-    for layer in network.layers[: network.head + 1]:
-        parts[-1].append(layer)
-        if isinstance(layer, AvgPool):
-            parts.append([])
-    sizes = [(height >> i, width >> i) for i in range(len(parts))]
-    radii = [(0, 0)] * len(parts)
-    for i in reversed(range(len(parts))):
-        match parts[i][-1]:
-            case AvgPool():
-                ry, rx = radii[i + 1]
-                radii[i] = 2 * ry + 1, 2 * rx + 1
-            case GlobalAvgPool():
-                radii[i] = sizes[i][0] - 1, sizes[i][1] - 1
+    """Split the layers up to the head by resolution, with the radius that each needs."""
+    parts: list[tuple[dict[str, Layer], End]] = []
+    own: dict[str, Layer] = {}
+    for path, layer in list(network.named.items())[: network.head + 1]:
+        if isinstance(layer, End):
+            parts.append((own, layer))
+            own = {}
+        else:
+            own[path] = layer
+    shape: Shape = (height, width, 1)
+    sizes: list[tuple[int, int]] = []
+    for _, end in parts:
+        sizes.append(shape[:2])
+        shape = end.shape_after(shape, 1)
+    radii, radius = [], (0, 0)
+    for (_, end), size in zip(reversed(parts), reversed(sizes), strict=True):
+        radius = end.radius_before(radius, size)
+        radii.insert(0, radius)
     # A wrapped band is halved by a pool only where both sizes are even.
     full = all((ry, rx) == (h - 1, w - 1) for (ry, rx), (h, w) in zip(radii, sizes, strict=True))
     wrapped = full and all(h % 2 == w % 2 == 0 for h, w in sizes[:-1])
     return tuple(
-        Level(Offsets(*size, *radius, wrapped), tuple(part[:-1]), part[-1])
-        for size, radius, part in zip(sizes, radii, parts, strict=True)
+        Level(Offsets(*size, ry, rx, wrapped), layers, end)
+        for size, (ry, rx), (layers, end) in zip(sizes, radii, parts, strict=True)
     )
 
 
 def points(network: Network, height: int, width: int, channels: int) -> int:
     """Pixel pairs that one kernel entry passes through layers, all levels: what its cost is proportional to."""
-    plan = levels(network, height, width)
     if network.fully_connected:
         return height * width * channels
-    return sum(level.offsets.points * max(1, len(list(leaves(level.layers)))) for level in plan)
+    plan = levels(network, height, width)
+    return sum(level.offsets.points * max(1, len(leaves(level.layers))) for level in plan)

@@ -54,11 +54,6 @@ class Offsets(NamedTuple):
         """The plane `[h, ox, w, pairs]` of row offset `index`, from what `columns` made."""
         return lax.dynamic_slice_in_dim(stacked, index, self.height, axis=0)
 
-    def band_of(self, images: Array) -> Array:
-        """x'(p + d) for all offsets: `[h, w, pairs]` to `[oy, h, ox, w, pairs]`."""
-        stacked = self.columns(images)
-        return lax.map(lambda i: self.plane_of(stacked, i), jnp.arange(self.shape[0]))
-
     def plane(self, index: Array) -> Plane:
         """Where the entries of row offset `index` lie."""
         h = jnp.arange(self.height)[:, None, None, None]

@@ -7,10 +7,11 @@ with phi(x) the F inputs of the last layer. The mean over networks is exact as F
 than the exact kernel's entry.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,8 @@ from jax.sharding import PartitionSpec as P
 
 from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.finite_width import FiniteNetwork, Params
-from kerneldistill.kernels.networks import Network
-from kerneldistill.kernels.validation import check_images
+from kerneldistill.kernels.image_checks import check_images
+from kerneldistill.kernels.network import Network
 
 # Multiplications in a chunk: a few seconds on two CPU cores, so that a host can stop in time.
 CHUNK_PRODUCTS = 1 << 37
@@ -81,8 +82,8 @@ class FeatureMap:
     def group(self) -> int:
         """Images that are embedded at a time, the devices' together."""
         pixels = 1 if self.network.fully_connected else prod(self.image_shape[:2])
-        inputs = sum(self.network.fan_ins(self.image_shape, self.width)[:-1])
-        each = CHUNK_PRODUCTS // (self.networks * self.width * inputs * pixels)
+        *hidden, _ = self.network.fan_ins(self.image_shape, self.width).values()
+        each = CHUNK_PRODUCTS // (self.networks * self.width * sum(hidden) * pixels)
         return len(self.devices) * max(1, each // len(self.devices))
 
     @cached_property
@@ -109,17 +110,19 @@ class FeatureMap:
         of_one = jax.checkpoint(lambda own: self.finite.embed(own, images))
         phi = lax.map(of_one, params)
         count, n, size = phi.shape
-        scale = self.network.layers[-1].W_std / np.sqrt(count * size)
+        scale = self.network.readout.W_std / np.sqrt(count * size)
         return scale.astype(self.dtype) * jnp.moveaxis(phi, 0, 1).reshape(n, count * size)
 
-    def _sharded_jit(self, function, in_specs, out_specs, donate_argnums=()):
+    def _jit(
+        self, function: Callable[..., Any], in_specs: Any, out_specs: Any, donate: int | None = None
+    ) -> Any:
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
-        return jax.jit(sharded, donate_argnums=donate_argnums)
+        return jax.jit(sharded, donate_argnums=donate)
 
     @cached_property
     def embed(self):
         """Of parameters and images divided among the devices."""
-        return self._sharded_jit(self._values, (P(), P("target")), P("target"))
+        return self._jit(self._values, (P(), P("target")), P("target"))
 
     @cached_property
     def embed_pullback(self):
@@ -128,7 +131,7 @@ class FeatureMap:
         def back(params: Params, images: Array, cotangent: Array) -> Array:
             return jax.vjp(partial(self._values, params), images)[1](cotangent)[0]
 
-        return self._sharded_jit(back, (P(), P("target"), P("target")), P("target"))
+        return self._jit(back, (P(), P("target"), P("target")), P("target"))
 
     @cached_property
     def gathered(self):
@@ -138,12 +141,12 @@ class FeatureMap:
     @cached_property
     def k_ts(self):
         """Of the support everywhere and targets divided among the devices."""
-        bias = self.network.layers[-1].b_std ** 2
+        bias = self.network.readout.b_std**2
 
         def of(support: Array, targets: Array) -> Array:
             return jnp.matmul(targets, support.T, precision=lax.Precision.HIGHEST) + bias
 
-        return self._sharded_jit(of, (P(), P("target")), P("target"))
+        return self._jit(of, (P(), P("target")), P("target"))
 
     @cached_property
     def pullback(self):
@@ -152,7 +155,7 @@ class FeatureMap:
         def added(targets: Array, cotangent: Array, onto: Array) -> Array:
             return onto + jnp.matmul(cotangent.T, targets, precision=lax.Precision.HIGHEST)[None]
 
-        return self._sharded_jit(added, (P("target"), P("target"), P("target")), P("target"), donate_argnums=2)
+        return self._jit(added, (P("target"), P("target"), P("target")), P("target"), donate=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,15 +203,16 @@ class RandomFeatures:
     def support_features(self, images: Array | np.ndarray) -> Embedded:
         """See `Engine.support_features`."""
         check_images(images, self.image_shape, self.dtype, "the support")
-        return Embedded(self.map.gathered(self._embedded(np.asarray(images)))[: len(images)])
+        return Embedded(self.map.gathered(self.embed(np.asarray(images)))[: len(images)])
 
     def target_features(self, images: Array | np.ndarray) -> Embedded:
         """See `Engine.target_features`."""
         check_images(images, self.image_shape, self.dtype, "targets")
-        return Embedded(self._embedded(np.asarray(images)))
+        return Embedded(self.embed(np.asarray(images)))
 
     def target_store(self, images: np.ndarray) -> "EmbeddingStore":
         """See `Engine.target_store`."""
+        check_images(images, self.image_shape, self.dtype, "targets")
         return EmbeddingStore(self, images)
 
     def k_ts(self, support: Embedded, targets: Embedded) -> Array:
@@ -253,7 +257,7 @@ class RandomFeatures:
             found.append(np.asarray(self.map.gathered(self.map.embed_pullback(self.params, *placed)))[: len(own)])
         return np.concatenate(found)
 
-    def _embedded(self, images: np.ndarray) -> Array:
+    def embed(self, images: np.ndarray) -> Array:
         """Values of images, divided among the devices and padded to what they share evenly, in equal parts."""
         size = self.chunk(len(images), 1)
         whole = filled(images, -(-len(images) // size) * size)
@@ -275,7 +279,7 @@ class EmbeddingStore(NamedTuple):
 
     def take(self, indices: np.ndarray) -> Embedded:
         """See `TargetStore.take`."""
-        return self.engine.target_features(self.images[indices])
+        return self.engine.embed(self.images[indices])
 
 
 @cache

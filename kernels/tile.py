@@ -1,6 +1,8 @@
-"""A tile of the kernel matrix: one row image against a group of column images, whose pairs stand innermost."""
+"""A tile of the kernel matrix: one support image against a group of targets, whose pairs stand innermost.
 
-from collections.abc import Iterator
+The support image is the row of the tile, the targets are its columns.
+"""
+
 from functools import partial
 from typing import NamedTuple
 
@@ -8,12 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from kerneldistill.kernels.activations import Factors
-from kerneldistill.kernels.features import Features
-from kerneldistill.kernels.layers import Activation, Cov, activations
+from kerneldistill.kernels.activations.dual import Factors
+from kerneldistill.kernels.bands import WHOLE_IMAGES
+from kerneldistill.kernels.features import Features, Stds
+from kerneldistill.kernels.layers.cov import Cov
+from kerneldistill.kernels.layers.layer import Pairs, propagate
 from kerneldistill.kernels.levels import levels
-from kerneldistill.kernels.networks import Network
-from kerneldistill.kernels.resolution import Side, walk
+from kerneldistill.kernels.network import Network, activations
+from kerneldistill.kernels.resolution import Side, propagate_resolution
 
 # The bands that enter each resolution but the first: a few per cent of the pixel pairs, and all that the gradient
 # needs of the forward pass.
@@ -21,95 +25,102 @@ Saved = tuple[Cov, ...]
 
 
 class Columns(NamedTuple):
-    """A group of column images laid out for a tile.
+    """A group of targets laid out for a tile.
 
     levels: their side of each resolution.
-    tail: per activation after the head, its factors, [pairs].
+    tail: factors of each activation after the head, by path, [pairs].
     """
 
     levels: tuple[Side, ...]
-    tail: tuple[Factors, ...]
+    tail: dict[str, Factors]
 
 
 def lay_out(network: Network, group: Features) -> Columns:
-    """Prepares the columns of a tile from the features of a group of images."""
+    """Prepare the columns of a tile from the features of a group of images."""
     _, height, width, channels = group.images.shape
-    lanes, stds = jnp.moveaxis(group.images, 0, -1), iter(group.stds)
-    sides = []
+    lanes, sides = jnp.moveaxis(group.images, 0, -1), []
     for level in levels(network, height, width):
-        pixels = () if sides else tuple(level.offsets.columns(lanes[:, :, c]) for c in range(channels))
-        factors = (layer.factors(jnp.moveaxis(next(stds), 0, -1)) for layer in activations(level.layers))
-        sides.append(Side(pixels, tuple(tuple(level.offsets.columns(f) for f in own) for own in factors)))
-    tail = (layer for layer in network.layers[network.head + 1 :] if isinstance(layer, Activation))
-    return Columns(tuple(sides), tuple(layer.factors(next(stds)) for layer in tail))
+        columns = level.offsets.columns
+        pixels = () if sides else tuple(columns(lanes[:, :, c]) for c in range(channels))
+        factors = {
+            path: tuple(columns(f) for f in layer.factors(jnp.moveaxis(group.stds[path], 0, -1)))
+            for path, layer in level.activations.items()
+        }
+        sides.append(Side(pixels, factors))
+    tail = {path: layer.factors(group.stds[path]) for path, layer in activations(network.tail).items()}
+    return Columns(tuple(sides), tail)
 
 
-def tile(network: Network, with_ntk: bool, row: Features, cols: Columns) -> tuple[Array, Saved]:
-    """Kernel of one image with a group: `row` holds one image ([h, w, c], stds [h_l, w_l]); returns [pairs].
+def tile(network: Network, with_ntk: bool, image: Features, cols: Columns) -> tuple[Array, Saved]:
+    """Compute the kernel of one image with a group: `image` is [h, w, c] with stds [h_l, w_l]; returns [pairs].
 
     The NTK if `with_ntk`, else the NNGP covariance; and what `tile_pullback` needs.
     """
-    bands: list[Cov | None] = [None]
-    own = _row(network, row)
-    for level, ours, theirs in zip(levels(network, *row.images.shape[:2]), own.levels, cols.levels, strict=True):
-        bands.append(walk(level, with_ntk, ours, theirs, bands[-1]))
-    return tail(network, with_ntk, bands[-1], iter(own.tail), iter(cols.tail)), tuple(bands[1:-1])
+    bands: list[Cov] = []
+    row = _row(network, image)
+    for level, ours, theirs in zip(levels(network, *image.images.shape[:2]), row.levels, cols.levels, strict=True):
+        bands.append(propagate_resolution(level, with_ntk, ours, theirs, bands[-1] if bands else None))
+    return kernel_after_head(network, with_ntk, bands[-1], row.tail, cols.tail), tuple(bands[:-1])
 
 
 def tile_pullback(
-    network: Network, with_ntk: bool, row: Features, cols: Columns, saved: Saved, cotangent: Array
+    network: Network, with_ntk: bool, image: Features, cols: Columns, saved: Saved, cotangent: Array
 ) -> Features:
-    """Pulls `cotangent` [pairs] of the kernel that `tile` gave back to the row: its gradient by each feature.
+    """Pull `cotangent` [pairs] of the kernel that `tile` gave back to the image: its gradient by each feature.
 
-    Each resolution is differentiated from the band that entered it, so none is walked forward once more to get there:
+    Each resolution is differentiated from the band that entered it, so none is passed forward once more to get there:
     gradient with the kernel 9.1 -> 7.4 ms of processor time at 32 x 32 (on a busy machine, in alternation).
     """
-    own, to_row = jax.vjp(partial(_row, network), row)
-    *earlier, last = zip(levels(network, *row.images.shape[:2]), own.levels, cols.levels, (None, *saved), strict=True)
+    row, to_image = jax.vjp(partial(_row, network), image)
+    plan = levels(network, *image.images.shape[:2])
+    *earlier, last = zip(plan, row.levels, cols.levels, (None, *saved), strict=True)
 
-    def ending(ours: Side, stds: tuple[Array, ...], before: Cov | None) -> Array:
-        cov = walk(last[0], with_ntk, ours, last[2], before)
-        return tail(network, with_ntk, cov, iter(stds), iter(cols.tail))
+    def ending(ours: Side, stds: Stds, before: Cov | None) -> Array:
+        cov = propagate_resolution(last[0], with_ntk, ours, last[2], before)
+        return kernel_after_head(network, with_ntk, cov, stds, cols.tail)
 
-    by_last, by_tail, by_band = jax.vjp(ending, last[1], own.tail, last[3])[1](cotangent)
+    by_last, by_tail, by_band = jax.vjp(ending, last[1], row.tail, last[3])[1](cotangent)
     by_levels = [by_last]
     for level, ours, theirs, before in reversed(earlier):
-        step = partial(walk, level, with_ntk)
+        step = partial(propagate_resolution, level, with_ntk)
         pull = jax.vjp(lambda own, band, step=step, theirs=theirs: step(own, theirs, band), ours, before)[1]
         by_own, by_band = pull(by_band)
         by_levels.append(by_own)
-    return to_row(_Row(tuple(reversed(by_levels)), by_tail))[0]
+    return to_image(_Row(tuple(reversed(by_levels)), by_tail))[0]
 
 
 class _Row(NamedTuple):
     """One image as the row of a tile.
 
     levels: its side of each resolution.
-    tail: standard deviations of the activations after the head.
+    tail: standard deviations of the activations after the head, by path.
     """
 
     levels: tuple[Side, ...]
-    tail: tuple[Array, ...]
+    tail: Stds
 
 
-def _row(network: Network, row: Features) -> _Row:
-    height, width, channels = row.images.shape
-    pixels = tuple(row.images[:, :, c, None] for c in range(channels))
-    stds = iter(row.stds)
+def _row(network: Network, image: Features) -> _Row:
+    height, width, channels = image.images.shape
+    pixels = tuple(image.images[:, :, c, None] for c in range(channels))
     sides = []
     for level in levels(network, height, width):
-        factors = tuple(layer.factors(next(stds)[:, :, None]) for layer in activations(level.layers))
-        sides.append(Side(() if sides else pixels, factors))
-    return _Row(tuple(sides), tuple(stds))
+        own = {path: layer.factors(image.stds[path][:, :, None]) for path, layer in level.activations.items()}
+        sides.append(Side(() if sides else pixels, own))
+    return _Row(tuple(sides), {path: image.stds[path] for path in activations(network.tail)})
 
 
-def tail(network: Network, with_ntk: bool, cov: Cov, stds: Iterator[Array], factors: Iterator[Factors]) -> Array:
-    """The layers after the head, on covariances of whole images of any shape; `stds` broadcast as rows."""
-    for layer in network.layers[network.head + 1 :]:
-        if isinstance(layer, Activation):
-            cov = layer.cov(cov, layer.factors(next(stds)), next(factors))
-        else:
-            cov = layer.cov(cov, with_ntk)
+def kernel_after_head(network: Network, with_ntk: bool, cov: Cov, stds: Stds, cols: dict[str, Factors]) -> Array:
+    """Pass covariances of whole images, of any shape, through the layers after the head.
+
+    stds: of the rows, broadcast against `cov`. cols: factors of the columns, likewise.
+    """
+    layers = activations(network.tail)
+
+    def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
+        return layers[path].factors(stds[path]), cols[path]
+
+    cov = propagate(network.tail, cov, Pairs(with_ntk, WHOLE_IMAGES, factors))
     if with_ntk:
         return jnp.zeros_like(cov.nngp) if cov.ntk is None else cov.ntk
     return cov.nngp

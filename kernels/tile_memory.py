@@ -1,19 +1,18 @@
 """What the tiles of a network hold in memory, from its spec alone: integers, nothing is compiled or run.
 
 A program of the engine works on one tile at a time: the columns laid out for slicing, the bands and stacks of planes
-between resolutions, and the planes of the resolution being walked. How many planes are alive at once is the compiler's
+between resolutions, and the planes of the resolution at work. How many planes are alive at once is the compiler's
 choice: it was counted in the programs of eleven networks (8x8 to 32x32, every head, both precisions; `memory_analysis`
 of XLA's CPU compiler), of which the sums below are within 15 %.
 """
 
 from typing import NamedTuple
 
-from kerneldistill.kernels.layers import AvgPool, activations
 from kerneldistill.kernels.levels import Level, levels
 from kerneldistill.kernels.names import KernelKind
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.network import Network, activations
 
-# Planes of the resolution being walked. Forward: a few of NNGP and NTK; in reverse what every activation of the plane
+# Planes of the resolution at work. Forward: a few of NNGP and NTK; in reverse what every activation of the plane
 # keeps of its inputs and answers.
 _FORWARD_PLANES = 5
 _REVERSE_PLANES_PER_ACTIVATION = 6
@@ -26,7 +25,7 @@ class Tile(NamedTuple):
 
     columns: laid out for slicing by row offset
     bands: between resolutions, as stacks of planes and as pooled bands
-    planes: of the resolution that is walked
+    planes: of the resolution at work
     """
 
     columns: int
@@ -45,7 +44,7 @@ class Tiles(NamedTuple):
     reverse: Tile
 
 
-class _Walk(NamedTuple):
+class _Resolution(NamedTuple):
     """Values per pair of images at one resolution.
 
     columns: laid out
@@ -65,10 +64,10 @@ class _Walk(NamedTuple):
 def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
     """Standard deviations that are kept for each image: one per activation and pixel at its resolution."""
     if network.fully_connected:
-        return len(activations(network.layers))
+        return len(network.activations)
     plan = levels(network, *image_shape[:2])
-    pixels = sum(p.offsets.height * p.offsets.width * len(activations(p.layers)) for p in plan)
-    return pixels + len(activations(network.layers[network.head + 1 :]))
+    pixels = sum(p.offsets.height * p.offsets.width * len(p.activations) for p in plan)
+    return pixels + len(activations(network.tail))
 
 
 def saved(network: Network, image_shape: tuple[int, int, int], kind: KernelKind) -> int:
@@ -85,30 +84,29 @@ def tiles(network: Network, image_shape: tuple[int, int, int], kind: KernelKind,
     """
     kernels, unit = 1 + (kind == "ntk"), pairs * itemsize
     if network.fully_connected:
-        depth = len(activations(network.layers))
+        depth = len(network.activations)
         return Tiles(Tile(0, 0, 2 * unit), Tile(0, 0, _REVERSE_PLANES_PER_ACTIVATION * depth * unit))
     plan = levels(network, *image_shape[:2])
-    walks = [_walk(level, image_shape[2] if i == 0 else 0) for i, level in enumerate(plan)]
-    columns = sum(walk.columns for walk in walks) * unit
+    sizes = [_resolution(level, image_shape[2] if i == 0 else 0) for i, level in enumerate(plan)]
+    columns = sum(size.columns for size in sizes) * unit
     forward, reverse = [], []
-    for walk, after in zip(walks, [*walks[1:], None], strict=True):
-        passing = walk.band + walk.stack + (0 if after is None else after.band)
-        planes = max(_FORWARD_PLANES, _REVERSE_PLANES_PER_ACTIVATION * walk.activations)
-        forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * walk.plane * unit))
-        reverse.append(Tile(columns, kernels * passing * unit, planes * walk.plane * unit))
+    for size, after in zip(sizes, [*sizes[1:], None], strict=True):
+        passing = size.band + size.stack + (0 if after is None else after.band)
+        planes = max(_FORWARD_PLANES, _REVERSE_PLANES_PER_ACTIVATION * size.activations)
+        forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * size.plane * unit))
+        reverse.append(Tile(columns, kernels * passing * unit, planes * size.plane * unit))
     return Tiles(max(forward, key=lambda t: t.total), max(reverse, key=lambda t: t.total))
 
 
-def _walk(level: Level, channels: int) -> _Walk:
+def _resolution(level: Level, channels: int) -> _Resolution:
     """`channels` of the images at the first resolution, 0 at the others."""
-    offsets, count = level.offsets, len(activations(level.layers))
+    offsets, count = level.offsets, len(level.activations)
     rows, cols = offsets.shape
     laid_out = (offsets.height + rows - 1) * cols * offsets.width
-    halved = (cols // 2) * (offsets.width // 2)
-    return _Walk(
+    return _Resolution(
         columns=laid_out * (channels + _FACTORS * count),
         band=0 if channels else offsets.points,
-        stack=rows * offsets.height * halved if isinstance(level.end, AvgPool) else rows,
+        stack=level.end.stack_values(offsets),
         plane=offsets.height * cols * offsets.width,
         activations=count,
     )

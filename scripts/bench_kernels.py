@@ -79,8 +79,8 @@ def measure(case: Case) -> Timing:
     import jax
     import numpy as np
 
+    from kerneldistill.kernels.architectures import conv_net, myrtle
     from kerneldistill.kernels.exact_engine import ExactEngine
-    from kerneldistill.kernels.networks import conv_net, myrtle
 
     jax.config.update("jax_num_cpu_devices", case.devices)
     network = myrtle(5) if case.head == "myrtle" else conv_net(case.depth, global_pool=case.head == "gap")

@@ -1,28 +1,21 @@
 """From a configuration to the network and the engine that computes its kernel."""
 
+from inspect import signature
+
 import jax
 import numpy as np
 
 from kerneldistill.config.schema import KernelConfig
+from kerneldistill.kernels.architectures import ARCHITECTURES
 from kerneldistill.kernels.exact_engine import ExactEngine
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.network import Network
 
 
 def network_of(kernel: KernelConfig) -> Network:
-    """The network that `kernel` names."""
-    scales = {"W_std": kernel.W_std, "b_std": kernel.b_std, "activation": kernel.activation}
-    match kernel.network:
-        case "fc":
-            network = fc_net(kernel.depth, **scales)
-        case "conv_net":
-            network = conv_net(kernel.depth, kernel.prepend, **scales, global_pool=bool(kernel.global_pool))
-        case "conv_vec":
-            network = conv_vec(kernel.depth, **scales)
-        case "myrtle":
-            network = myrtle(kernel.depth, **scales, pools=kernel.pools)
-        case "wide_resnet":
-            mean = kernel.global_pool is not False
-            network = wide_resnet(kernel.depth, **scales, groups=kernel.groups, global_pool=mean)
+    """Build the network that `kernel` names from those of its values that the builder takes; None is its default."""
+    build = ARCHITECTURES[kernel.network]
+    values = {name: getattr(kernel, name) for name in signature(build).parameters}
+    network = build(**{name: value for name, value in values.items() if value is not None})
     return network if kernel.width is None else network.standard(kernel.width)
 
 

@@ -10,7 +10,7 @@ from jax import Array
 
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.evaluation.networks.model import Variables, model_of
-from kerneldistill.kernels.empirical_ntk import largest_eigenvalue
+from kerneldistill.kernels.finite_ntk import largest_eigenvalue
 
 # Images of the estimate, nn_training.ipynb's empirical_ntk_num_inputs.
 NTK_IMAGES = 50

@@ -17,7 +17,7 @@ from kerneldistill.evaluation.infinite_width import Blocks
 from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.network import Network
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
 from kerneldistill.report.test_kernels import OnTest

@@ -15,8 +15,8 @@ def main() -> None:
     import jax
     import numpy as np
 
+    from kerneldistill.kernels.architectures import conv_net
     from kerneldistill.kernels.exact_engine import ExactEngine
-    from kerneldistill.kernels.networks import conv_net
 
     jax.devices()
     print(time.process_time())

@@ -23,8 +23,9 @@ from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.cli import main as cli
+from kerneldistill.kernels.architectures import conv_net, fc_net
 from kerneldistill.kernels.exact_engine import ExactEngine
-from kerneldistill.kernels.networks import Network, conv_net, fc_net
+from kerneldistill.kernels.network import Network
 from kerneldistill.runtime.distributed import collectives, timeouts
 from kerneldistill.runtime.distributed.options import Processes
 from kerneldistill.runtime.distributed.rendezvous import join

@@ -9,7 +9,7 @@ from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.names import KernelKind
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.network import Network
 
 
 def images(count: int, shape: Sequence[int], dtype=np.float64, seed: int = 0) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 import jax.numpy as jnp
 
-from kerneldistill.kernels.hermite import Hermite
+from kerneldistill.kernels.activations.hermite import Hermite
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.network import Network
 
 A, C = Activation(), Conv()
 # A block within a block, shortcuts of both kinds, layers of different weights, and no bias anywhere.

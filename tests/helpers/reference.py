@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerneldistill.kernels.activations import dual_of
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Layer, Residual
-from kerneldistill.kernels.networks import Network
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+from kerneldistill.kernels.layers.layer import Layer
+from kerneldistill.kernels.network import Network
 
 Pairs = dict[tuple[int, int, int, int], float]
 

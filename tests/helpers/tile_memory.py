@@ -10,8 +10,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from kerneldistill.kernels.architectures import conv_net, conv_vec
 from kerneldistill.kernels.exact_engine import ExactEngine
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec
+from kerneldistill.kernels.network import Network
 
 COLUMNS = 32
 

@@ -22,7 +22,7 @@ from kerneldistill.config.schema import (
     OptimConfig,
     SupportConfig,
 )
-from kerneldistill.kernels.networks import fc_net
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.loop import TrainState, train

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.kernels.activations import ACTIVATIONS, Dual, dual_of
-from kerneldistill.kernels.hermite import Hermite
+from kerneldistill.kernels.activations.hermite import Hermite
 from tests.helpers.reference import integrated_dual
 
 # Standard deviations and correlations of the pairs that the tests look at.

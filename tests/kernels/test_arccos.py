@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerneldistill.kernels.arccos import arccos_unit
+from kerneldistill.kernels.activations.arccos import arccos_unit
 
 
 @jax.jit

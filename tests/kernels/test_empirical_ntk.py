@@ -4,9 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.empirical_ntk import NtkPlan, empirical_ntk, largest_eigenvalue, ntk_plan, ntk_vector_product
+from kerneldistill.kernels.architectures import conv_net, fc_net
+from kerneldistill.kernels.finite_ntk import NtkPlan, empirical_ntk, largest_eigenvalue, ntk_plan, ntk_vector_product
 from kerneldistill.kernels.finite_width import FiniteNetwork
-from kerneldistill.kernels.networks import Network, conv_net, fc_net
+from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
 from tests.helpers.reference import reference_kernel
 

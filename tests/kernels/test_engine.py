@@ -8,10 +8,11 @@ import jax
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
-from kerneldistill.kernels.networks import Network, fc_net
+from kerneldistill.kernels.network import Network
 from tests.helpers.exchanges import exchanges
 from tests.helpers.kernels import engine, gradient, images, kernel
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
@@ -137,7 +138,7 @@ def test_the_order_of_images_is_the_order_of_entries(truth: tuple[np.ndarray, np
 def test_a_store_gives_the_features_of_the_targets_that_are_taken(truth: tuple[np.ndarray, np.ndarray]) -> None:
     own = engine(NETWORK, SHAPE)
     store = own.target_store(TARGETS)
-    assert [std.shape for std in store.stds] == [(13, 4, 5)]
+    assert [std.shape for std in store.stds.values()] == [(13, 4, 5)]
     taken = store.take(np.array([12, 3, 3, 0]))
     assert_close(own.k_ts(own.support_features(SUPPORT), taken), truth[0][[12, 3, 3, 0]], FORWARD["float64"])
 

@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
-from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.safe_math import inverse, root
 from tests.helpers.kernels import images
 from tests.helpers.reference import reference_kernel
@@ -17,8 +18,9 @@ from tests.helpers.tolerance import FORWARD, assert_close
 def test_deviations_are_roots_of_the_network_cut_before_each_activation() -> None:
     x = images(3, (2, 3, 2))
     found = jax.jit(features, static_argnums=0)(fc_net(2), x)
-    cuts = [Network(fc_net(2).layers[:i]) for i, layer in enumerate(fc_net(2).layers) if isinstance(layer, Activation)]
-    for std, cut in zip(found.stds, cuts, strict=True):
+    assert list(found.stds) == list(fc_net(2).activations) == ["2", "4"]
+    for path, std in found.stds.items():
+        cut = Network(fc_net(2).layers[: int(path)])
         np.testing.assert_allclose(std**2, np.diag(reference_kernel(cut, x, x)[0]), rtol=1e-12)
 
 
@@ -26,16 +28,18 @@ def test_deviations_of_pixels_average_to_the_network_with_its_head_there() -> No
     x = images(3, (4, 4, 2))
     network = conv_net(1)
     found = jax.jit(features, static_argnums=0)(network, x)
-    first, second = (reference_kernel(Network((*network.layers[:i], Flatten())), x, x)[0] for i in (1, 3))
-    for std, truth in zip(found.stds, (first, second), strict=True):
+    for path, std in found.stds.items():
+        truth = reference_kernel(Network((*network.layers[: int(path)], Flatten())), x, x)[0]
         assert std.shape == (3, 4, 4)
         np.testing.assert_allclose(np.mean(std**2, (1, 2)), np.diag(truth), rtol=1e-12)
 
 
 def test_one_deviation_per_activation_at_its_resolution() -> None:
     x = images(2, (4, 6, 1))
-    shapes = [std.shape for std in jax.eval_shape(lambda x: features(wide_resnet(1, groups=2), x), x).stds]
-    assert shapes == [(2, 4, 6)] * 2 + [(2, 2, 3)] * 3
+    stds = jax.eval_shape(lambda x: features(wide_resnet(1, groups=2), x), x).stds
+    full, half = (2, 4, 6), (2, 2, 3)
+    truth = {"1.branch.0": full, "1.branch.2": full, "3.branch.0": half, "3.branch.2": half, "4": half}
+    assert {path: std.shape for path, std in stds.items()} == truth
 
 
 def test_groups_do_not_change_the_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +47,7 @@ def test_groups_do_not_change_the_deviations(monkeypatch: pytest.MonkeyPatch) ->
     whole = jax.jit(lambda x: features(network, x).stds)(x)
     monkeypatch.setattr("kerneldistill.kernels.features.group_size", lambda *_: 2)
     cut = jax.jit(lambda x: features(network, x).stds)(x)
-    np.testing.assert_allclose(whole, cut, rtol=1e-14)
+    np.testing.assert_allclose(whole["1"], cut["1"], rtol=1e-14)
 
 
 @pytest.mark.parametrize("function", [root, inverse])

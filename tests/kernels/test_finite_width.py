@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
 from kerneldistill.kernels.finite_width import FiniteNetwork, Weights
 from kerneldistill.kernels.layers import AvgPool, Dense, Flatten
-from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
 from tests.helpers.networks import C
 
@@ -64,7 +65,7 @@ def test_parameterisations_are_one_function_of_rescaled_parameters() -> None:
     ntk, params = made(conv_net(1))
     x = images(2, SHAPE)
     standard = FiniteNetwork(ntk.network.standard(6), SHAPE, 6, 3, jnp.float64)
-    fan_ins = ntk.network.fan_ins(SHAPE, 6)
+    fan_ins = ntk.network.fan_ins(SHAPE, 6).values()
     rescaled = tuple(Weights(np.sqrt(2 / n) * p.W, 0.1 * p.b) for p, n in zip(params, fan_ins, strict=True))
     np.testing.assert_allclose(standard.apply(rescaled, x), ntk.apply(params, x), rtol=1e-12)
     # The same draw, so the same key gives the same function, and four times the width half the forward factor.

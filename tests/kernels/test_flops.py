@@ -9,11 +9,13 @@ import pytest
 from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net
 from kerneldistill.kernels.blocks import block, block_saving, pullback
 from kerneldistill.kernels.features import Features, features
-from kerneldistill.kernels.flops import _ARITHMETIC, entry_flops
+from kerneldistill.kernels.flops import entry_flops
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net
+from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.passes import ARITHMETIC
 from tests.helpers.networks import CASES
 
 PAIRS = 16
@@ -75,7 +77,7 @@ def arithmetic(jaxpr: Jaxpr) -> int:
         inner = [getattr(value, "jaxpr", value) for value in equation.params.values() if hasattr(value, "eqns")]
         count += sum(repeats * arithmetic(part) for part in inner)
         if equation.outvars and jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating):
-            if equation.primitive.name in _ARITHMETIC:
+            if equation.primitive.name in ARITHMETIC:
                 count += prod(equation.outvars[0].aval.shape)
             elif equation.primitive.name == "reduce_sum":
                 count += prod(equation.invars[0].aval.shape)

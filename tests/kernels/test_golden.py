@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle
+from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import engine
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.activations.hermite import Hermite
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, wide_resnet
 from kerneldistill.kernels.blocks import block, half_block, whole
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.hermite import Hermite
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, wide_resnet
+from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
 from tests.helpers.tolerance import assert_close
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import both_kernels, images
 
 TWINS = images(5, (4, 4, 2))

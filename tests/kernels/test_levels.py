@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
 from kerneldistill.kernels.levels import levels, points
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.network import Network
 
 
 def shapes(network: Network, height: int, width: int) -> list[tuple[int, int]]:

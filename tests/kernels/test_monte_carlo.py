@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
 from kerneldistill.kernels.finite_width import FiniteNetwork
-from kerneldistill.kernels.networks import Network, conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
 from tests.helpers.networks import NESTED
 from tests.helpers.reference import reference_kernel

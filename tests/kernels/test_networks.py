@@ -2,24 +2,16 @@
 
 import pytest
 
-from kerneldistill.kernels.layers import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Residual,
-    activations,
-    leaves,
-)
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+from kerneldistill.kernels.layers.layer import leaves
+from kerneldistill.kernels.network import Network
 
 A, C, D = Activation(), Conv(), Dense()
 
 
 def count(network: Network, kind: type) -> int:
-    return sum(isinstance(layer, kind) for layer in leaves(network.layers))
+    return sum(isinstance(layer, kind) for layer in leaves(network.named).values())
 
 
 def test_depths_of_the_families() -> None:
@@ -32,7 +24,7 @@ def test_depths_of_the_families() -> None:
     # Zagoruyko & Komodakis call it a WRN-(6 n + 4): the first conv, 3 groups of n blocks of 2, 3 shortcuts.
     resnet = wide_resnet(2)
     assert count(resnet, Conv) == 6 * 2 + 4
-    assert (count(resnet, AvgPool), len(activations(resnet.layers))) == (2, 13)
+    assert (count(resnet, AvgPool), len(resnet.activations)) == (2, 13)
 
 
 def test_heads() -> None:
@@ -51,17 +43,17 @@ def test_networks_are_equal_and_hashable_as_data() -> None:
 def test_fan_ins_follow_channels_pixels_and_paths() -> None:
     # Images 5 x 6 x 2, width 4; the pool leaves 2 x 3 pixels.
     network = Network((Residual((C, A, C), C), AvgPool(), A, Flatten(), D))
-    assert network.fan_ins((5, 6, 2), 4) == [9 * 2, 9 * 4, 9 * 2, 2 * 3 * 4]
-    assert conv_net(1, global_pool=True).fan_ins((4, 4, 3), 8) == [27, 72, 8]
-    assert fc_net(1).fan_ins((4, 4, 3), 8) == [48, 8]
+    truth = {"0.branch.0": 9 * 2, "0.branch.2": 9 * 4, "0.shortcut": 9 * 2, "4": 2 * 3 * 4}
+    assert network.fan_ins((5, 6, 2), 4) == truth
+    assert list(conv_net(1, global_pool=True).fan_ins((4, 4, 3), 8).values()) == [27, 72, 8]
+    assert list(fc_net(1).fan_ins((4, 4, 3), 8).values()) == [48, 8]
 
 
 def test_only_the_standard_parameterisation_needs_sizes() -> None:
     assert conv_net(1).sized((4, 4, 3)) == conv_net(1)
     network = wide_resnet(1, groups=1).standard(4)
     sized = network.sized((4, 4, 3))
-    weighted = [layer for layer in leaves(sized.layers) if isinstance(layer, Conv | Dense)]
-    assert [layer.fan_in for layer in weighted] == network.fan_ins((4, 4, 3), 4)
+    assert {path: layer.fan_in for path, layer in sized.weighted.items()} == network.fan_ins((4, 4, 3), 4)
     assert sized.sized((4, 4, 3)) == sized
 
 
@@ -96,7 +88,7 @@ def test_impossible_networks_are_refused(layers: tuple, message: str) -> None:
     [
         (lambda: fc_net(1, activation="swish"), "unknown activation 'swish'"),
         (lambda: myrtle(6), "depth 5, 7 or 10; got 6"),
-        (lambda: wide_resnet(0), "blocks_per_group >= 1 and groups >= 1; got 0, 3"),
+        (lambda: wide_resnet(0), "depth >= 1 and groups >= 1; got 0, 3"),
         (lambda: fc_net(1).standard(0), "needs a width >= 1; got 0"),
         (lambda: Network(fc_net(1).layers, "standard"), "needs a width >= 1; got None"),
         (lambda: Network(fc_net(1).layers, width=5), "width 5 has no meaning"),

@@ -13,7 +13,8 @@ from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
-from kerneldistill.kernels.networks import Network, conv_net, fc_net
+from kerneldistill.kernels.architectures import conv_net, fc_net
+from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.random_features import FeatureMap
 from tests.helpers.kernels import engine, gradient, images, kernel
 from tests.helpers.splits import make_split

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.networks import fc_net
+from kerneldistill.kernels.architectures import fc_net
 from tests.helpers.kernels import both_kernels, images
 from tests.helpers.networks import CASES
 from tests.helpers.reference import integrated_dual, reference_kernel

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.architectures import conv_net
 from kerneldistill.kernels.batching import group_size
 from kerneldistill.kernels.features import features
-from kerneldistill.kernels.networks import Network, conv_net
+from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile_memory import deviations, tiles
 from tests.helpers import tile_memory
 from tests.helpers.kernels import engine
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_deviations_kept_are_counted(network: Network, shape: tuple[int, int, int]) -> None:
     images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     kept = jax.eval_shape(lambda x: features(network, x), images).stds
-    assert deviations(network, shape) == sum(std.size for std in kept)
+    assert deviations(network, shape) == sum(std.size for std in kept.values())
 
 
 @pytest.mark.parametrize(("network", "shape"), CASES.values(), ids=CASES)

@@ -4,9 +4,10 @@ import jax
 import numpy as np
 import pytest
 
+from kerneldistill.kernels.architectures import conv_net
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.networks import conv_net
+from kerneldistill.kernels.names import KernelKind
 from tests.helpers.kernels import engine, images
 
 SHAPE = (4, 4, 2)
@@ -38,7 +39,7 @@ def nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_engines_refuse_bad_images_on_both_sides(x: np.ndarray, message: str) -> None:
     own = engine(conv_net(1), SHAPE)
-    for take in (own.rows, own.columns, lambda x: own.stds(x, padded_to=len(x))):
+    for take in (own.support_features, own.target_features, own.target_store):
         with pytest.raises(ValueError, match=message):
             take(x)
 
@@ -48,7 +49,7 @@ def test_engines_refuse_bad_images_on_both_sides(x: np.ndarray, message: str) ->
     [
         ((conv_net(1), "ntk", (4, 4), np.float32), r"got images of shape \(4, 4\)"),
         ((conv_net(3), "ntk", (7, 8, 1), np.float32), "7 x 8 are too small for 3 poolings"),
-        ((conv_net(1), "nkt", SHAPE, np.float32), "unknown kernel 'nkt': get must be 'ntk' or 'nngp'"),
+        ((conv_net(1), "nkt", SHAPE, np.float32), "unknown kernel 'nkt'; allowed: ntk, nngp"),
         ((conv_net(1), "ntk", SHAPE, np.float16), "float32 or float64, not float16"),
     ],
 )
@@ -58,7 +59,7 @@ def test_engines_refuse_bad_arguments(arguments: tuple, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x1", "x2", "get", "message"),
+    ("x1", "x2", "kind", "message"),
     [
         (GOOD[0], GOOD, "ntk", r"x1 must be \[n, height, width, channels\] with n >= 1; got \(4, 4, 2\)"),
         (GOOD, GOOD[:0], "ntk", r"x2 must be .* got \(0, 4, 4, 2\)"),
@@ -69,6 +70,6 @@ def test_engines_refuse_bad_arguments(arguments: tuple, message: str) -> None:
         (GOOD, GOOD, "both", "unknown kernel 'both'"),
     ],
 )
-def test_gram_refuses_bad_images(x1: np.ndarray, x2: np.ndarray, get: str, message: str) -> None:
+def test_gram_refuses_bad_images(x1: np.ndarray, x2: np.ndarray, kind: KernelKind, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        gram(conv_net(1), x1, x2, get)
+        gram(conv_net(1), x1, x2, kind)

@@ -9,7 +9,6 @@ mapped from disk, which the system drops when it must.
 from dataclasses import dataclass
 from math import prod
 
-from kerneldistill.kernels.layers import activations
 from kerneldistill.kernels.tile_memory import Tiles, deviations, tiles
 from kerneldistill.pipeline.prepared import MAX_BYTES_IN_MEMORY
 from kerneldistill.runs.planning.workload import Workload
@@ -159,4 +158,4 @@ def _tiles(work: Workload, pairs: int, entries: int) -> Tiles:
 
 
 def _activations(work: Workload) -> int:
-    return 0 if work.engine.network.fully_connected else len(activations(work.engine.network.layers))
+    return 0 if work.engine.network.fully_connected else len(work.engine.network.activations)

@@ -11,8 +11,9 @@ from kerneldistill.algorithms.engines import engine_of, network_of
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import ActivationName, KernelConfig
 from kerneldistill.kernels.activations import ACTIVATIONS
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
 from kerneldistill.kernels.layers import Activation
-from kerneldistill.kernels.networks import Network, conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.network import Network
 
 NETWORKS: dict[str, tuple[KernelConfig, Network]] = {
     "fc": (KernelConfig("fc", 2, W_std=1.5, b_std=0.2), fc_net(2, 1.5, 0.2)),

@@ -11,9 +11,10 @@ from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import LossValue, half_mse
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
+from kerneldistill.kernels.architectures import conv_net, fc_net
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.levels import points
-from kerneldistill.kernels.networks import Network, conv_net, fc_net
+from kerneldistill.kernels.network import Network
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import engine
 from tests.helpers.splits import make_split

@@ -28,8 +28,8 @@ from kerneldistill.config.schema import (
     OptimConfig,
     SupportConfig,
 )
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.networks import fc_net
 from kerneldistill.pipeline.whitening.none import identity_whitener
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from tests.helpers.kernels import engine

@@ -11,9 +11,9 @@ from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.levels import points
-from kerneldistill.kernels.networks import fc_net
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import engine, kernel
 from tests.helpers.splits import make_split

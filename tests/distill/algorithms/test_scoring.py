@@ -10,9 +10,9 @@ from kerneldistill.algorithms.scoring import evaluate, random_support
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.errors import UserError
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.levels import points
-from kerneldistill.kernels.networks import fc_net
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import engine, kernel
 from tests.helpers.splits import make_split

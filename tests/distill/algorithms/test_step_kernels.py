@@ -10,7 +10,7 @@ from kerneldistill.algorithms.step_kernels import Sampled, kernels_of, validatio
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, KernelConfig, RandomFeaturesConfig
-from kerneldistill.kernels.networks import conv_vec, fc_net
+from kerneldistill.kernels.architectures import conv_vec, fc_net
 from kerneldistill.kernels.random_features import RandomFeatures
 from tests.helpers.splits import make_split
 

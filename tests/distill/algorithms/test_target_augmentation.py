@@ -12,8 +12,8 @@ from kerneldistill.algorithms.random_streams import Stream, seed_of
 from kerneldistill.algorithms.target_augmentation import Augmentation
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.schema import AugmentationName, AugmentConfig, StrengthConfig
+from kerneldistill.kernels.architectures import conv_net
 from kerneldistill.kernels.levels import points
-from kerneldistill.kernels.networks import conv_net
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.moments import ChannelMoments
 from kerneldistill.pipeline.whitening.registry import WHITENINGS

@@ -7,9 +7,9 @@ import pytest
 import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.targets import Targets
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.levels import points
-from kerneldistill.kernels.networks import fc_net
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import engine
 from tests.helpers.splits import make_split
@@ -46,10 +46,10 @@ def test_every_target_comes_once_with_its_own(
     assert all(len(c.features) % devices == 0 for c in chunks)
     images, *stds = (
         np.concatenate([np.asarray(part)[:n] for part, n in zip(parts, counts, strict=True)])
-        for parts in zip(*([c.features.images, *c.features.stds] for c in chunks), strict=True)
+        for parts in zip(*([c.features.images, *c.features.stds.values()] for c in chunks), strict=True)
     )
     assert np.array_equal(images, split.images.astype(np.float64))
-    truth = jax.jit(lambda x: features(NETWORK, x))(split.images.astype(np.float64)).stds
+    truth = jax.jit(lambda x: features(NETWORK, x))(split.images.astype(np.float64)).stds.values()
     for found, true in zip(stds, truth, strict=True):
         assert_close(found, true, FORWARD["float64"])
     assert np.array_equal(np.concatenate([c.labels for c in chunks]), centred_one_hot(split.labels, 3))

@@ -20,9 +20,9 @@ from kerneldistill.evaluation.infinite_width import (
     nngp_posterior,
     ntk_ensemble,
 )
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.finite_width import FiniteNetwork
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.networks import fc_net
 
 S, T, K = 5, 3, 2
 LABELS = np.random.default_rng(1).normal(size=(S, K))

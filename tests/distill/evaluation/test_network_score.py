@@ -10,7 +10,7 @@ from kerneldistill.evaluation.network_score import score_network
 from kerneldistill.evaluation.network_spec import network_spec
 from kerneldistill.evaluation.networks.model import model_of
 from kerneldistill.evaluation.training import initial
-from kerneldistill.kernels.empirical_ntk import empirical_ntk
+from kerneldistill.kernels.finite_ntk import empirical_ntk
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import images
 

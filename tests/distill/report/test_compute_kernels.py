@@ -7,8 +7,8 @@ import pytest
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.support import Start, Support, real_support
 from kerneldistill.config.schema import Config, DataConfig, KernelConfig, SupportConfig
+from kerneldistill.kernels.architectures import conv_net, fc_net
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.networks import conv_net, fc_net
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
 from kerneldistill.report.compute_kernels import measure, own_variances, spread

@@ -12,7 +12,7 @@ import kerneldistill.runs.training.loop
 from kerneldistill.algorithms.scoring import Score
 from kerneldistill.algorithms.targets import Change, Targets
 from kerneldistill.config.schema import CheckpointConfig, EvaluateConfig, KernelConfig, SupportConfig
-from kerneldistill.kernels.networks import fc_net
+from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.metrics import TIMING, MetricsLog
 from tests.helpers.kernels import engine

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from kerneldistill.kernels.activations.dual import Factors
 from kerneldistill.kernels.safe_math import inverse, root
-
-Factors = tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Hermite:
             )
 
     def apply(self, u: Array) -> Array:
-        """phi itself."""
+        """Compute phi itself."""
         return self.function(u)
 
     def factors(self, std: Array) -> Factors:
@@ -77,7 +76,8 @@ class Hermite:
     def _tails(self, coefficients: Array, degree: int) -> tuple[Array, Array]:
         """Roots of the sums of a_n^2 for n = degree + 1, degree + 3, ... and for n = degree + 2, degree + 4, ..."""
         sums = (jnp.sum(coefficients[..., degree + i :: 2] ** 2, axis=-1) for i in (1, 2))
-        return tuple(root(x) for x in sums)
+        first, second = (root(x) for x in sums)
+        return first, second
 
 
 class _Table(NamedTuple):

@@ -1,0 +1,49 @@
+"""The activations that have a name. To add one, write its `Dual`, a row here, and its name in `kernels.names`.
+
+Any other elementwise function works by the expansion of `kerneldistill.kernels.activations.hermite`.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from kerneldistill.kernels.activations.dual import Dual
+from kerneldistill.kernels.activations.erf import Erf
+from kerneldistill.kernels.activations.gelu import Gelu
+from kerneldistill.kernels.activations.hermite import Hermite
+from kerneldistill.kernels.activations.identity import Identity
+from kerneldistill.kernels.activations.relu import Relu
+from kerneldistill.kernels.names import ActivationName
+
+ACTIVATIONS: dict[ActivationName, Dual] = {
+    "relu": Relu(),
+    "erf": Erf(),
+    "gelu": Gelu(),
+    "identity": Identity(),
+    "sin": Hermite(jnp.sin),
+    "softplus": Hermite(jax.nn.softplus),
+    "tanh": Hermite(jnp.tanh),
+}
+
+
+def dual_of(function: str | Callable[[Array], Array] | Dual) -> Dual:
+    """Find the dual of an activation given by name, as a `Dual`, or as an elementwise JAX function.
+
+    Raises:
+      ValueError: the name is unknown, or `function` is none of these.
+    """
+    if isinstance(function, str):
+        for name, dual in ACTIVATIONS.items():
+            if name == function:
+                return dual
+        raise ValueError(
+            f"unknown activation {function!r}; known: {', '.join(sorted(ACTIVATIONS))}; "
+            "or give an elementwise JAX function"
+        )
+    if isinstance(function, Dual):
+        return function
+    if not callable(function):
+        raise ValueError(f"an activation is a name or an elementwise JAX function; got {function!r}")
+    return Hermite(function)

@@ -1,0 +1,36 @@
+"""What the compiler is told about programs that pass bands through layers; the one place where that is chosen."""
+
+from functools import cache
+
+import jax
+
+# What XLA's CPU compiler does by default with bands, and what a 32 x 32 entry of the KIP ConvNet gains without it, on
+# jax 0.10.2, milliseconds of a core:
+#   - its newer emitters fuse a chain into each of its consumers and recompute it there: forward 3.4 -> 1.1;
+#   - it hands sums to a library and writes out their six operands for it: gradient 6.2 -> 5.5.
+# From jax 0.11 on the first option is gone.
+_BANDS_ON_CPU: dict[str, bool | str] = {
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_experimental_ynn_fusion_type": "",
+}
+
+
+def band_options(platform: str) -> dict[str, bool | str] | None:
+    """The options for `jax.jit` of programs on bands, of those that this compiler has.
+
+    Not for fully connected networks: they are matrix products, which that library does twice as fast.
+    """
+    if platform != "cpu":
+        return None
+    return {name: value for name, value in _BANDS_ON_CPU.items() if _known(name, value)}
+
+
+@cache
+def _known(name: str, value: bool | str) -> bool:
+    try:
+        jax.jit(lambda x: x, compiler_options={name: value}).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return False
+    return True
