@@ -113,9 +113,7 @@ class FeatureMap:
         scale = self.network.readout.W_std / np.sqrt(count * size)
         return scale.astype(self.dtype) * jnp.moveaxis(phi, 0, 1).reshape(n, count * size)
 
-    def _jit(
-        self, function: Callable[..., Any], in_specs: Any, out_specs: Any, donate: int | None = None
-    ) -> Any:
+    def _jit(self, function: Callable[..., Any], in_specs: Any, out_specs: Any, donate: int | None = None) -> Any:
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
         return jax.jit(sharded, donate_argnums=donate)
 
@@ -203,12 +201,12 @@ class RandomFeatures:
     def support_features(self, images: Array | np.ndarray) -> Embedded:
         """See `Engine.support_features`."""
         check_images(images, self.image_shape, self.dtype, "the support")
-        return Embedded(self.map.gathered(self.embed(np.asarray(images)))[: len(images)])
+        return Embedded(self.map.gathered(self.embed(np.asarray(images)).values)[: len(images)])
 
     def target_features(self, images: Array | np.ndarray) -> Embedded:
         """See `Engine.target_features`."""
         check_images(images, self.image_shape, self.dtype, "targets")
-        return Embedded(self.embed(np.asarray(images)))
+        return self.embed(np.asarray(images))
 
     def target_store(self, images: np.ndarray) -> "EmbeddingStore":
         """See `Engine.target_store`."""
@@ -257,7 +255,7 @@ class RandomFeatures:
             found.append(np.asarray(self.map.gathered(self.map.embed_pullback(self.params, *placed)))[: len(own)])
         return np.concatenate(found)
 
-    def embed(self, images: np.ndarray) -> Array:
+    def embed(self, images: np.ndarray) -> Embedded:
         """Values of images, divided among the devices and padded to what they share evenly, in equal parts."""
         size = self.chunk(len(images), 1)
         whole = filled(images, -(-len(images) // size) * size)
@@ -265,7 +263,8 @@ class RandomFeatures:
             self.map.embed(self.params, jax.device_put(whole[start : start + size], self.map.sharded))
             for start in range(0, len(whole), size)
         ]
-        return parts[0] if len(parts) == 1 else jax.device_put(jnp.concatenate(parts), self.map.sharded)
+        values = parts[0] if len(parts) == 1 else jax.device_put(jnp.concatenate(parts), self.map.sharded)
+        return Embedded(values)
 
 
 class EmbeddingStore(NamedTuple):
