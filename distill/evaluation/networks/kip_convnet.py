@@ -5,8 +5,8 @@ It is the finite network of the kernel, so `kernels` has it.
 
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.evaluation.networks.model import Model, Variables
-from kerneldistill.kernels.finite_width import FiniteNetwork
 from kerneldistill.kernels.architectures import conv_net
+from kerneldistill.kernels.finite_width import FiniteNetwork
 
 
 def build(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int) -> Model:
