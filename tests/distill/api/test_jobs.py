@@ -1,6 +1,8 @@
 """`kd.distill`, `kd.label_solve` and `kd.run` as a notebook calls them."""
 
 import gc
+import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import kerneldistill as kd
+from kerneldistill.runtime.console import StepProgress
 from tests.helpers.digits_arrays import FAST, Digits
 
 
@@ -85,3 +88,25 @@ def test_the_settings_of_jax_are_the_callers_again(learned: kd.DistilledSet, dig
         learned.predict(digits.test_images)
         assert jax.numpy.ones(1).dtype == np.float32
     assert jax.config.jax_numpy_dtype_promotion == "strict"
+
+
+def test_a_stopped_call_saves_the_last_step_and_leaves_the_callers_signals(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_after_two(progress: StepProgress, step: int, *_: object) -> None:
+        if step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    def call() -> kd.DistilledSet:
+        return kd.distill(digits.images, digits.labels, dir=tmp_path / "run", kernel=FAST["kernel"], steps=4)
+
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(StepProgress, "update", stop_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (tmp_path / "run" / "checkpoints").exists()
+    call()
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [0, 1, 2, 3, 4]
