@@ -52,7 +52,7 @@ class SheetContents:
 
 
 def displayed(pixels: np.ndarray) -> np.ndarray:
-    """One image [h, w, c] of any range as RGB uint8 [h, w, 3], on the scale of the module's text.
+    """Return one image [h, w, c] of any range as RGB uint8 [h, w, 3], on the scale of the module's text.
 
     One channel is shown as grey, three as red, green and blue, any other number as the grey of their mean.
     """
@@ -110,7 +110,7 @@ def draw_sheet(contents: SheetContents) -> Image.Image:
 
 
 def _layout(contents: SheetContents, width: int, height: int) -> tuple[list[Panel], tuple[int, int]]:
-    """Where the panels of tiles of `width` by `height` go, and the size of the sheet.
+    """Return where the panels of tiles of `width` by `height` go, and the size of the sheet.
 
     Where that makes the sheet less tall than wide, the learned panel goes below the starts, else to their right.
     """
@@ -168,7 +168,7 @@ def _font(size: int) -> Font:
 
 
 def _shortened(text: str, font: Font, width: float) -> str:
-    """The text, cut with an ellipsis if it is wider than `width` pixels."""
+    """Return the text, cut with an ellipsis if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

@@ -105,7 +105,7 @@ class BundleManifest:
     schema: int = SCHEMA
 
     def to_json(self) -> str:
-        """The manifest as JSON, with a digest of itself in front."""
+        """Return the manifest as JSON, with a digest of itself in front."""
         fields = asdict(self)
         return json.dumps({"digest": _digest(fields), **fields}, indent=2) + "\n"
 

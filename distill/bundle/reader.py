@@ -89,7 +89,7 @@ def _refuse(fault: str | None) -> None:
 
 
 def _file_problems(folder: Path, manifest: BundleManifest) -> Iterator[str]:
-    """Files that are missing or damaged."""
+    """Yield files that are missing or damaged."""
     for name in sorted({*FILES, *manifest.files}):
         file = folder / name
         if Path(name).name != name or name not in manifest.files:
@@ -102,7 +102,7 @@ def _file_problems(folder: Path, manifest: BundleManifest) -> Iterator[str]:
 
 
 def _read(folder: Path, manifest: BundleManifest) -> Bundle:
-    """The arrays, not yet held against each other.
+    """Return the arrays, not yet held against each other.
 
     Raises:
       UserError: an array is missing or not allowed.
@@ -132,7 +132,7 @@ def _read(folder: Path, manifest: BundleManifest) -> Bundle:
 
 
 def _content_problems(folder: Path, bundle: Bundle) -> Iterator[str]:
-    """Arrays and numbers that contradict each other."""
+    """Yield arrays and numbers that contradict each other."""
     wrong = list(_array_problems(bundle))
     yield from (f"{folder}: {fault}: {_AGAIN}" for fault in wrong)
     if wrong:

@@ -65,7 +65,7 @@ LABELS = {
 def readme(
     source: Manifest, size: int, label_mode: str, kind: str, origin: Origin | None = None, flip: bool = False
 ) -> str:
-    """The text, for a set of `size` images distilled from `source` and whitened by `kind`, or imported."""
+    """Return the text, for a set of `size` images distilled from `source` and whitened by `kind`, or imported."""
     height, width, channels = source.image_shape
     began = "`class_ids` (the class each began in)\nand `init_indices` (the row of the training split it began as)"
     notes = "Regress from the images and their mirror images, with the same labels.\n" if flip else ""

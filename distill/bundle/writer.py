@@ -102,7 +102,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> None:
 
 
 def sheet_of(contents: BundleContents) -> SheetContents:
-    """The picture of a bundle's images, as pixels."""
+    """Return the picture of a bundle's images, as pixels."""
     name = "real" if contents.label_mode == "label_solve" else "learned"
     made = {"real": "real images, labels solved for", "learned": f"learned images after {contents.step} steps"}[name]
     if contents.origin is not None:
@@ -136,7 +136,7 @@ def _check_shapes(contents: BundleContents) -> None:
 
 
 def _files(contents: BundleContents) -> dict[str, bytes]:
-    """Every file but the transform and the manifest, by name."""
+    """Return every file but the transform and the manifest, by name."""
     order = np.argsort(contents.class_ids, kind="stable")
     picture = io.BytesIO()
     draw_sheet(sheet_of(contents)).save(picture, format="PNG")
@@ -161,7 +161,7 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
     }
 
 
-def _npz(**arrays: np.ndarray) -> bytes:
+def _npz(**arrays: Any) -> bytes:
     # numpy dates every member 1980: equal arrays give equal bytes.
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)

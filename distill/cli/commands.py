@@ -62,10 +62,10 @@ COMMANDS = MappingProxyType(
         "evaluate": Command(
             "RUN|BUNDLE",
             "measure a learned set on the test split again, by its kernel or by named protocols",
-            "Protocols: krr (any kernel), and networks trained on the set: kip, dc, dc-soft, dsa, frepo, and for two "
-            "cores kip-quick, dc-quick, dsa-quick, frepo-quick. Learning rate and weight decay are chosen on the "
-            "validation split, beside the set stand random real images of the same number, and what is finished is "
-            "kept: the same command again goes on.\n\n"
+            "Protocols: krr fits any kernel; the others train networks on the set: {protocols}; the quick ones are for "
+            "two cores. Learning rate and weight decay are chosen on the validation split, beside the set stand random "
+            "real images of the same number, and what is finished is kept: the same command again goes on.\n\n"
+            "Networks: {networks}.\n\n"
             "examples:\n  kdistill evaluate runs/digits\n  kdistill evaluate runs/digits --protocol krr,dc,kip-quick\n"
             "  kdistill evaluate runs/digits --protocol dc --networks convnet-batch mlp resnet18 --seeds 10\n"
             "  kdistill evaluate runs/digits --protocol krr --networks same network=fc,depth=1,get=nngp\n"

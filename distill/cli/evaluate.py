@@ -2,12 +2,15 @@
 
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
+from kerneldistill.evaluation.network_spec import what_is_allowed
+from kerneldistill.evaluation.protocols import PROTOCOLS
 from kerneldistill.evaluation.request import parse_request
 
 
 def execute(call: Call) -> None:
     """Measure a distilled set again, by its own kernel or by named protocols."""
-    request = parse_request(call.args, call.prog, call.description)
+    described = call.described(protocols=", ".join(PROTOCOLS), networks=what_is_allowed())
+    request = parse_request(described.args, described.prog, described.description)
     from kerneldistill.runs.directory import RunDir
     from kerneldistill.runtime import devices
 

@@ -59,20 +59,20 @@ class EvaluationTarget(NamedTuple):
         return self.test.images.shape[1:]
 
     def hard(self) -> Support:
-        """The support with centred one-hot labels, the class of each label's largest entry."""
+        """Return the support with centred one-hot labels, the class of each label's largest entry."""
         return Support(self.support.images, centred_one_hot(self.support.labels.argmax(1), self.num_classes))
 
     def is_hard(self) -> bool:
-        """Whether the labels are centred one-hot; those of a bundle are so to float32."""
+        """Return whether the labels are centred one-hot; those of a bundle are so to float32."""
         return bool(np.allclose(self.support.labels, self.hard().labels, rtol=0, atol=1e-6))
 
     def random_real(self, draw: int) -> Support:
-        """Random images of train, as many as the support's, class-balanced, with centred one-hot labels."""
+        """Return random images of train, as many as the support's, class-balanced, with centred one-hot labels."""
         images = self.support.images
         return random_support(self.train, self.num_classes, len(images), self.seed, draw, images.dtype)
 
     def whole_train(self) -> Support:
-        """The whole train split with centred one-hot labels."""
+        """Return the whole train split with centred one-hot labels."""
         return real_support(self.train, np.arange(len(self.train)), self.num_classes, self.support.images.dtype)
 
     def result(
@@ -84,7 +84,7 @@ class EvaluationTarget(NamedTuple):
         random_real: Trained,
         whole_train: WholeTrain | None,
     ) -> ProtocolResult:
-        """What a protocol found of this support, with DD-Ranking's figures; arguments as in `ProtocolResult`."""
+        """Return what a protocol found of this support, with DD-Ranking's figures; arguments as in `ProtocolResult`."""
         return ProtocolResult(
             protocol=protocol,
             network=network,

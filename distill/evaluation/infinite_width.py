@@ -73,7 +73,7 @@ class GradientFlow:
         return self._modes[0]
 
     def fitted(self, right: np.ndarray, time: float) -> np.ndarray:
-        """B(time) right, for right [s, ...]; (k_ss + ridge tr/s I)^-1 right at infinity, 0 at 0.
+        """Return B(time) right, for right [s, ...]; (k_ss + ridge tr/s I)^-1 right at infinity, 0 at 0.
 
         Raises:
           ValueError: the time is negative or not a number.
@@ -85,16 +85,16 @@ class GradientFlow:
         return (vectors * gains) @ (vectors.T @ right)
 
     def fitted_by(self, modes: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """What some eigenvectors alone, by their indices in `rates`, add to `fitted(right, infinity)`, [s, ...]."""
+        """Return what some eigenvectors, by indices in `rates`, add to `fitted(right, infinity)`, [s, ...]."""
         rates, vectors = self._modes
         return (vectors[:, modes] / rates[modes]) @ (vectors[:, modes].T @ right)
 
     def mean(self, k_ts: np.ndarray, labels: np.ndarray, time: float) -> np.ndarray:
-        """The ensemble's mean output [t, k] at `time`, from the kernel [t, s] and the labels [s, k]."""
+        """Return the ensemble's mean output [t, k] at `time`, from the kernel [t, s] and the labels [s, k]."""
         return k_ts @ self.fitted(labels, time)
 
     def variance(self, k_ts: np.ndarray, nngp: Blocks, own: np.ndarray, time: float) -> np.ndarray:
-        """The ensemble's variance [t] at `time`.
+        """Return the ensemble's variance [t] at `time`.
 
         Args:
           k_ts: [t, s] of the kernel that drives the flow
@@ -135,7 +135,7 @@ def nngp_posterior(nngp: Blocks, own: np.ndarray, labels: np.ndarray, ridge: flo
 def ntk_ensemble(
     ntk: Blocks, nngp: Blocks, own: np.ndarray, labels: np.ndarray, ridge: float, time: float = np.inf
 ) -> Prediction:
-    """All networks that gradient flow trains from random weights, until `time`.
+    """Return all networks that gradient flow trains from random weights, until `time`.
 
     Args:
       ntk: of support and targets
@@ -153,7 +153,7 @@ def ntk_ensemble(
 
 
 def class_probabilities(prediction: Prediction) -> np.ndarray:
-    """How often each class's output is the largest, float64 [t, k], rows of sum 1.
+    """Return how often each class's output is the largest, float64 [t, k], rows of sum 1.
 
     For independent Gaussian outputs of means m and variance v, with Phi the normal distribution function:
         P(class c) = E over z ~ N(0, 1) of prod over j != c of Phi(z + (m_c - m_j) / sqrt(v)),
@@ -166,12 +166,12 @@ def class_probabilities(prediction: Prediction) -> np.ndarray:
 
 
 def confidence(prediction: Prediction) -> np.ndarray:
-    """How often the likeliest class's output is the largest, float64 [t]; it is the class of the largest mean."""
+    """Return how often the likeliest class, that of the largest mean, has the largest output, float64 [t]."""
     return _largest(prediction, prediction.mean.argmax(axis=1))
 
 
 def _largest(prediction: Prediction, classes: np.ndarray) -> np.ndarray:
-    """How often the output of class `classes` [t] is the largest, [t]."""
+    """Return how often the output of class `classes` [t] is the largest, [t]."""
     mean, variance = prediction
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     deviation = np.sqrt(variance)[:, None]

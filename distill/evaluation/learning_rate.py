@@ -5,6 +5,7 @@ n images and k outputs (neural-tangents' `max_learning_rate`). As in KIP's nn_tr
 function sum_a f_a / sqrt(k), whose mean over first weights equals that of every output.
 """
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -17,7 +18,7 @@ NTK_IMAGES = 50
 
 
 def largest_stable_rate(spec: NetworkSpec, variables: Variables, images: np.ndarray, outputs: int) -> float:
-    """The largest stable learning rate of a network at `variables`.
+    """Return the largest stable learning rate of a network at `variables`.
 
     Args:
       spec: of the network
@@ -31,4 +32,4 @@ def largest_stable_rate(spec: NetworkSpec, variables: Variables, images: np.ndar
         found = model.apply(Variables(params, variables.stats), x)
         return found.sum(1, keepdims=True) / np.float32(np.sqrt(outputs))
 
-    return 2 * len(used) * outputs / largest_eigenvalue(reduced, variables.params, used)
+    return 2 * len(used) * outputs / largest_eigenvalue(reduced, variables.params, jnp.asarray(used))

@@ -111,12 +111,12 @@ def network_spec(name: str) -> NetworkSpec:
     if found is None:
         raise UserError(f"--networks has {name!r}, allowed are: {what_is_allowed()}")
     usual, norm = FAMILIES[found["family"]], found["norm"]
-    norms = {each: each for each in usual.norms}
-    if norm and norm not in norms:
-        raise UserError(f"--networks has {name!r}, but a {found['family']} has the norms {', '.join(norms)}")
+    named: list[Norm] = [each for each in usual.norms if norm in (None, each)]
+    if not named:
+        raise UserError(f"--networks has {name!r}, but a {found['family']} has the norms {', '.join(usual.norms)}")
     spec = NetworkSpec(
         found["family"],
-        norms.get(norm, usual.norms[0]),
+        named[0],
         int(found["width"] or usual.width),
         int(found["depth"] or usual.depth),
     )

@@ -131,7 +131,7 @@ def set_sha256(images: np.ndarray, labels: np.ndarray) -> str:
 
 
 def seconds_of(*found: Trained | WholeTrain | None) -> float:
-    """What they took together."""
+    """Return what they took together."""
     return sum(one.seconds for one in found if one is not None)
 
 
@@ -146,7 +146,7 @@ def hard_label_recovery(hard: Trained, whole_train: WholeTrain | None) -> float 
 
 
 def merged(older: Sequence[ProtocolResult], newer: Sequence[ProtocolResult]) -> tuple[ProtocolResult, ...]:
-    """Both, without those of `older` that are of another support, or that `newer` has anew, in the order found."""
+    """Merge results; drop older ones that are replaced or of another support."""
     anew = {(result.protocol, result.network) for result in newer}
     current = {result.support_sha256 for result in newer}
     kept = (r for r in older if r.support_sha256 in current and (r.protocol, r.network) not in anew)

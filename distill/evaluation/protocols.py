@@ -46,11 +46,11 @@ class Recipe:
     relative: bool = False
 
     def names_for(self, channels: int) -> tuple[AugmentationName, ...]:
-        """The augmentations of images of so many channels."""
+        """Return the augmentations of images of so many channels."""
         return tuple(name for name in self.augmentations if name != "flip" or channels > 1)
 
     def num_steps(self, size: int) -> int:
-        """Steps on a set of `size` images."""
+        """Return the number of steps on a set of `size` images."""
         if self.epochs:
             return self.epochs * -(-size // self.batch)
         return next((steps for most, steps in self.steps if size <= most), self.steps[-1][1])
@@ -122,7 +122,7 @@ FREPO = Protocol(
 
 
 def _quick(protocol: Protocol, network: str, epochs: int = 0, steps: int = 0) -> Protocol:
-    """The same with a narrower network, fewer steps and two points of the grid: minutes on two cores."""
+    """Return the same with a narrower network, fewer steps and two points of the grid: minutes on two cores."""
     steps_of = ((1, steps),) if steps else ()
     return replace(
         protocol,
@@ -163,6 +163,6 @@ NAMES = (KRR, *PROTOCOLS)
 
 
 def check_protocol(name: str) -> None:
-    """Raises UserError unless there is a protocol of that name."""
+    """Raise UserError unless there is a protocol of that name."""
     if name not in NAMES:
         raise UserError(f"--protocol has {name!r}, allowed are: {', '.join(NAMES)}")

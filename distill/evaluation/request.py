@@ -52,11 +52,11 @@ class EvaluationRequest:
         return tuple(dict.fromkeys(network_spec(name.strip()) for name in names))
 
     def specs_of(self, protocol: str) -> tuple[NetworkSpec, ...]:
-        """The finite networks of a protocol: those asked for, or its own."""
+        """Return the finite networks of a protocol: those asked for, or its own."""
         return self.specs or (network_spec(PROTOCOLS[protocol].network),)
 
     def kernels(self, main: KernelConfig) -> tuple[KernelConfig, ...]:
-        """The kernels asked for, or the run's own with its NTK and its NNGP.
+        """Return the kernels asked for, or the run's own with its NTK and its NNGP.
 
         Raises:
           UserError: a text is none.

@@ -90,7 +90,7 @@ class NetworkEvaluation:
         return Trained(tuple(self._scores(what, units)), *choice)
 
     def _choice(self, what: str, support: Support) -> "_Choice":
-        """The best of the grid on validation; the source's own where none is best."""
+        """Return the best of the grid on validation; the source's own where none is best."""
         grid = list(product(self.protocol.learning_rates, self.protocol.weight_decays))
         if len(grid) == 1 or not len(self.target.validation):
             return _Choice(*grid[0])
@@ -111,7 +111,7 @@ class NetworkEvaluation:
         return TrainingUnit(self.protocol.recipe, self.spec, digest, self.target.space, split, rate, decay, seed)
 
     def _scores(self, what: str, work: Sequence[tuple[TrainingUnit, Support]]) -> list[SeedScore]:
-        """The score of each unit: train what is not finished, as many at once as the device takes, and keep each."""
+        """Return the score of each unit; train what is not finished, as many as the device takes at once."""
         found = {unit: self.cache.find(unit) for unit, _ in work}
         missing = [(unit, support) for unit, support in dict(work).items() if found[unit] is None]
         for start in range(0, len(missing), replicas_at_once()):
@@ -146,10 +146,10 @@ class NetworkEvaluation:
                 )
             found.append((unit.seed, one.accuracy, one.mse if recipe.loss == "mse" and one.finite else None, rate))
         seconds = (time.perf_counter() - began) / len(batch)
-        return [SeedScore(*fields, seconds) for fields in found]
+        return [SeedScore(seed, accuracy, mse, rate, seconds) for seed, accuracy, mse, rate in found]
 
     def _rate(self, unit: TrainingUnit) -> float:
-        """The absolute learning rate."""
+        """Return the absolute learning rate."""
         if not self.protocol.recipe.relative:
             return unit.learning_rate
         target = self.target

@@ -1,4 +1,4 @@
-"""Training of finite networks: several replicas at once, each a network with its own seed, images and learning rate.
+"""Train finite networks: several replicas at once, each a network with its own seed, images and learning rate.
 
 A step is one compiled program mapped over the replicas. On a CPU a replica is trained alone and step by step (mapped
 convolutions take twice as long there, and those in a loop run on one thread: 5 to 8 times as long, jax 0.10.2);
@@ -24,7 +24,7 @@ from kerneldistill.evaluation.protocols import LossName, Recipe
 _STEPS_AT_ONCE = 100
 
 # Told the steps done.
-Watch = Callable[[int], None]
+Progress = Callable[[int], None]
 
 
 class Replicas(NamedTuple):
@@ -59,8 +59,8 @@ class _Fixed(NamedTuple):
     keys: Array
 
 
-def train(spec: NetworkSpec, recipe: Recipe, replicas: Replicas, watch: Watch = lambda step: None) -> Variables:
-    """Trains a network in each replica and returns their variables, each leaf with [g] in front.
+def train(spec: NetworkSpec, recipe: Recipe, replicas: Replicas, progress: Progress = lambda step: None) -> Variables:
+    """Train a network in each replica and return their variables, each leaf with [g] in front.
 
     Raises:
       UserError: the images are too small for the network.
@@ -68,41 +68,47 @@ def train(spec: NetworkSpec, recipe: Recipe, replicas: Replicas, watch: Watch = 
     size, image_shape, outputs = replicas.images.shape[1], replicas.images.shape[2:], replicas.labels.shape[2]
     total = recipe.num_steps(size)
     keys = jnp.stack([jax.random.key(int(seed)) for seed in replicas.seeds])
-    fixed = _Fixed(*map(jnp.asarray, replicas[:4]), keys)
+    fixed = _Fixed(
+        jnp.asarray(replicas.images),
+        jnp.asarray(replicas.labels),
+        jnp.asarray(replicas.learning_rates),
+        jnp.asarray(replicas.weight_decays),
+        keys,
+    )
     state = _first(spec, recipe, image_shape, outputs)(keys)
     many = _many(spec, recipe, image_shape, outputs, total)
     done = 0
     for rows in _batches(replicas.seeds, size, min(recipe.batch, size), total, steps_at_once()):
         state = many(state, fixed, jnp.arange(done, done + len(rows), dtype=jnp.float32), jnp.asarray(rows))
         done += len(rows)
-        watch(done)
+        progress(done)
     return state.variables
 
 
 def initial(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int, seed: int) -> Variables:
-    """The network that `train` starts from in a replica of this seed."""
+    """Return the network that `train` starts from in a replica of this seed."""
     return jax.jit(_initialised(model_of(spec, image_shape, outputs)))(jax.random.key(seed))
 
 
 def steps_at_once() -> int:
-    """Steps of one compiled program."""
+    """Return how many steps one compiled program takes."""
     return 1 if jax.default_backend() == "cpu" else _STEPS_AT_ONCE
 
 
 def replicas_at_once() -> int:
-    """Replicas that are trained together."""
+    """Return how many replicas are trained together."""
     return 1 if jax.default_backend() == "cpu" else 8
 
 
 def loss_of(name: LossName, outputs: Array, labels: Array) -> Array:
-    """The mean loss of outputs [n, k] against labels [n, k]: centred for mse, distributions for cross-entropy."""
+    """Return the mean loss of outputs [n, k] against labels [n, k], centred for mse, else distributions."""
     if name == "mse":
         return 0.5 * jnp.mean(jnp.square(outputs - labels))
     return jnp.mean(optax.softmax_cross_entropy(outputs, labels))
 
 
 def schedule_of(recipe: Recipe, total: int) -> optax.Schedule:
-    """The learning rate of each step, relative to the largest."""
+    """Return the learning rate of each step, relative to the largest."""
     match recipe.schedule:
         case "cosine":
             return optax.cosine_decay_schedule(1.0, total)
@@ -115,7 +121,7 @@ def schedule_of(recipe: Recipe, total: int) -> optax.Schedule:
 
 
 def _batches(seeds: np.ndarray, size: int, batch: int, total: int, at_once: int) -> Iterator[np.ndarray]:
-    """Rows [steps, g, batch] of the images, `at_once` steps at a time: permutations in a row, cut into batches."""
+    """Yield rows [steps, g, batch] of the images, `at_once` steps at a time: permutations cut into batches."""
     streams = [np.random.default_rng((int(seed), size)) for seed in seeds]
     left = np.empty((len(seeds), 0), np.int32)
     for start in range(0, total, at_once):
@@ -152,7 +158,7 @@ def _first(
 def _many(
     spec: NetworkSpec, recipe: Recipe, image_shape: tuple[int, int, int], outputs: int, total: int
 ) -> Callable[[_State, _Fixed, Array, Array], _State]:
-    """Takes the steps [s] with the rows [s, g, batch]."""
+    """Take the steps [s] with the rows [s, g, batch]."""
     one = partial(_step, model_of(spec, image_shape, outputs), recipe, schedule_of(recipe, total), image_shape[2])
 
     def step(state: _State, fixed: _Fixed, number: Array, rows: Array) -> _State:
@@ -176,7 +182,7 @@ def _step(
     number: Array,
     rows: Array,
 ) -> _State:
-    """One step of one replica. Decay is added to the gradient, as torch's SGD and an L2 penalty do."""
+    """Take one step of one replica. Decay is added to the gradient, as torch's SGD and an L2 penalty do."""
     (params, stats), opt_state = state
     images, labels = fixed.images[rows], fixed.labels[rows]
     key = jax.random.fold_in(jax.random.fold_in(fixed.keys, 1), number.astype(jnp.int32))

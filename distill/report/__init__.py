@@ -1,7 +1,7 @@
 """The report: what runs and bundles hold, as one HTML page and one Markdown file that need nothing beside them.
 
-subject     what a run or bundle holds, and why it lacks the rest
-on_test     kernels between a support and test images, kept with the run; measure computes them
-sections/   from subjects to the blocks of `document`
-html        blocks as a page; markdown: blocks as text with pictures
+report_entry       what a run or bundle holds, and why it lacks the rest
+kernels_on_test    kernels between a support and test images, kept with the run; compute_kernels makes them
+sections/          from entries to the blocks of `document`
+html, markdown     blocks as a page, and as text with pictures
 """

@@ -78,7 +78,7 @@ class Scales:
 
 
 def line_chart(name: str, caption: str, lines: Sequence[Line], scales: Scales) -> Chart:
-    """Draws lines over one another."""
+    """Draw lines over one another."""
     named = [line for line in lines if line.name]
     columns = 3 if sum(len(line.name) for line in named) < _LEGEND_ROW_NAMES else 2
     legend_rows = math.ceil(len(named) / columns) if len(named) > 1 else 0
@@ -101,7 +101,7 @@ def line_chart(name: str, caption: str, lines: Sequence[Line], scales: Scales) -
 
 
 def spoken(caption: str, lines: Sequence[Line], scales: Scales) -> str:
-    """A chart in words: where each line begins and ends, and its extremes."""
+    """Return a chart in words: where each line begins and ends, and its extremes."""
     told = [_told(line, scales) for line in lines if line.name and len(line.y)]
     return f"{caption}. {scales.y} against {scales.x}. {' '.join(told)}"
 
@@ -153,7 +153,7 @@ def _scale(axes: Axes, scales: Scales) -> None:
 
 
 def _cut(name: str) -> str:
-    """The end of a path tells runs apart, not its beginning."""
+    """Cut a long name at its beginning: the end of a path tells runs apart."""
     return name if len(name) <= _LEGEND_NAME else f"…{name[1 - _LEGEND_NAME :]}"
 
 
@@ -175,7 +175,7 @@ def _legend(axes: Axes, columns: int) -> None:
 
 
 def power(value: float) -> str:
-    """A number on a logarithmic axis: plain from 0.001 to 1,000, else a power of ten."""
+    """Return a number on a logarithmic axis: plain from 0.001 to 1,000, else a power of ten."""
     if 1e-3 <= value <= 1e3:
         return f"{value:g}"
     exponent = math.floor(math.log10(value) + 1e-9)

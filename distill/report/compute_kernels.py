@@ -20,7 +20,7 @@ from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.network import Network
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
-from kerneldistill.report.test_kernels import OnTest
+from kerneldistill.report.kernels_on_test import OnTest
 from kerneldistill.runs.outcome import Outcome
 
 # Images whose own variance is computed in one program.
@@ -28,7 +28,7 @@ _ROWS = 256
 
 
 def measure(config: Config, outcome: Outcome, data: Prepared, test_images: int) -> OnTest:
-    """Computes the kernels of a support and of its start with `test_images` images, spread evenly over the test split.
+    """Compute the kernels of a support and of its start with `test_images` images, spread evenly over the test split.
 
     Raises:
       UserError: the configuration names no kernel that can be computed.
@@ -66,7 +66,7 @@ def spread(split: Split, count: int) -> Split:
 
 
 def own_variances(network: Network, images: np.ndarray) -> np.ndarray:
-    """NNGP of each image [n, h, w, c] with itself, [n]."""
+    """Return NNGP of each image [n, h, w, c] with itself, [n]."""
 
     @jax.jit
     def of_some(some: jax.Array) -> jax.Array:
@@ -83,7 +83,7 @@ def _engine(config: Config, data: Prepared, get: Literal["ntk", "nngp"]) -> Engi
 
 
 def _blocks(engine: Engine, support: Support, targets: Targets) -> Blocks:
-    """The kernel of a support and the images of `targets`, in the engine's precision."""
+    """Return the kernel of a support and the images of `targets`, in the engine's precision."""
     features = engine.support_features(support.images)
     k_ss = regression_of(engine, features, 0.0).k_ss
     chunks = targets.chunks(len(support.images))

@@ -34,7 +34,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 
 
 def html(document: Document) -> str:
-    """The page."""
+    """Return the page."""
     head = node(
         "head",
         node("meta", charset="utf-8"),
@@ -117,7 +117,7 @@ def _table(table: Table) -> Element:
 
 
 def _scrolled(table: Element, name: str) -> Element:
-    """A table that scrolls by itself where the page is too narrow for it; by keyboard too."""
+    """Return a table that scrolls by itself where the page is too narrow for it; by keyboard too."""
     return node("div", table, class_="scrolled", role="region", tabindex="0", aria_label=name)
 
 
@@ -154,7 +154,7 @@ def _count(count: int, part: float, right: bool) -> Element:
 
 
 def _sheet(contents: SheetContents) -> Iterator[Element]:
-    """A table for every ten classes: a column a class, rows of starts and of learned images by turns."""
+    """Yield a table for every ten classes: a column a class, rows of starts and of learned images by turns."""
     counts = np.bincount(contents.class_ids, minlength=len(contents.class_names))
     kind = contents.name or ("real" if contents.starts is None else "learned")
     scale = 1.0 if contents.labels is None else float(np.abs(contents.labels).max())
@@ -188,7 +188,7 @@ def _pictures(name: str, images: np.ndarray, members: Sequence[int | None], cont
 
 
 def _bars(contents: SheetContents, label: np.ndarray, index: int, scale: float) -> Element:
-    """A label as bars about a line at 0; `scale` is what takes half the height."""
+    """Return a label [k] as bars about a line at 0; `scale` is what takes half the height."""
     own, width = int(contents.class_ids[index]), 100 / len(label)
     told = ", ".join(f"{name} {value:+.2f}" for name, value in zip(contents.class_names, label, strict=True))
     bars = []
@@ -223,7 +223,7 @@ def _image(pixels: np.ndarray, alt: str) -> Element:
 
 
 def png(pixels: np.ndarray, scale: int = 1) -> bytes:
-    """One image [h, w, c], each pixel a square of `scale` pixels, as PNG."""
+    """Return one image [h, w, c], each pixel a square of `scale` pixels, as PNG."""
     image = Image.fromarray(displayed(pixels))
     buffer = io.BytesIO()
     image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(

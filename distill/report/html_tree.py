@@ -11,7 +11,7 @@ Content: TypeAlias = "str | Element | Iterable[Content] | None"
 
 
 def node(tag: str, *contents: Content, **attributes: str | None) -> Element:
-    """An element. Attributes of None are left out; `class_` stands for class, and `_` for the dash of a name."""
+    """Return an element. Attributes of None are left out; `class_` stands for class, and `_` for the dash of a name."""
     given = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items() if value is not None}
     element = Element(tag, {name: _text(value) for name, value in given.items()})
     for content in contents:
@@ -20,7 +20,7 @@ def node(tag: str, *contents: Content, **attributes: str | None) -> Element:
 
 
 def drawing(svg: str, alt: str, prefix: str) -> Element:
-    """An SVG as a node of the page: without its own styles, comments and title, its names under a prefix.
+    """Return an SVG as a node of the page: without its own styles, comments and title, its names under a prefix.
 
     Args:
       svg: as matplotlib writes it.
@@ -42,12 +42,12 @@ def drawing(svg: str, alt: str, prefix: str) -> Element:
 
 
 def page(root: Element) -> str:
-    """The whole document as text."""
+    """Return the whole document as text."""
     return "<!DOCTYPE html>\n" + ElementTree.tostring(root, encoding="unicode", method="html") + "\n"
 
 
 def _local(name: str, value: str, used: set[str], prefix: str) -> tuple[str, str]:
-    """An attribute of a drawing in the page; under the name "" if it is of no use there."""
+    """Return an attribute of a drawing in the page; under the name "" if it is of no use there."""
     name = name.rpartition("}")[2]
     if name == "id":
         return ("id", f"{prefix}-{value}") if value in used else ("", "")
@@ -72,7 +72,7 @@ def _add(element: Element, content: Content) -> None:
 
 
 def _text(text: str) -> str:
-    """Text without control characters, which HTML does not allow, and without those that turn what follows around."""
+    """Return text without control characters, which HTML forbids, and without those that reverse what follows."""
     return "".join("\N{REPLACEMENT CHARACTER}" if _harmful(letter) else letter for letter in text)
 
 

@@ -36,7 +36,7 @@ class Dimension(NamedTuple):
 
 
 def intrinsic_dimension(points: np.ndarray) -> Dimension | None:
-    """The dimension of points [n, ...] under the Euclidean distance; None if fewer than five have no copy."""
+    """Return the dimension of points [n, ...] under the Euclidean distance; None if fewer than five have no copy."""
     if len(points) < LEAST_POINTS:
         return None
     flat = np.asarray(points, np.float64).reshape(len(points), -1)
@@ -47,7 +47,7 @@ def intrinsic_dimension(points: np.ndarray) -> Dimension | None:
 
 
 def dimension_of_ratios(ratios: np.ndarray) -> Dimension | None:
-    """The dimension from ratios [n] of second to first distances; None for fewer than five, or where all are 1."""
+    """Return the dimension from ratios [n] of second to first distances; None for under five, or if all are 1."""
     if len(ratios) < LEAST_POINTS:
         return None
     logs = np.sort(np.log(ratios))

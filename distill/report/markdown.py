@@ -93,7 +93,7 @@ class Markdown:
 
 
 def escaped(text: str) -> str:
-    """Text that is no Markdown and no HTML, on one line."""
+    """Return text that is no Markdown and no HTML, on one line."""
     flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     plain = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", plain).replace("://", ":&#47;/")
@@ -112,7 +112,7 @@ def _fenced(text: str) -> str:
 
 
 def _on_paper(svg: str) -> str:
-    """A drawing for a viewer whose page may be dark: on light paper, in a font that is there."""
+    """Return a drawing for a viewer whose page may be dark: on light paper, in a font that is there."""
     first = svg.index(">", svg.index("<svg")) + 1
     paper = f'<rect width="100%" height="100%" style="fill: {PAPER.light}"/>'
     return svg[:first] + paper + svg[first:]

@@ -33,17 +33,17 @@ TONES = (INK, MUTED, LINE, PAPER, *SERIES)
 
 
 def series(index: int) -> Tone:
-    """The colour of a report's run number `index`; the ninth has the first's again."""
+    """Return the colour of a report's run number `index`; the ninth has the first's again."""
     return SERIES[index % len(SERIES)]
 
 
 def themed(svg: str) -> str:
-    """A drawing in CSS variables."""
+    """Return a drawing in CSS variables."""
     for tone in TONES:
         svg = svg.replace(tone.light, f"var(--{tone.name})")
     return svg
 
 
 def variables(dark: bool) -> str:
-    """CSS that gives every variable its value."""
+    """Return CSS that gives every variable its value."""
     return " ".join(f"--{tone.name}: {tone.dark if dark else tone.light};" for tone in TONES)

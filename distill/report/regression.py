@@ -9,7 +9,7 @@ from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.evaluation.infinite_width import Blocks, GradientFlow
-from kerneldistill.report.subject import Subject, held, present
+from kerneldistill.report.report_entry import ReportEntry, held, present
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,29 +50,29 @@ class Fit:
 
 # Several sections ask for the same fit, whose eigenvectors are what a report spends its time on.
 @lru_cache(maxsize=64)
-def fit_of(subject: Subject) -> Fit | None:
-    """The chosen support of a subject with kernels on test images; None without them."""
-    on_test, learned, kernel = held(subject.on_test), held(subject.learned), held(subject.kernel)
+def fit_of(entry: ReportEntry) -> Fit | None:
+    """Return the chosen support of an entry with kernels on test images; None without them."""
+    on_test, learned, kernel = held(entry.on_test), held(entry.learned), held(entry.kernel)
     if on_test is None or learned is None or kernel is None:
         return None
     name = "solved labels" if learned.label_mode == "label_solve" else "learned"
     blocks = on_test.ntk if kernel.get == "ntk" else on_test.nngp
-    return Fit(name, blocks, learned.labels, present(subject.ridge), on_test.test_labels)
+    return Fit(name, blocks, learned.labels, present(entry.ridge), on_test.test_labels)
 
 
 @lru_cache(maxsize=64)
-def fit_of_start(subject: Subject) -> Fit | None:
-    """The real images a support began as, likewise; None too if their kernel cannot be inverted with the ridge."""
-    on_test, learned = held(subject.on_test), held(subject.learned)
+def fit_of_start(entry: ReportEntry) -> Fit | None:
+    """Return the real images a support began as, likewise; None too if their kernel is singular with the ridge."""
+    on_test, learned = held(entry.on_test), held(entry.learned)
     if on_test is None or learned is None:
         return None
     name = "one-hot labels" if learned.label_mode == "label_solve" else "real start"
-    start = Fit(name, on_test.start, on_test.start_labels, present(subject.ridge), on_test.test_labels)
+    start = Fit(name, on_test.start, on_test.start_labels, present(entry.ridge), on_test.test_labels)
     return start if fault_of(start) is None else None
 
 
 def fault_of(fit: Fit) -> str | None:
-    """Why the kernel of a support cannot be inverted; None if it can."""
+    """Return why the kernel of a support cannot be inverted; None if it can."""
     try:
         fit.flow.rates  # noqa: B018 - computed when it is first asked for
     except NumericalError as fault:

@@ -8,8 +8,17 @@ from typing import NamedTuple
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.report.document import Document, Section
 from kerneldistill.report.html import html
+from kerneldistill.report.kernels_on_test import OnTest, keep, kept, key_of
 from kerneldistill.report.markdown import Markdown
 from kerneldistill.report.regression import fault_of, fit_of
+from kerneldistill.report.report_entry import (
+    Absent,
+    ReportEntry,
+    check_folder,
+    entry_of_bundle,
+    entry_of_run,
+    named_apart,
+)
 from kerneldistill.report.sections.certainty import certainty
 from kerneldistill.report.sections.confusion import confusion
 from kerneldistill.report.sections.flow import flow
@@ -19,21 +28,12 @@ from kerneldistill.report.sections.provenance import provenance
 from kerneldistill.report.sections.scores import scores
 from kerneldistill.report.sections.spectrum import spectrum
 from kerneldistill.report.sections.summary import lead_of, summary, title_of
-from kerneldistill.report.subject import (
-    Absent,
-    Subject,
-    check_folder,
-    named_apart,
-    subject_of_bundle,
-    subject_of_run,
-)
-from kerneldistill.report.test_kernels import OnTest, keep, kept, key_of
 from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.environment import code_version
 
-SECTIONS: tuple[Callable[[Sequence[Subject]], Section], ...] = (
+SECTIONS: tuple[Callable[[Sequence[ReportEntry]], Section], ...] = (
     summary,
     images,
     scores,
@@ -55,12 +55,12 @@ class Written(NamedTuple):
 
 
 def default_out(paths: Sequence[Path]) -> Path:
-    """Where a report goes by default: into the run; here, if it is on several or on a bundle, which stays as it is."""
+    """Return where a report goes by default: into its run; else, a bundle being left as it is, into this folder."""
     return paths[0] / "report" / "report.html" if len(paths) == 1 and is_run(paths[0]) else Path("report.html")
 
 
 def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
-    """Writes a report on run directories and bundles.
+    """Write a report on run directories and bundles.
 
     Args:
       paths: their folders
@@ -74,8 +74,8 @@ def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
     for path in paths:
         check_folder(path)
     once = dict.fromkeys(path.resolve() for path in paths)
-    subjects = named_apart([subject_of(path, test_images) for path in once])
-    document = compose(subjects)
+    entries = named_apart([entry_of(path, test_images) for path in once])
+    document = compose(entries)
     written = Written(out, out.with_suffix(".md"), out.with_name(f"{out.stem}_files"))
     text = Markdown(document, written.pictures.name)
     written.pictures.mkdir(parents=True, exist_ok=True)
@@ -86,26 +86,26 @@ def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
     return written
 
 
-def compose(subjects: Sequence[Subject]) -> Document:
-    """The report as blocks."""
+def compose(entries: Sequence[ReportEntry]) -> Document:
+    """Return the report as blocks."""
     made_by = f"kerneldistill {code_version()}"
-    return Document(title_of(subjects), lead_of(subjects), [section(subjects) for section in SECTIONS], made_by)
+    return Document(title_of(entries), lead_of(entries), [section(entries) for section in SECTIONS], made_by)
 
 
-def subject_of(path: Path, test_images: int) -> Subject:
-    """What is in a folder; kernels with test images are computed if they are not kept there.
+def entry_of(path: Path, test_images: int) -> ReportEntry:
+    """Return what is in a folder; kernels with test images are computed if they are not kept there.
 
     Raises:
       UserError: something in it is damaged.
       DataError: likewise.
     """
     if not is_run(path):
-        return subject_of_bundle(path)
+        return entry_of_bundle(path)
     rundir = RunDir(path)
-    subject = subject_of_run(rundir, _on_test(rundir, test_images))
-    fit = fit_of(subject)
+    entry = entry_of_run(rundir, _on_test(rundir, test_images))
+    fit = fit_of(entry)
     fault = None if fit is None else fault_of(fit)
-    return subject if fault is None else replace(subject, on_test=Absent(fault))
+    return entry if fault is None else replace(entry, on_test=Absent(fault))
 
 
 def _on_test(rundir: RunDir, test_images: int) -> OnTest | Absent:

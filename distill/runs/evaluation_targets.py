@@ -19,7 +19,7 @@ from kerneldistill.runs.outcome import Outcome
 
 
 def of_run(rundir: RunDir, prepared: str | None) -> EvaluationTarget:
-    """The chosen support of a run.
+    """Return the chosen support of a run.
 
     Raises:
       UserError: nothing is distilled there yet, what is there is damaged, or `prepared` is given: a run has its own.
@@ -36,7 +36,7 @@ def of_run(rundir: RunDir, prepared: str | None) -> EvaluationTarget:
 
 
 def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> EvaluationTarget:
-    """The images of a bundle, on data that are whitened as it says.
+    """Return the images of a bundle, on data that are whitened as it says.
 
     Raises:
       UserError: the bundle is damaged, no prepared data are named, they have other images or classes, or another
@@ -91,7 +91,7 @@ def _check_same_classes(folder: Path, bundle: Bundle, prepared: str, data: Prepa
 
 
 def _whitened_anew(folder: Path, bundle: Bundle, prepared: str, data: Prepared) -> Prepared:
-    """The splits as pixels again, whitened by the transform in the bundle.
+    """Return the splits as pixels again, whitened by the transform in the bundle.
 
     A whitening that took off each image's mean and length cannot be undone, so only one that takes them off too, of
     equally standardised pixels, can follow it.

@@ -21,7 +21,7 @@ _AGAIN = "the command that made it, given again, makes it anew"
 
 
 def find_problems(folder: Path) -> Iterator[str]:
-    """What is wrong with a run directory, one complete line each; what is not made yet is not wrong."""
+    """Yield what is wrong with a run directory, one complete line each; what is not made yet is not wrong."""
     rundir = RunDir(folder)
     try:
         config = rundir.config()
@@ -47,7 +47,7 @@ def find_problems(folder: Path) -> Iterator[str]:
 
 
 def _fingerprint(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
-    """The data must be those that the run began with."""
+    """Check that the data are those that the run began with."""
     file = rundir.fingerprint_file
     if manifest is None or not file.is_file():
         return
@@ -60,7 +60,7 @@ def _fingerprint(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
 
 
 def _metrics(rundir: RunDir) -> Iterator[str]:
-    """Every line is a record, in the order of the steps."""
+    """Check that every line is a record, in the order of the steps."""
     try:
         steps = [record["step"] for record in MetricsLog(rundir.metrics_file).read()]
     except UserError as error:
@@ -71,7 +71,7 @@ def _metrics(rundir: RunDir) -> Iterator[str]:
 
 
 def _checkpoints(rundir: RunDir) -> Iterator[str]:
-    """The digest of every leaf of every step that is kept."""
+    """Check the digest of every leaf of every step that is kept."""
     kept = [folder for folder in (rundir.checkpoints, rundir.best, rundir.fork) if folder.is_dir()]
     if kept:
         from kerneldistill.runs.training.checkpoints import damaged
@@ -81,7 +81,7 @@ def _checkpoints(rundir: RunDir) -> Iterator[str]:
 
 
 def _made(rundir: RunDir, config: Config, manifest: Manifest | None) -> Iterator[str]:
-    """The outcome, the results, and that each stage's files are those that it made, from what is there now."""
+    """Check the outcome, the results, and that each stage's files are those that it made from what is there now."""
     if rundir.outcome_file.is_file():
         try:
             outcome = Outcome.load(rundir.outcome_file)
@@ -102,7 +102,7 @@ def _made(rundir: RunDir, config: Config, manifest: Manifest | None) -> Iterator
 
 
 def _bundle(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
-    """The bundle must hold the outcome of this run, and be of its data."""
+    """Check that the bundle holds the outcome of this run, and is of its data."""
     bundle = read_bundle(rundir.bundle)
     if manifest is not None and bundle.manifest.fingerprint != manifest.fingerprint:
         yield f"{rundir.bundle} is of other data than {rundir.prepared}: write it again with kdistill export"

@@ -8,8 +8,8 @@ import numpy as np
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
-from kerneldistill.report.subject import LearnedSet, Subject
-from kerneldistill.report.test_kernels import OnTest
+from kerneldistill.report.kernels_on_test import OnTest
+from kerneldistill.report.report_entry import LearnedSet, ReportEntry
 from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runtime.environment import Environment
 
@@ -77,7 +77,7 @@ def make_results(**changes: object) -> Results:
     return replace(results, **changes)
 
 
-def make_subject(name: str = "run", seed: int = 0, **changes: object) -> Subject:
+def make_entry(name: str = "run", seed: int = 0, **changes: object) -> ReportEntry:
     """A finished run with everything in it."""
     on_test, results, rng = make_on_test(seed), make_results(), np.random.default_rng(seed)
     config = replace(PRESETS["digits"], seed=seed)
@@ -94,7 +94,7 @@ def make_subject(name: str = "run", seed: int = 0, **changes: object) -> Subject
     for step in range(1, 16):
         records.append({"step": step, "loss": 1.0 / step**2, "gradient_norm": 1e-3 * step, "seconds": 0.25})
         records[-1] |= {"condition": 10.0**step} | ({"validation_accuracy": 0.04 * step} if step % 5 == 0 else {})
-    subject = Subject(
+    entry = ReportEntry(
         name=name,
         path=Path("/runs") / name,
         dataset="tiny 1.0.0",
@@ -109,4 +109,4 @@ def make_subject(name: str = "run", seed: int = 0, **changes: object) -> Subject
         config=config,
         sessions=[Environment("0.1.0", "3.11", "Linux", "cpu", "cpu", 2, {"jax": "0.10.2", "numpy": "2.4"})],
     )
-    return replace(subject, **changes)
+    return replace(entry, **changes)

@@ -9,7 +9,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 
 
 def card(source: ExportSource) -> str:
-    """The README.md of a set."""
+    """Return the README.md of a set."""
     manifest, whitener = source.bundle.manifest, source.bundle.whitener
     size, shape, whitening = len(source.bundle.images), whitener.image_shape, whitening_of(whitener.kind)
     category = next((name for most, name in _SIZES if size < most), "100K<n<1M")

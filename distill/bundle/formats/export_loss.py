@@ -63,12 +63,12 @@ class LossMeter:
         return min(self.tests, len(self.prepared.test))
 
     def before(self) -> Score:
-        """The bundle itself."""
+        """Return the bundle itself."""
         whitener, flip = self.bundle.whitener, self.bundle.manifest.flip
         return self._score(self.bundle.images, self.bundle.labels.astype(np.float64), whitener, flip)
 
     def scores(self, written: ReadBack) -> Scores:
-        """One way of reading a format.
+        """Return one way of reading a format.
 
         Raises:
           UserError: the raw test images are needed and cannot be had.

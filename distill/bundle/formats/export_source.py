@@ -51,7 +51,7 @@ class ExportSource:
     shift_labels: bool = False
 
     def check(self) -> None:
-        """Checks what was given beside the bundle.
+        """Check what was given beside the bundle.
 
         Raises:
           UserError: the data are others than the bundle was distilled from, or the whitening is not kornia's.
@@ -118,7 +118,7 @@ class ExportSource:
         return (class_probabilities(labels) if self.shift_labels else labels).astype(np.float32)
 
     def per_class(self, needed_by: str) -> int:
-        """Images of each class.
+        """Return images of each class.
 
         Raises:
           UserError: they are not equally many.
@@ -144,17 +144,17 @@ class ExportSource:
             )
 
     def lost_bits(self) -> str:
-        """What eight bits and whole-number labels lose, in words."""
+        """Return what eight bits and whole-number labels lose, in words."""
         outside = float(np.mean((self.pixels < -0.5) | (self.pixels > 255.5)))
         bits = f"8 bits a channel, {100 * outside:.1f} % of the pixels clipped"
         return together(bits, self.lost_space(self.normalised), self.lost_labels())
 
     def lost_labels(self) -> str:
-        """What whole numbers lose of the labels, in words."""
+        """Return what whole numbers lose of the labels, in words."""
         return "" if self.bundle.manifest.label_mode == "fixed" else "labels are their largest class"
 
     def lost_space(self, space: Whitener) -> str:
-        """What leaving the whitening of the bundle loses, in words."""
+        """Return what leaving the whitening of the bundle loses, in words."""
         own = self.bundle.whitener
         if same_space(own, space, self.bundle.probe):
             return ""
@@ -165,12 +165,12 @@ class ExportSource:
 
 
 def together(*lost: str) -> str:
-    """Several losses as one text."""
+    """Return several losses as one text."""
     return "; ".join(filter(None, lost))
 
 
 def nchw(images: np.ndarray) -> np.ndarray:
-    """[n, h, w, c] as torch has it, contiguous."""
+    """Return [n, h, w, c] as torch has it, contiguous."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 1))
 
 

@@ -50,7 +50,7 @@ class Labels(NamedTuple):
 def foreign_set(
     kind: str, images: np.ndarray, labels: np.ndarray, layout: Layout | None = None, step: int | None = None
 ) -> ForeignSet:
-    """A set of stored arrays, checked, channels last.
+    """Return a set of stored arrays, checked, channels last.
 
     Args:
       kind: the format.
@@ -78,7 +78,7 @@ def foreign_set(
 
 
 def labels_of(foreign: ForeignSet, num_classes: int) -> Labels:
-    """The labels for regression: centred where they are one-hot or probabilities, else as they were learned.
+    """Return the labels for regression: centred where they are one-hot or probabilities, else as they were learned.
 
     Raises:
       UserError: they are of another number of classes.

@@ -105,7 +105,7 @@ def _image_type() -> Any:
 
 
 def _rows(values: np.ndarray) -> Any:
-    """[n, ...] as a column of lists of one length."""
+    """Return [n, ...] as a column of lists of one length."""
     import pyarrow as pa
 
     flat = pa.array(np.ascontiguousarray(values, np.float32).reshape(-1))

@@ -73,7 +73,7 @@ class Candidate:
 
 
 def import_set(job: ImportJob, folders: Sequence[str], out: Path) -> Origin:
-    """Reads a set and writes it as a bundle into `out`.
+    """Read a set and write it as a bundle into `out`.
 
     Args:
       job: what to import.
@@ -114,7 +114,7 @@ def _choose(foreign: ForeignSet, folders: Sequence[str], job: ImportJob) -> tupl
 
 
 def candidate(foreign: ForeignSet, data: Prepared, space: Space = "auto") -> Candidate:
-    """The set as one of the space of `data`.
+    """Return the set as one of the space of `data`.
 
     Raises:
       UserError: the images are of another shape, or the labels of another number of classes.
@@ -135,7 +135,7 @@ def candidate(foreign: ForeignSet, data: Prepared, space: Space = "auto") -> Can
             pixels = normalised(data.manifest.name, data.whitener, data).invert(images)
         case "unit":
             pixels = images * 255
-        case "pixels":
+        case _:
             pixels = images
     return Candidate(data, data.whitener.apply(pixels), labels, known)
 
@@ -156,7 +156,7 @@ def _guess(foreign: ForeignSet, data: Prepared) -> KnownSpace:
 
 
 def _evidence(each: Candidate, job: ImportJob) -> Evidence:
-    """The accuracy on the first validation images, or of train where none are held out."""
+    """Return the accuracy on the first validation images, or of train where none are held out."""
     split = each.data.validation if len(each.data.validation) else each.data.train
     some = Split(np.asarray(split.images[: job.evidence]), split.labels[: job.evidence])
     engine = engine_of(job.kernel, each.data.manifest.image_shape)

@@ -53,7 +53,7 @@ def is_zca(space: Whitener) -> bool:
 
 
 def _row(source: ExportSource, space: Whitener) -> dict[str, str]:
-    """A row of the index, by column."""
+    """Return a row of the index, by column."""
     manifest = source.bundle.manifest
     solved, zca = manifest.label_mode == "label_solve", is_zca(space)
     learned, augmented = manifest.label_mode == "learned", manifest.augmented

@@ -48,7 +48,7 @@ FOREIGN_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def normalised(name: str, whitener: Whitener, prepared: Prepared | None) -> Whitener:
-    """The space of torch's `Normalize`: (p / 255 - mean) / std.
+    """Return the space of torch's `Normalize`: (p / 255 - mean) / std.
 
     The constants of the programs' own code for the data sets they know; for others the channels of the training images.
 
@@ -78,5 +78,5 @@ def normalised(name: str, whitener: Whitener, prepared: Prepared | None) -> Whit
 
 
 def normalisation(space: Whitener) -> Normalisation:
-    """The numbers of a space of `normalised`, for a configuration file."""
+    """Return the numbers of a space of `normalised`, for a configuration file."""
     return Normalisation(*(tuple(np.round(x, 6).tolist()) for x in (space.channel_mean, space.channel_std)))

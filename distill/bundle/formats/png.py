@@ -13,14 +13,14 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
 def png(image: np.ndarray) -> bytes:
-    """uint8 [h, w, c] with 1, 3 or 4 channels as a PNG."""
+    """Return uint8 [h, w, c] with 1, 3 or 4 channels as a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def pixels(content: bytes, name: str) -> np.ndarray:
-    """uint8 [h, w, c] of a PNG of a stranger; its size is looked at before its content, its checksums are compared.
+    """Read a stranger's PNG as uint8 [h, w, c]: check its size before its content, and its checksums.
 
     Raises:
       UserError: it is no PNG of 8 bits in grey, RGB or RGBA, too large, or damaged.

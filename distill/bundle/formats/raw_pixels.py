@@ -59,7 +59,7 @@ def _from_source(prepared: Prepared, count: int) -> np.ndarray:
 
 
 def _decoded(record: Record, prepared: Prepared) -> np.ndarray | None:
-    """A record's image; None for one that the preparation left out, too."""
+    """Return a record's image; None for one that the preparation left out, too."""
     config = prepared.manifest.config
     try:
         return decode(record.image, prepared.manifest.image_shape, config.resize, config.channels is not None)

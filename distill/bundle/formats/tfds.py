@@ -46,7 +46,7 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
 def read(
     folder: Path, layout: Layout | None = None, features: tuple[str, str] = ("whitened", "soft_label")
 ) -> ForeignSet:
-    """Reads the split `train` of such a data set.
+    """Read the split `train` of such a data set.
 
     Args:
       folder: of its version.
@@ -70,7 +70,7 @@ def read(
 
 
 def _builder_class(tfds: Any, source: ExportSource) -> type:
-    """A builder class of this set alone, which TFDS's registry of names never sees."""
+    """Return a builder class of this set alone, which TFDS's registry of names never sees."""
     bundle = source.bundle
     height, width, channels = bundle.whitener.image_shape
     features = {

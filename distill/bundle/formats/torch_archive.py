@@ -16,11 +16,11 @@ _ALIGNMENT = 64
 _LOCAL_HEADER_BYTES = 30
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
-Value = np.ndarray | Mapping[str, "Value"] | list["Value"] | tuple["Value", ...] | str | int | float
+Value = np.ndarray | Mapping[str, "Value"] | list["Value"] | tuple[int, ...] | str | int | float
 
 
 def torch_bytes(value: Value, name: str) -> bytes:
-    """Bytes of the file that torch.save would write for arrays, and dictionaries, lists, texts and numbers around them.
+    """Return the file that torch.save would write for arrays in dictionaries, lists, texts and numbers.
 
     Equal values give equal bytes. An array of no axis stays one.
 

@@ -18,7 +18,7 @@ MAX_SIDE = 1024
 
 
 def read_limited(path: Path) -> bytes:
-    """The content of a file of at most `MAX_BYTES`.
+    """Return the content of a file of at most `MAX_BYTES`.
 
     Raises:
       UserError: it cannot be read, or is larger.

@@ -14,7 +14,7 @@ from kerneldistill.errors import UserError
 
 
 def read_npz(path: Path, texts: bool = False) -> Mapping[str, np.ndarray]:
-    """Every array of an .npz, by name, read-only.
+    """Return every array of an .npz, by name, read-only.
 
     Args:
       path: of the file.
@@ -28,7 +28,7 @@ def read_npz(path: Path, texts: bool = False) -> Mapping[str, np.ndarray]:
 
 
 def read_npy(content: bytes, name: str, texts: bool = False) -> np.ndarray:
-    """One array, read-only.
+    """Return one array, read-only.
 
     numpy's own reader makes room for what the header declares before it looks whether that much is there; here the
     declared size must be the size.

@@ -74,7 +74,7 @@ def read_torch(path: Path) -> Any:
 
 
 def _pickled(members: Mapping[str, bytes], path: Path) -> tuple[str, Any]:
-    """The folder of the value in an archive, and the value without its numbers."""
+    """Return the folder of the value in an archive, and the value without its numbers."""
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise UserError(f"{path} has {len(pickles)} members data.pkl, so it is no file of torch.save (1.6 or later)")
@@ -99,7 +99,7 @@ class _Filler:
     done: dict[int, Any] = field(default_factory=dict)
 
     def filled(self, value: Any, depth: int = 0) -> Any:
-        """The value with arrays for tensors and lists for tuples."""
+        """Return the value with arrays for tensors and lists for tuples."""
         if not isinstance(value, Tensor) and type(value) not in (list, tuple) and not isinstance(value, dict):
             return value
         if depth > _MAX_DEPTH:
@@ -117,7 +117,7 @@ class _Filler:
         return self.done[id(value)]
 
     def _array(self, tensor: Tensor) -> np.ndarray:
-        """The numbers a tensor shows of its storage."""
+        """Return the numbers a tensor shows of its storage."""
         storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
         content = self.members[f"{self.root}data/{storage.key}"]
         dtype = np.dtype(DTYPES[storage.kind]).newbyteorder(self.order)

@@ -131,7 +131,7 @@ class _Unpickler(pickle.Unpickler):
         return _Maker(name)
 
     def persistent_load(self, pid: Any, /) -> Storage:
-        """The storage of ("storage", type, key, device, count)."""
+        """Return the storage of ("storage", type, key, device, count)."""
         if isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage":
             _, kind, key, *_ = pid
             if isinstance(kind, _Maker) and isinstance(key, str):
@@ -140,7 +140,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pickle(content: bytes, name: str) -> Any:
-    """The value that a pickle describes, of dict, list, tuple, text, numbers, None, `Tensor` and `Opaque`.
+    """Return the value that a pickle describes, of dict, list, tuple, text, numbers, None, `Tensor` and `Opaque`.
 
     Args:
       content: of the pickle.
@@ -176,7 +176,7 @@ def _scan(content: bytes) -> None:
             continue
         if name in _GETS and argument in kept:
             raise UserError("it uses a tuple twice, which data do not need: it is not read")
-        if name == "LONG1" and abs(argument or 0) >= 2**63:
+        if name == "LONG1" and isinstance(argument, int) and abs(argument) >= 2**63:
             raise UserError("it has a whole number of more than 64 bits, which data do not need: it is not read")
         on_top = name in _TUPLES
         tuples += on_top

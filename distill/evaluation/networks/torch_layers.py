@@ -16,7 +16,7 @@ _weights = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 def conv(
     x: Array, channels: int, size: int = 3, stride: int = 1, padding: int | None = None, bias: bool = True
 ) -> Array:
-    """A convolution of `size` x `size`; without `padding` its output is as large as x / stride. Of a compact module."""
+    """Return a convolution of `size` x `size`; by default its output is as large as x / stride. Of a compact module."""
     around = size // 2 if padding is None else padding
     return nn.Conv(
         channels,
@@ -30,12 +30,12 @@ def conv(
 
 
 def dense(x: Array, outputs: int) -> Array:
-    """A dense layer. Of a compact module."""
+    """Return a dense layer. Of a compact module."""
     return nn.Dense(outputs, kernel_init=_weights, bias_init=_bias(x.shape[-1]))(x)
 
 
 def norm(x: Array, kind: Norm, train: bool) -> Array:
-    """A normalisation with learned scale and shift, eps 1e-5. Of a compact module.
+    """Return a normalisation with learned scale and shift, eps 1e-5. Of a compact module.
 
     instance: of each channel of each image; layer: of each image, a scale and shift for every pixel and channel; batch:
     of each channel, by the batch in training and by running means (momentum 0.9) otherwise.
@@ -64,7 +64,7 @@ def first_padding(x: Array) -> int:
 
 
 def flat(x: Array) -> Array:
-    """Images [n, h, w, c] as rows [n, h * w * c]."""
+    """Return images [n, h, w, c] as rows [n, h * w * c]."""
     return x.reshape(len(x), -1)
 
 

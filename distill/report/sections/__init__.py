@@ -1,1 +1,1 @@
-"""The sections of a report: each module makes one from all subjects, and says what a subject lacks for it."""
+"""The sections of a report: each module makes one from all entries, and says what an entry lacks for it."""

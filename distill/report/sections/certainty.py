@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.evaluation.infinite_width import Prediction, confidence, nngp_posterior, ntk_ensemble
 from kerneldistill.report.charts import Line, Scales, line_chart
 from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Section, Strip, Table, Tile
 from kerneldistill.report.number_format import percent
 from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.report_entry import ReportEntry, held, present
 from kerneldistill.report.sections.common import missing, named, test_note
-from kerneldistill.report.subject import Subject, held, present
 
 SHOWN = 10
 BINS = 10
@@ -47,27 +48,25 @@ class Predictor(NamedTuple):
         return self.prediction.mean.argmax(1) == self.fit.truth
 
 
-def certainty(subjects: Sequence[Subject]) -> Section:
-    """Tables, curves and images of all subjects with test images."""
-    found: dict[int, tuple[Predictor, ...]] = {
-        run: pair for run, subject in enumerate(subjects) if (pair := predictors(subject))
-    }
+def certainty(entries: Sequence[ReportEntry]) -> Section:
+    """Return tables, curves and images of all entries with test images."""
+    found = {run: pair for run, entry in enumerate(entries) if len(pair := predictors(entry)) > 0}
     blocks: list[Block] = []
     if found:
-        blocks = [Paragraph(_READING), _table(subjects, found), Beside(_charts(subjects, found))]
-    for run, (own, *others) in found.items():
-        blocks += _strips(run, subjects, own)
-        if not others:
-            what = named(subjects[run], subjects, f"the networks beside the {own.name}")
+        blocks = [Paragraph(_READING), _table(entries, found), Beside(_charts(entries, found))]
+    for run, pair in found.items():
+        blocks += _strips(run, entries, pair[0])
+        if len(pair) < 2:
+            what = named(entries[run], entries, f"the networks beside the {pair[0].name}")
             blocks.append(Missing(what, "their kernel of the support cannot be inverted with the run's ridge"))
-    lacking = missing(subjects, "on_test", "predictive uncertainty")
+    lacking = missing(entries, "on_test", "predictive uncertainty")
     return Section("Certainty on test", "certainty", [*blocks, *lacking])
 
 
-def predictors(subject: Subject) -> tuple[Predictor, ...]:
-    """NTK ensemble and NNGP posterior, that of the run's own kernel first, but one whose kernel cannot be inverted."""
-    fit, on_test, kernel = fit_of(subject), held(subject.on_test), held(subject.kernel)
-    if fit is None or on_test is None or kernel is None:
+def predictors(entry: ReportEntry) -> tuple[Predictor, ...]:
+    """Return NTK ensemble and NNGP posterior, the run's own kernel first, omitting singular kernels."""
+    fit, on_test = fit_of(entry), held(entry.on_test)
+    if fit is None or on_test is None:
         return ()
     ntk, nngp, own = on_test.ntk, on_test.nngp, on_test.own
     kinds = {
@@ -75,7 +74,7 @@ def predictors(subject: Subject) -> tuple[Predictor, ...]:
         "nngp": ("NNGP posterior", partial(nngp_posterior, nngp, own, fit.labels, fit.ridge)),
     }
     found = []
-    for get in sorted(kinds, key=lambda get: get != kernel.get):
+    for get in sorted(kinds, key=lambda get: get != present(entry.kernel).get):
         name, predict = kinds[get]
         try:
             prediction = predict()
@@ -86,7 +85,7 @@ def predictors(subject: Subject) -> tuple[Predictor, ...]:
 
 
 def calibration(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean confidence, accuracy and number of images of each of ten equal intervals of confidence; no empty ones."""
+    """Return mean confidence, accuracy and number of images of ten intervals of confidence, omitting empty ones."""
     bins = np.minimum((predictor.confidence * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     kept = counts > 0
@@ -95,25 +94,25 @@ def calibration(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def calibration_error(predictor: Predictor) -> float:
-    """Mean distance of confidence and accuracy over these intervals, by their images (Naeini et al. 2015)."""
+    """Return mean distance of confidence and accuracy over these intervals, by their images (Naeini et al. 2015)."""
     certain, accuracy, counts = calibration(predictor)
     return float(np.sum(np.abs(certain - accuracy) * counts) / counts.sum())
 
 
 def error_by_deviation(predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
-    """Root mean variance and root mean square error in tenths of the images by variance (1711.00165, figure 3)."""
+    """Return root mean variance and root mean square error of tenths by variance (1711.00165, figure 3)."""
     mean, variance = predictor.prediction
-    truth = np.eye(mean.shape[1])[predictor.fit.truth] - 1 / mean.shape[1]
+    truth = centred_one_hot(predictor.fit.truth, mean.shape[1])
     squared = np.mean((mean - truth) ** 2, axis=1)
     groups = np.array_split(np.argsort(variance, kind="stable"), min(BINS, len(variance)))
     deviation, error = (np.sqrt([values[group].mean() for group in groups]) for values in (variance, squared))
     return deviation, error
 
 
-def _table(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]) -> Table:
+def _table(entries: Sequence[ReportEntry], found: dict[int, tuple[Predictor, ...]]) -> Table:
     rows = [
         (
-            named(subjects[run], subjects, p.name) if len(subjects) > 1 else p.name,
+            named(entries[run], entries, p.name) if len(entries) > 1 else p.name,
             percent(p.fit.accuracy(p.prediction.mean)),
             f"{p.fit.mse(p.prediction.mean):.4f}",
             f"{np.sqrt(p.prediction.variance).mean():.3f}",
@@ -125,17 +124,17 @@ def _table(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]])
     ]
     header = ("networks", "accuracy of mean", "mse of mean", "mean deviation", "mean confidence", "calibration error")
     caption = (
-        f"Mean prediction, deviation in units of the labels, probability of the likeliest class; {test_note(subjects)}"
+        f"Mean prediction, deviation in units of the labels, probability of the likeliest class; {test_note(entries)}"
     )
     return Table(caption, header, rows)
 
 
-def _charts(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]) -> list[Block]:
-    several = len(subjects) > 1
+def _charts(entries: Sequence[ReportEntry], found: dict[int, tuple[Predictor, ...]]) -> list[Block]:
+    several = len(entries) > 1
     reliability, errors = [], []
     for run, pair in found.items():
         for index, predictor in enumerate(pair[:1] if several else pair):
-            name = subjects[run].name if several else predictor.name
+            name = entries[run].name if several else predictor.name
             colour, dashed = (run, False) if several else (run + index, index > 0)
             certain, accuracy, counts = calibration(predictor)
             full = counts >= LEAST_IN_BIN
@@ -160,7 +159,7 @@ def _charts(subjects: Sequence[Subject], found: dict[int, tuple[Predictor, ...]]
     ]
 
 
-def _strips(run: int, subjects: Sequence[Subject], predictor: Predictor) -> list[Strip]:
+def _strips(run: int, entries: Sequence[ReportEntry], predictor: Predictor) -> list[Strip]:
     # Equal confidences, such as many of 1, in the order of the images.
     order = np.argsort(-predictor.confidence, kind="stable")
     shown = min(SHOWN, len(order) // 2)
@@ -168,17 +167,17 @@ def _strips(run: int, subjects: Sequence[Subject], predictor: Predictor) -> list
     return [
         Strip(
             f"{kind}-certain-{run + 1}",
-            named(subjects[run], subjects, f"the test images of which the {predictor.name} is {kind} certain"),
-            [_tile(subjects[run], predictor, int(row)) for row in rows],
+            named(entries[run], entries, f"the test images of which the {predictor.name} is {kind} certain"),
+            [_tile(entries[run], predictor, int(row)) for row in rows],
         )
         for kind, rows in kinds.items()
     ]
 
 
-def _tile(subject: Subject, predictor: Predictor, row: int) -> Tile:
-    names = present(subject.learned).class_names
-    true, said = names[int(predictor.fit.truth[row])], names[int(predictor.prediction.mean[row].argmax())]
+def _tile(entry: ReportEntry, predictor: Predictor, row: int) -> Tile:
+    names = present(entry.learned).class_names
+    true, said = names[predictor.fit.truth[row]], names[predictor.prediction.mean[row].argmax()]
     certain, right = percent(predictor.confidence[row]), bool(predictor.right[row])
     alt = f"Test image of class {true}, predicted {said} with {certain}"
-    lines = (said, certain) if right else (f"{said}, not {true}", certain)
-    return Tile(present(subject.on_test).test_pixels[row], alt, lines, right)
+    lines = [said if right else f"{said}, not {true}", certain]
+    return Tile(present(entry.on_test).test_pixels[row], alt, lines, right)

@@ -7,33 +7,33 @@ import numpy as np
 from kerneldistill.report.document import Beside, Block, Confusion, Section, Table
 from kerneldistill.report.number_format import percent
 from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.report_entry import ReportEntry, present
 from kerneldistill.report.sections.common import missing, named, test_note
-from kerneldistill.report.subject import Subject, present
 
 # A matrix of more classes cannot be read; its largest entries can.
 MATRIX_CLASSES = 20
 PAIRS = 15
 
 
-def confusion(subjects: Sequence[Subject]) -> Section:
-    """The confusion matrix of every subject with test images."""
+def confusion(entries: Sequence[ReportEntry]) -> Section:
+    """Return the confusion matrix of every entry with test images."""
     blocks: list[Block] = []
-    for subject in subjects:
-        fit = fit_of(subject)
+    for entry in entries:
+        fit = fit_of(entry)
         if fit is not None:
-            names = present(subject.learned).class_names
+            names = present(entry.learned).class_names
             found = "true class by row, predicted class by column"
-            caption = named(subject, subjects, f"{found}; {test_note([subject])}")
+            caption = named(entry, entries, f"{found}; {test_note([entry])}")
             counts = confusion_counts(fit)
             blocks.append(
                 Confusion(caption, names, counts) if len(names) <= MATRIX_CLASSES else _pairs(caption, names, counts)
             )
-    lacking = missing(subjects, "on_test", "the confusion matrix")
+    lacking = missing(entries, "on_test", "the confusion matrix")
     return Section("Confusion on test", "confusion", [*([Beside(blocks)] if blocks else []), *lacking])
 
 
 def confusion_counts(fit: Fit) -> np.ndarray:
-    """Test images by true and by predicted class, int [k, k]."""
+    """Return test images by true and by predicted class, int [k, k]."""
     k = fit.labels.shape[1]
     return np.bincount(fit.truth * k + fit.regressed.argmax(1), minlength=k * k).reshape(k, k)
 

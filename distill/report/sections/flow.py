@@ -9,8 +9,8 @@ import numpy as np
 from kerneldistill.report.charts import Scales, line_chart
 from kerneldistill.report.document import Beside, Block, Paragraph, Section
 from kerneldistill.report.regression import Fit
+from kerneldistill.report.report_entry import ReportEntry
 from kerneldistill.report.sections.common import both_lines, missing, test_note
-from kerneldistill.report.subject import Subject
 
 TIMES = 60
 
@@ -21,14 +21,14 @@ _READING = (
 )
 
 
-def flow(subjects: Sequence[Subject]) -> Section:
+def flow(entries: Sequence[ReportEntry]) -> Section:
     """Accuracy and error on test images against time."""
-    accuracy = both_lines(subjects, accuracy_in_time)
+    accuracy = both_lines(entries, accuracy_in_time)
     blocks: list[Block] = []
     if accuracy:
         time = "time \N{MULTIPLICATION SIGN} mean eigenvalue"
         blocks = [
-            Paragraph(f"{_READING} Figures are of {test_note(subjects)}."),
+            Paragraph(f"{_READING} Figures are of {test_note(entries)}."),
             Beside(
                 [
                     line_chart(
@@ -40,13 +40,13 @@ def flow(subjects: Sequence[Subject]) -> Section:
                     line_chart(
                         "flow-mse",
                         "Error while training",
-                        both_lines(subjects, mse_in_time),
+                        both_lines(entries, mse_in_time),
                         Scales(time, "test mse", log_x=True, log_y=True),
                     ),
                 ]
             ),
         ]
-    return Section("Training in time", "flow", [*blocks, *missing(subjects, "on_test", "the gradient flow")])
+    return Section("Training in time", "flow", [*blocks, *missing(entries, "on_test", "the gradient flow")])
 
 
 def times(fit: Fit) -> np.ndarray:
@@ -65,7 +65,7 @@ class Course(NamedTuple):
 
 @lru_cache(maxsize=64)
 def course(fit: Fit) -> Course:
-    """The training on a support, from the untrained networks' mean of 0 to kernel ridge regression."""
+    """Return the training on a support, from the untrained networks' mean of 0 to kernel ridge regression."""
     when = times(fit)
     outputs = [fit.flow.mean(fit.blocks.ts, fit.labels, float(time)) for time in when]
     accuracy, mse = (np.array([score(output) for output in outputs]) for score in (fit.accuracy, fit.mse))
@@ -73,10 +73,10 @@ def course(fit: Fit) -> Course:
 
 
 def accuracy_in_time(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """Times in units of the mean eigenvalue, and the mean output's accuracy."""
+    """Return times in units of the mean eigenvalue, and the mean output's accuracy."""
     return course(fit).times, course(fit).accuracy
 
 
 def mse_in_time(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """Times in units of the mean eigenvalue, and the mean output's error."""
+    """Return times in units of the mean eigenvalue, and the mean output's error."""
     return course(fit).times, course(fit).mse

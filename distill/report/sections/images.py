@@ -5,27 +5,27 @@ from collections.abc import Sequence
 from kerneldistill.bundle.contact_sheet import ROWS, SheetContents
 from kerneldistill.report.document import Block, Section, Sheet
 from kerneldistill.report.number_format import plural
+from kerneldistill.report.report_entry import LearnedSet, ReportEntry, held
 from kerneldistill.report.sections.common import missing, named
-from kerneldistill.report.subject import LearnedSet, Subject, held
 
 
-def images(subjects: Sequence[Subject]) -> Section:
-    """The images of every subject."""
+def images(entries: Sequence[ReportEntry]) -> Section:
+    """Return the images of every entry."""
     blocks: list[Block] = []
-    for number, subject in enumerate(subjects):
-        learned = held(subject.learned)
+    for number, entry in enumerate(entries):
+        learned = held(entry.learned)
         if learned is not None:
-            caption = named(subject, subjects, _caption(subject, learned))
-            blocks.append(Sheet(f"images-{number + 1}", caption, _contents(subject, learned)))
-    return Section("Images", "images", [*blocks, *missing(subjects, "learned", "the images")])
+            caption = named(entry, entries, _caption(entry, learned))
+            blocks.append(Sheet(f"images-{number + 1}", caption, _contents(entry, learned)))
+    return Section("Images", "images", [*blocks, *missing(entries, "learned", "the images")])
 
 
-def _caption(subject: Subject, learned: LearnedSet) -> str:
+def _caption(entry: ReportEntry, learned: LearnedSet) -> str:
     if learned.label_mode == "label_solve":
         what = "the real images, with the labels that were solved for"
-    elif subject.origin is not None:
-        what = f"the images of {subject.origin.file}; where they began is not known"
-    elif held(subject.on_test) is None:
+    elif entry.origin is not None:
+        what = f"the images of {entry.origin.file}; where they began is not known"
+    elif held(entry.on_test) is None:
         what = (
             f"the learned images after {plural(learned.step, 'step')}; where they began is with the run's prepared data"
         )
@@ -39,14 +39,15 @@ def _caption(subject: Subject, learned: LearnedSet) -> str:
     return f"{what}. Taken back to pixels through the whitening's inverse"
 
 
-def _contents(subject: Subject, learned: LearnedSet) -> SheetContents:
-    on_test = held(subject.on_test)
+def _contents(entry: ReportEntry, learned: LearnedSet) -> SheetContents:
+    on_test = held(entry.on_test)
+    moved = learned.label_mode != "label_solve"
     return SheetContents(
         learned=learned.pixels,
-        starts=None if on_test is None or learned.label_mode == "label_solve" else on_test.start_pixels,
+        starts=on_test.start_pixels if moved and on_test is not None else None,
         class_ids=learned.class_ids,
         class_names=learned.class_names,
-        title=f"{subject.dataset}: {len(learned.images)} images",
+        title=f"{entry.dataset}: {len(learned.images)} images",
         labels=None if learned.label_mode == "fixed" else learned.labels,
-        name="real" if learned.label_mode == "label_solve" else "learned" if subject.origin is None else "imported",
+        name="real" if learned.label_mode == "label_solve" else "learned" if entry.origin is None else "imported",
     )

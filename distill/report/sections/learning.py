@@ -8,8 +8,8 @@ import numpy as np
 from kerneldistill.report.charts import Line, Scales, line_chart
 from kerneldistill.report.document import Beside, Block, Chart, Paragraph, Section
 from kerneldistill.report.number_format import plural
+from kerneldistill.report.report_entry import ReportEntry, held
 from kerneldistill.report.sections.common import missing, named
-from kerneldistill.report.subject import Subject, held
 from kerneldistill.runs.training.metrics import Record
 from kerneldistill.runtime.console import duration
 
@@ -48,15 +48,15 @@ CURVES = (
 )
 
 
-def learning(subjects: Sequence[Subject]) -> Section:
-    """The learning curves of all runs over each other."""
-    recorded = [(run, s.name, records) for run, s in enumerate(subjects) if (records := held(s.records)) is not None]
+def learning(entries: Sequence[ReportEntry]) -> Section:
+    """Return the learning curves of all runs over each other."""
+    recorded = [(run, s.name, records) for run, s in enumerate(entries) if (records := held(s.records)) is not None]
     charts = [chart for curve in CURVES if (chart := _chart(curve, recorded)) is not None]
     blocks: list[Block] = [Beside(charts)] if charts else []
-    chosen = _chosen(subjects)
+    chosen = _chosen(entries)
     if charts and chosen:
         blocks.insert(0, Paragraph(chosen))
-    return Section("Learning curves", "learning", [*blocks, *missing(subjects, "records", "learning curves")])
+    return Section("Learning curves", "learning", [*blocks, *missing(entries, "records", "learning curves")])
 
 
 def _chart(curve: Curve, recorded: Sequence[tuple[int, str, Sequence[Record]]]) -> Chart | None:
@@ -69,11 +69,11 @@ def _chart(curve: Curve, recorded: Sequence[tuple[int, str, Sequence[Record]]]) 
     return line_chart(curve.name, curve.caption, lines, curve.scales) if lines else None
 
 
-def _chosen(subjects: Sequence[Subject]) -> str:
+def _chosen(entries: Sequence[ReportEntry]) -> str:
     ends = [
-        f"{named(subject, subjects, _run_of(records))}; step {learned.step:,} was chosen"
-        for subject in subjects
-        if (records := held(subject.records)) is not None and (learned := held(subject.learned)) is not None
+        f"{named(entry, entries, _run_of(records))}; step {learned.step:,} was chosen"
+        for entry in entries
+        if (records := held(entry.records)) is not None and (learned := held(entry.learned)) is not None
     ]
     return f"The support that predicts the validation split best is kept. {'. '.join(ends)}." if ends else ""
 

@@ -8,27 +8,25 @@ from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import config_to_toml
 from kerneldistill.report.document import Block, Listing, Paragraph, Section, Table
 from kerneldistill.report.number_format import NONE, percent
+from kerneldistill.report.report_entry import ReportEntry, held
 from kerneldistill.report.sections.common import missing, named
-from kerneldistill.report.subject import Subject, held
 from kerneldistill.runtime.environment import Environment
 
 
-def provenance(subjects: Sequence[Subject]) -> Section:
-    """Configuration and environment of all subjects."""
-    configured = [(subject, config) for subject in subjects if (config := held(subject.config)) is not None]
+def provenance(entries: Sequence[ReportEntry]) -> Section:
+    """Return configuration and environment of all entries."""
+    configured = [(entry, config) for entry in entries if (config := held(entry.config)) is not None]
     blocks: list[Block] = []
     if len(configured) > 1:
         blocks.append(_differences(configured))
-    blocks += [Listing(named(subject, subjects, "configuration"), config_to_toml(c)) for subject, c in configured]
-    blocks += missing(subjects, "config", "the configuration")
-    ran = [(subject, session) for subject in subjects for session in held(subject.sessions) or ()]
+    blocks += [Listing(named(entry, entries, "configuration"), config_to_toml(c)) for entry, c in configured]
+    blocks += missing(entries, "config", "the configuration")
+    ran = [(entry, session) for entry in entries for session in held(entry.sessions) or ()]
     if ran:
         blocks.append(_environments(ran))
-    blocks += missing(subjects, "sessions", "the environment")
-    blocks += [
-        _origin(named(subject, subjects, "imported set"), subject.origin) for subject in subjects if subject.origin
-    ]
-    folders = [(subject.name, str(subject.path)) for subject in subjects]
+    blocks += missing(entries, "sessions", "the environment")
+    blocks += [_origin(named(entry, entries, "imported set"), entry.origin) for entry in entries if entry.origin]
+    folders = [(entry.name, str(entry.path)) for entry in entries]
     blocks.append(Table("Where the report was read from", ("run", "folder"), folders, row_headers=2))
     return Section("Configuration and environment", "provenance", blocks)
 
@@ -49,7 +47,7 @@ def _origin(caption: str, origin: Origin) -> Table:
     return Table(caption, ("what", "as found"), rows, row_headers=2)
 
 
-def _differences(configured: Sequence[tuple[Subject, Config]]) -> Block:
+def _differences(configured: Sequence[tuple[ReportEntry, Config]]) -> Block:
     first = configured[0][1]
     found = [{d.name: d for d in differences(first, config)} for _, config in configured]
     differing = {name: d.left for changes in found for name, d in changes.items()}
@@ -59,7 +57,7 @@ def _differences(configured: Sequence[tuple[Subject, Config]]) -> Block:
     ]
     if not rows:
         return Paragraph("All runs have the same settings.")
-    header = ("setting", *(subject.name for subject, _ in configured))
+    header = ("setting", *(entry.name for entry, _ in configured))
     return Table("Settings in which the runs differ", header, rows)
 
 
@@ -67,19 +65,19 @@ def _written(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _environments(ran: Sequence[tuple[Subject, Environment]]) -> Table:
+def _environments(ran: Sequence[tuple[ReportEntry, Environment]]) -> Table:
     packages = sorted({name for _, session in ran for name in session.packages})
     header = ("run", "platform", "device", "kerneldistill", "python", *packages)
     rows = [
         (
-            subject.name,
+            entry.name,
             session.platform,
             f"{session.device_count} {session.device_kind} ({session.backend})",
             session.kerneldistill,
             session.python,
             *(session.packages.get(name, NONE) for name in packages),
         )
-        for subject, session in ran
+        for entry, session in ran
     ]
     # Packages are many and runs are few: a row for each package is what fits a page.
     turned = [tuple(column) for column in zip(header, *rows, strict=True)]

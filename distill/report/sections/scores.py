@@ -7,8 +7,8 @@ import numpy as np
 from kerneldistill.evaluation.protocol_result import protocol_table
 from kerneldistill.report.document import Block, Missing, Section, Table
 from kerneldistill.report.number_format import NONE, percent, spread
+from kerneldistill.report.report_entry import ReportEntry, held
 from kerneldistill.report.sections.common import missing, named
-from kerneldistill.report.subject import Subject, held
 from kerneldistill.runs.results import Results
 
 _PROTOCOLS = (
@@ -18,24 +18,24 @@ _PROTOCOLS = (
 )
 
 
-def scores(subjects: Sequence[Subject]) -> Section:
-    """The tables of scores, with their baselines."""
+def scores(entries: Sequence[ReportEntry]) -> Section:
+    """Return the tables of scores, with their baselines."""
     blocks: list[Block] = []
-    for subject in subjects:
-        results = held(subject.results)
+    for entry in entries:
+        results = held(entry.results)
         if results is not None:
-            blocks.append(_regression(subject, subjects, results))
-        if subject.protocols:
-            _, header, rows = protocol_table(subject.protocols, subject.dataset)
+            blocks.append(_regression(entry, entries, results))
+        if entry.protocols:
+            _, header, rows = protocol_table(entry.protocols, entry.dataset)
             known = [[NONE if cell == "-" else cell for cell in row] for row in rows]
-            blocks.append(Table(named(subject, subjects, _PROTOCOLS), header, known))
+            blocks.append(Table(named(entry, entries, _PROTOCOLS), header, known))
         else:
-            reason = f"no protocol was evaluated; kdistill evaluate {subject.path} --protocol dc,kip does it"
-            blocks.append(Missing(named(subject, subjects, "finite networks trained on the set"), reason))
-    return Section("Scores", "scores", [*blocks, *missing(subjects, "results", "scores")])
+            reason = f"no protocol was evaluated; kdistill evaluate {entry.path} --protocol dc,kip does it"
+            blocks.append(Missing(named(entry, entries, "finite networks trained on the set"), reason))
+    return Section("Scores", "scores", [*blocks, *missing(entries, "results", "scores")])
 
 
-def _regression(subject: Subject, subjects: Sequence[Subject], results: Results) -> Table:
+def _regression(entry: ReportEntry, entries: Sequence[ReportEntry], results: Results) -> Table:
     chosen = "labels solved" if results.label_mode == "label_solve" else f"learned, step {results.step:,}"
     rows = [
         (chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
@@ -50,4 +50,4 @@ def _regression(subject: Subject, subjects: Sequence[Subject], results: Results)
         validation = (percent(results.validation.accuracy), f"{results.validation.mse:.4f}")
         rows.append((f"{chosen}, on validation", *validation))
     what = f"{results.support_size:,} images predict {results.num_test:,} test images by kernel ridge regression"
-    return Table(named(subject, subjects, what), ("support", "accuracy", "mse"), rows, strong=frozenset({0}))
+    return Table(named(entry, entries, what), ("support", "accuracy", "mse"), rows, strong=frozenset({0}))

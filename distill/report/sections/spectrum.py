@@ -9,8 +9,8 @@ from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Sec
 from kerneldistill.report.intrinsic_dimension import LEAST_POINTS, LEVEL, Dimension, intrinsic_dimension
 from kerneldistill.report.number_format import NONE
 from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.report_entry import ReportEntry, held
 from kerneldistill.report.sections.common import both_lines, missing, named, test_note
-from kerneldistill.report.subject import Subject, held
 
 BANDS = 5
 
@@ -21,23 +21,23 @@ _READING = (
 )
 
 
-def spectrum(subjects: Sequence[Subject]) -> Section:
-    """The spectra of all subjects over each other, and a table of dimensions."""
+def spectrum(entries: Sequence[ReportEntry]) -> Section:
+    """Return the spectra of all entries over each other, and a table of dimensions."""
     blocks: list[Block] = []
-    lines = both_lines(subjects, eigenvalues, dots=True)
+    lines = both_lines(entries, eigenvalues, dots=True)
     if lines:
         scales = Scales("index, largest first", "eigenvalue / mean eigenvalue", log_y=True, whole=True)
         charts = [line_chart("spectrum", "Eigenvalues of the support's kernel", lines, scales)]
-        banded = [s for s in subjects if (fit := fit_of(s)) is not None and len(fit.labels) >= BANDS]
+        banded = [s for s in entries if (fit := fit_of(s)) is not None and len(fit.labels) >= BANDS]
         if banded:
             scales = Scales("fifth of the eigenvectors, largest first", "test accuracy", percent=True, whole=True)
             caption = "Accuracy from one fifth of them alone"
-            charts.append(line_chart("bands", caption, both_lines(subjects, band_accuracies, dots=True), scales))
-        blocks += [Paragraph(f"{_READING} Accuracies are of {test_note(subjects)}."), Beside(charts)]
+            charts.append(line_chart("bands", caption, both_lines(entries, band_accuracies, dots=True), scales))
+        blocks += [Paragraph(f"{_READING} Accuracies are of {test_note(entries)}."), Beside(charts)]
         if not banded:
             blocks.append(Missing("Accuracy by fifths of the spectrum", f"a set of under {BANDS} images has no fifths"))
-    blocks += missing(subjects, "on_test", "the spectrum")
-    return Section("Spectrum and dimension", "spectrum", [*blocks, *_dimensions(subjects)])
+    blocks += missing(entries, "on_test", "the spectrum")
+    return Section("Spectrum and dimension", "spectrum", [*blocks, *_dimensions(entries)])
 
 
 def eigenvalues(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
@@ -53,24 +53,24 @@ def band_accuracies(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bands(fit: Fit) -> list[np.ndarray]:
-    """Indices of the eigenvectors, ascending in their eigenvalues, in fifths, the largest first."""
+    """Return indices of the eigenvectors, ascending in their eigenvalues, in fifths, the largest first."""
     return np.array_split(np.arange(len(fit.labels))[::-1], BANDS)
 
 
-def _dimensions(subjects: Sequence[Subject]) -> list[Block]:
+def _dimensions(entries: Sequence[ReportEntry]) -> list[Block]:
     rows, few = [], []
-    for subject in subjects:
-        learned, on_test = held(subject.learned), held(subject.on_test)
+    for entry in entries:
+        learned, on_test = held(entry.learned), held(entry.on_test)
         if learned is None:
             continue
         found = intrinsic_dimension(learned.images)
         start = None if on_test is None else intrinsic_dimension(on_test.start_images)
         if found is None:
             reason = f"fewer than {LEAST_POINTS} images have neighbours at distances that differ"
-            few.append(Missing(named(subject, subjects, "the intrinsic dimension"), reason))
+            few.append(Missing(named(entry, entries, "the intrinsic dimension"), reason))
             continue
         size = learned.images[0].size
-        rows.append((subject.name, f"{found.points:,}", f"{size:,}", *_cells(start), *_cells(found)))
+        rows.append((entry.name, f"{found.points:,}", f"{size:,}", *_cells(start), *_cells(found)))
     if not rows:
         return few
     header = ("run", "images", "pixels", "real start", f"{LEVEL:.0%} interval", "learned", f"{LEVEL:.0%} interval")

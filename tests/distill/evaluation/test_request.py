@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kerneldistill.cli.main import main
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
-from kerneldistill.evaluation.network_spec import network_spec
+from kerneldistill.evaluation.network_spec import FAMILIES, network_spec
 from kerneldistill.evaluation.protocols import KRR, NAMES, PROTOCOLS
 from kerneldistill.evaluation.request import EvaluationRequest, parse_request
 
@@ -58,3 +59,9 @@ def test_mistakes_are_refused(args: list[str], message: str) -> None:
 def test_a_kernel_that_is_none_is_refused() -> None:
     with pytest.raises(UserError, match=r"--networks writes kernels as kernel\.sampled does"):
         request("--protocol", "krr", "--networks", "depht=2").kernels(MAIN)
+
+
+def test_every_protocol_and_every_network_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert {*PROTOCOLS, *FAMILIES} <= {*re.split(r"[\s,;:.]+", capsys.readouterr().out)}

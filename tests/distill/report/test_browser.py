@@ -14,7 +14,7 @@ from PIL import Image
 from kerneldistill.report.html import html
 from kerneldistill.report.palette import PAPER, series
 from kerneldistill.report.report import compose
-from tests.helpers.reports import make_subject
+from tests.helpers.reports import make_entry
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -64,10 +64,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs, one with a name and classes that would be markup."""
     hostile = "<script>document.title='run by a name'</script>"
     classes = ('"><img src=x onerror="document.title=1">', "a rather long name of a class", "cat")
-    subject = make_subject(hostile)
-    subject = replace(subject, learned=subject.learned._replace(class_names=classes))
+    entry = make_entry(hostile)
+    entry = replace(entry, learned=entry.learned._replace(class_names=classes))
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(html(compose([subject, make_subject("second", seed=1)])), encoding="utf-8")
+    file.write_text(html(compose([entry, make_entry("second", seed=1)])), encoding="utf-8")
     return file
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from kerneldistill.report.html import html
 from kerneldistill.report.report import compose
-from kerneldistill.report.subject import Absent
+from kerneldistill.report.report_entry import Absent
 from tests.helpers.pages import Page
-from tests.helpers.reports import make_subject
+from tests.helpers.reports import make_entry
 
 HOSTILE = (
     "<script>document.title='run by a name'</script>",
@@ -21,19 +21,19 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    return Page(html(compose([make_subject("runs/one"), make_subject("runs/two", seed=1)])))
+    return Page(html(compose([make_entry("runs/one"), make_entry("runs/two", seed=1)])))
 
 
 @pytest.fixture(scope="module")
 def alone() -> str:
-    return html(compose([make_subject()]))
+    return html(compose([make_entry()]))
 
 
 @pytest.fixture(scope="module")
 def attacked() -> Page:
-    subject = make_subject(HOSTILE[0])
-    learned = subject.learned._replace(class_names=HOSTILE)
-    return Page(html(compose([replace(subject, learned=learned, dataset=HOSTILE[1], path=Path("/") / HOSTILE[1])])))
+    entry = make_entry(HOSTILE[0])
+    learned = entry.learned._replace(class_names=HOSTILE)
+    return Page(html(compose([replace(entry, learned=learned, dataset=HOSTILE[1], path=Path("/") / HOSTILE[1])])))
 
 
 def test_nothing_is_fetched_or_run(page: Page, alone: str) -> None:
@@ -95,10 +95,10 @@ def test_hostile_names_are_text(alone: str, attacked: Page) -> None:
 
 def test_a_subject_with_nothing_makes_a_page() -> None:
     parts = ("kernel", "ridge", "learned", "records", "results", "on_test", "config", "sessions")
-    nothing = replace(make_subject(), protocols=(), **dict.fromkeys(parts, Absent("there is none")))
+    nothing = replace(make_entry(), protocols=(), **dict.fromkeys(parts, Absent("there is none")))
     page = Page(html(compose([nothing])))
     assert page.text.count("there is none") >= 8
 
 
 def test_equal_subjects_give_equal_bytes(alone: str) -> None:
-    assert html(compose([make_subject()])) == alone
+    assert html(compose([make_entry()])) == alone

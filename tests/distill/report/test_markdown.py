@@ -10,12 +10,12 @@ from PIL import Image
 from kerneldistill.report.document import Document, Listing, Section, Table
 from kerneldistill.report.markdown import Markdown, escaped
 from kerneldistill.report.report import compose
-from tests.helpers.reports import make_subject
+from tests.helpers.reports import make_entry
 
 
 @pytest.fixture(scope="module")
 def written() -> Markdown:
-    return Markdown(compose([make_subject()]), "report_files")
+    return Markdown(compose([make_entry()]), "report_files")
 
 
 def test_every_picture_is_there_and_is_one(written: Markdown) -> None:
@@ -69,5 +69,5 @@ def test_hostile_names_stay_in_their_cells_and_fences() -> None:
 
 
 def test_no_name_leads_out_of_the_folder() -> None:
-    document = compose([replace(make_subject("../../evil"), dataset="../x")])
+    document = compose([replace(make_entry("../../evil"), dataset="../x")])
     assert all(re.fullmatch(r"[a-z0-9-]+\.(png|svg)", name) for name in Markdown(document, "f").files)

@@ -17,14 +17,14 @@ from kerneldistill.config.toml import config_to_toml
 from kerneldistill.errors import UserError
 from kerneldistill.report.html import html
 from kerneldistill.report.regression import fit_of, fit_of_start
-from kerneldistill.report.report import compose, default_out, subject_of, write_report
-from kerneldistill.report.subject import Absent, check_folder, named_apart, subject_of_bundle, subject_of_run
+from kerneldistill.report.report import compose, default_out, entry_of, write_report
+from kerneldistill.report.report_entry import Absent, check_folder, entry_of_bundle, entry_of_run, named_apart
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.training.metrics import MetricsLog
 from tests.helpers.bundles import make_contents
 from tests.helpers.pages import Page
-from tests.helpers.reports import make_on_test, make_results, make_subject
+from tests.helpers.reports import make_entry, make_on_test, make_results
 
 NO_TEST = Absent("not asked for")
 
@@ -53,11 +53,11 @@ def test_a_report_of_a_run_is_quick_the_second_time(
     page = Page(first)
     assert page.named("h1")
     assert "all test images" in page.text
-    subject = subject_of(own.path, 2000)
-    fit, start = fit_of(subject), fit_of_start(subject)
-    assert fit.accuracy(fit.regressed) == subject.results.learned.accuracy
-    assert fit.mse(fit.regressed) == pytest.approx(subject.results.learned.mse, rel=1e-6)
-    assert start.accuracy(start.regressed) == subject.results.start.accuracy
+    entry = entry_of(own.path, 2000)
+    fit, start = fit_of(entry), fit_of_start(entry)
+    assert fit.accuracy(fit.regressed) == entry.results.learned.accuracy
+    assert fit.mse(fit.regressed) == pytest.approx(entry.results.learned.mse, rel=1e-6)
+    assert start.accuracy(start.regressed) == entry.results.start.accuracy
     assert "Not shown" in page.text  # no protocol was evaluated
     assert f"<report_files/{next((out.parent / 'report_files').iterdir()).name}>" in out.with_suffix(".md").read_text()
 
@@ -90,7 +90,7 @@ def test_without_test_images_no_kernel_is_computed(
 def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
     rundir = RunDir(tmp_path / "begun")
     rundir.path.mkdir()
-    rundir.config_file.write_text(config_to_toml(make_subject().config))
+    rundir.config_file.write_text(config_to_toml(make_entry().config))
     log = MetricsLog(rundir.metrics_file)
     for step in range(1, 4):
         log.append({"step": step, "loss": 1 / step})
@@ -106,8 +106,8 @@ def test_a_kernel_that_cannot_be_inverted_is_told(own: RunDir, monkeypatch: pyte
     size = len(Outcome.load(own.outcome_file).start.init_indices)
     singular = replace(make_on_test(), ntk_ss=-np.eye(size))
     monkeypatch.setattr("kerneldistill.report.report.kept", lambda *_: singular)
-    subject = subject_of(own.path, 10)
-    assert "eigenvalue" in subject.on_test.reason
+    entry = entry_of(own.path, 10)
+    assert "eigenvalue" in entry.on_test.reason
 
 
 def test_prepared_data_that_are_gone_cost_only_what_needs_them(own: RunDir) -> None:
@@ -120,14 +120,14 @@ def test_prepared_data_that_are_gone_cost_only_what_needs_them(own: RunDir) -> N
 
 
 def test_what_a_bundle_holds(bundle: Path) -> None:
-    subject = subject_of_bundle(bundle)
-    assert subject.learned.images.shape == (7, 6, 5, 3)
-    assert list(subject.learned.class_ids) == sorted(subject.learned.class_ids)
-    assert isinstance(subject.results, Absent)  # made up ones, of another form
-    assert isinstance(subject.records, Absent)
+    entry = entry_of_bundle(bundle)
+    assert entry.learned.images.shape == (7, 6, 5, 3)
+    assert list(entry.learned.class_ids) == sorted(entry.learned.class_ids)
+    assert isinstance(entry.results, Absent)  # made up ones, of another form
+    assert isinstance(entry.records, Absent)
     write_bundle(bundle, make_contents(results=json.loads(make_results().to_json())))
-    assert subject_of_bundle(bundle).results == make_results()
-    assert subject_of_bundle(bundle).protocols == make_results().protocols
+    assert entry_of_bundle(bundle).results == make_results()
+    assert entry_of_bundle(bundle).protocols == make_results().protocols
 
 
 def test_an_imported_set_is_called_one(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_imported_set_is_called_one(tmp_path: Path) -> None:
         "label_mode": "fixed",
     }
     write_bundle(tmp_path / "imported", make_contents(**unknown))
-    page = Page(html(compose([subject_of(tmp_path / "imported", 10)])))
+    page = Page(html(compose([entry_of(tmp_path / "imported", 10)])))
     assert "7 learned images of tiny 1.0.0 from best.npz" in page.text
     assert "where they began is not known" in page.text
     assert "nothing was measured when it was imported" in page.text
@@ -152,20 +152,20 @@ def test_an_imported_set_is_called_one(tmp_path: Path) -> None:
 
 
 def test_what_a_run_holds(finished: RunDir) -> None:
-    subject = subject_of_run(finished, NO_TEST)
-    assert subject.dataset == "digits 1.0.0"
-    assert subject.learned.pixels.shape == (10, 8, 8, 1)
-    assert len(subject.records) == 13
-    assert subject.sessions[0].backend == "cpu"
-    assert subject.origin is None
+    entry = entry_of_run(finished, NO_TEST)
+    assert entry.dataset == "digits 1.0.0"
+    assert entry.learned.pixels.shape == (10, 8, 8, 1)
+    assert len(entry.records) == 13
+    assert entry.sessions[0].backend == "cpu"
+    assert entry.origin is None
 
 
 def test_names_are_as_long_as_tells_them_apart() -> None:
     paths = [Path("/a/x/run"), Path("/a/y/run"), Path("/a/y/other")]
-    subjects = [replace(make_subject(), path=path) for path in paths]
-    assert [subject.name for subject in named_apart(subjects)] == ["x/run", "y/run", "y/other"]
-    assert [subject.name for subject in named_apart(subjects[1:])] == ["run", "other"]
-    assert [subject.name for subject in named_apart(subjects[:1] * 2)] == ["/a/x/run"] * 2
+    entries = [replace(make_entry(), path=path) for path in paths]
+    assert [entry.name for entry in named_apart(entries)] == ["x/run", "y/run", "y/other"]
+    assert [entry.name for entry in named_apart(entries[1:])] == ["run", "other"]
+    assert [entry.name for entry in named_apart(entries[:1] * 2)] == ["/a/x/run"] * 2
 
 
 @pytest.mark.parametrize(

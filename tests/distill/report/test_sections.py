@@ -20,6 +20,7 @@ from kerneldistill.report.document import (
     Table,
 )
 from kerneldistill.report.regression import fault_of, fit_of, fit_of_start
+from kerneldistill.report.report_entry import Absent
 from kerneldistill.report.sections.certainty import (
     Predictor,
     calibration,
@@ -36,10 +37,9 @@ from kerneldistill.report.sections.provenance import provenance
 from kerneldistill.report.sections.scores import scores
 from kerneldistill.report.sections.spectrum import band_accuracies, bands, eigenvalues, spectrum
 from kerneldistill.report.sections.summary import lead_of, summary, title_of
-from kerneldistill.report.subject import Absent
-from tests.helpers.reports import NAMES, S, T, make_on_test, make_results, make_subject
+from tests.helpers.reports import NAMES, S, T, make_entry, make_on_test, make_results
 
-SUBJECT = make_subject()
+SUBJECT = make_entry()
 
 
 def blocks(section: Section, kind: type) -> list:
@@ -182,7 +182,7 @@ def test_learning_curves_are_of_what_was_recorded() -> None:
 
 
 def test_the_summary_compares_runs() -> None:
-    better = replace(make_subject("better", 1), results=make_results(learned=make_results().validation))
+    better = replace(make_entry("better", 1), results=make_results(learned=make_results().validation))
     comparison, made_of = blocks(summary([better, SUBJECT]), Table)
     assert comparison.strong == {1}
     assert comparison.rows[1][:4] == (
@@ -199,10 +199,10 @@ def test_the_summary_compares_runs() -> None:
 
 
 def test_settings_that_differ_are_listed() -> None:
-    table = blocks(provenance([SUBJECT, make_subject("other", seed=3)]), Table)[0]
+    table = blocks(provenance([SUBJECT, make_entry("other", seed=3)]), Table)[0]
     assert table.header == ("setting", "run", "other")
     assert table.rows == [("seed", "0", "3")]
-    (same,) = blocks(provenance([SUBJECT, make_subject("same")]), Paragraph)
+    (same,) = blocks(provenance([SUBJECT, make_entry("same")]), Paragraph)
     assert same.text == "All runs have the same settings."
 
 
@@ -227,7 +227,7 @@ def test_what_is_absent_is_named_with_its_reason(section, part: str) -> None:
 
 def test_of_several_the_one_that_lacks_something_is_named() -> None:
     lacking = replace(SUBJECT, on_test=Absent("the moon is full"))
-    (missing,) = blocks(confusion([lacking, make_subject("other")]), Missing)
+    (missing,) = blocks(confusion([lacking, make_entry("other")]), Missing)
     assert missing.what == "run: the confusion matrix"
 
 

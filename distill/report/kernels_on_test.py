@@ -72,12 +72,12 @@ class OnTest:
 
 
 def kept_file(rundir: RunDir) -> Path:
-    """Where a run's `OnTest` is kept."""
+    """Return where a run's `OnTest` is kept."""
     return rundir.path / "report" / "on_test.npz"
 
 
 def key_of(rundir: RunDir, test_images: int) -> str:
-    """What an `OnTest` is a function of, as a digest: outcome, configuration, data, and how many test images."""
+    """Return what an `OnTest` is a function of, as a digest: outcome, configuration, data, and how many test images."""
     parts = (
         str(_VERSION),
         sha256(rundir.outcome_file),
@@ -89,7 +89,7 @@ def key_of(rundir: RunDir, test_images: int) -> str:
 
 
 def keep(rundir: RunDir, key: str, found: OnTest) -> None:
-    """Writes what was computed for `key`, whole or not at all."""
+    """Write what was computed for `key`, whole or not at all."""
     buffer = io.BytesIO()
     np.savez(buffer, key=key, **{field.name: getattr(found, field.name) for field in fields(found)})
     kept_file(rundir).parent.mkdir(exist_ok=True)
@@ -97,7 +97,7 @@ def keep(rundir: RunDir, key: str, found: OnTest) -> None:
 
 
 def kept(rundir: RunDir, key: str) -> OnTest | None:
-    """What was kept for `key`; None if it is of another one, missing or damaged, for it can be computed again."""
+    """Return what was kept for `key`; None if it is of another one, missing or damaged: it can be computed again."""
     file = kept_file(rundir)
     if not file.exists():
         return None

@@ -15,7 +15,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.whitening.whitener import Whitener
-from kerneldistill.report.test_kernels import OnTest
+from kerneldistill.report.kernels_on_test import OnTest
 from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
@@ -54,7 +54,7 @@ class LearnedSet(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ReportEntry:
     """One run or bundle.
 
     name: what tells it from the report's others: its folder's name, or as much of its path as that takes
@@ -90,12 +90,12 @@ class Subject:
 
 
 def held(of: Held | Absent) -> Held | None:
-    """What is there, or None."""
+    """Return what is there, or None."""
     return None if isinstance(of, Absent) else of
 
 
 def present(of: Held | Absent) -> Held:
-    """Return what the caller knows to be there."""
+    """Return what must be there: an entry with kernels on test images has all that they are from."""
     if isinstance(of, Absent):
         raise ValueError(of.reason)
     return of
@@ -113,8 +113,8 @@ def check_folder(path: Path) -> None:
     raise UserError(f"RUN is {path}, which {what}: give run directories of kdistill, or bundles")
 
 
-def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:
-    """What a run directory holds, `on_test` apart, which costs time.
+def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
+    """Return what a run directory holds, `on_test` apart, which costs time.
 
     Raises:
       UserError: a file there is damaged.
@@ -126,7 +126,7 @@ def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:
     solved = outcome is not None and outcome.label_mode == "label_solve"
     sessions = rundir.environment_file
     results = Results.load(rundir.results_file) if rundir.results_file.exists() else Absent(_NOT_EVALUATED)
-    return Subject(
+    return ReportEntry(
         name=rundir.path.name,
         path=rundir.path,
         dataset=_dataset_of_run(rundir, config),
@@ -145,8 +145,8 @@ def subject_of_run(rundir: RunDir, on_test: OnTest | Absent) -> Subject:
     )
 
 
-def subject_of_bundle(path: Path) -> Subject:
-    """What a bundle holds, every digest checked.
+def entry_of_bundle(path: Path) -> ReportEntry:
+    """Return what a bundle holds, every digest checked.
 
     Raises:
       UserError: it is damaged.
@@ -162,7 +162,7 @@ def subject_of_bundle(path: Path) -> Subject:
     else:
         without = "an imported set comes without its {}"
         untested = f"{without.format('test images')}; kdistill evaluate {path} --prepared DIR --protocol krr tests it"
-    return Subject(
+    return ReportEntry(
         name=path.name,
         path=path,
         dataset=f"{manifest.dataset} {manifest.dataset_version}",
@@ -188,16 +188,16 @@ def subject_of_bundle(path: Path) -> Subject:
     )
 
 
-def named_apart(subjects: Sequence[Subject]) -> list[Subject]:
-    """The subjects under names that tell them apart: the last parts of their paths, as many as that takes."""
+def named_apart(entries: Sequence[ReportEntry]) -> list[ReportEntry]:
+    """Return the entries under names that tell them apart: the last parts of their paths, as many as that takes."""
     parts = 1
-    longest = max(len(subject.path.parts) for subject in subjects)
+    longest = max(len(entry.path.parts) for entry in entries)
     while True:
-        names = [str(Path(*subject.path.parts[-parts:])) for subject in subjects]
+        names = [str(Path(*entry.path.parts[-parts:])) for entry in entries]
         if len(set(names)) == len(names) or parts >= longest:
             break
         parts += 1
-    return [replace(subject, name=name) for subject, name in zip(subjects, names, strict=True)]
+    return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
 
 
 _NO_STEPS = "its labels were solved for in closed form, and its images are real: there were no steps"
@@ -220,7 +220,7 @@ def _results_of_bundle(stored: Mapping[str, Any]) -> Results | Absent:
 
 
 def _stored_protocols(bundle: Path) -> Sequence[ProtocolResult]:
-    """What `kdistill evaluate` found about a bundle, in the folder it puts that by default."""
+    """Return what `kdistill evaluate` found about a bundle, in the folder it puts that by default."""
     folder = bundle.parent / f"{bundle.name}-evaluation"
     if not folder.is_dir():
         return ()

@@ -8,7 +8,7 @@ import pytest
 
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.toml import config_to_toml
-from kerneldistill.report.test_kernels import OnTest, keep, kept, kept_file, key_of
+from kerneldistill.report.kernels_on_test import OnTest, keep, kept, kept_file, key_of
 from kerneldistill.runs.directory import RunDir
 from tests.helpers.reports import make_on_test
 
