@@ -141,5 +141,13 @@ def test_every_link_leads_to_a_file(document: str) -> None:
         assert target.startswith("http") or ((ROOT / document).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_named_is_there(document: str) -> None:
+    named = re.findall(r"`((?:distill|kernels|pipeline|scripts|tests)/[\w./]+)`", (ROOT / document).read_text())
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
+    folders = [name.rpartition("/")[0] for name in named if "NAME" in name]
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 180

@@ -31,6 +31,12 @@ def test_a_set_is_distilled_from_arrays(tmp_path: Path) -> None:
     assert text.count("then") == 5
 
 
+def test_kernels_predict_better_than_a_linear_one(tmp_path: Path) -> None:
+    linear, *networks = percentages(output("kernel_regression", tmp_path, "--train", "100"))
+    assert len(networks) == 3
+    assert min(networks) > linear > 50
+
+
 def test_a_flax_network_is_trained_on_a_bundle(finished: RunDir, tmp_path: Path) -> None:
     text = output("judge_with_flax", tmp_path, finished.bundle, finished.prepared, "--steps", "20")
     assert len(percentages(text)) == 7
@@ -38,7 +44,7 @@ def test_a_flax_network_is_trained_on_a_bundle(finished: RunDir, tmp_path: Path)
 
 
 def test_every_example_is_run_and_short() -> None:
-    assert EXAMPLES == ["distill_arrays", "judge_with_flax"]
+    assert EXAMPLES == ["distill_arrays", "judge_with_flax", "kernel_regression"]
     for name in EXAMPLES:
         assert len((ROOT / "scripts" / "examples" / f"{name}.py").read_text().splitlines()) < 60
 
