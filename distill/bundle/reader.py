@@ -16,7 +16,7 @@ import numpy as np
 from kerneldistill.algorithms.support import NO_START
 from kerneldistill.bundle.manifest import BundleManifest
 from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
-from kerneldistill.bundle.untrusted.npz import read_npz
+from kerneldistill.bundle.untrusted.numpy_arrays import read_npz
 from kerneldistill.bundle.whitened_space import PROBE_TOLERANCE, largest_difference
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below, sha256

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from kerneldistill.config.toml import config_digest
+from kerneldistill.errors import UserError
 from kerneldistill.evaluation.infinite_width import Blocks
 from kerneldistill.pipeline.storage.files import sha256, write_whole
 from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.stored_arrays import stored_arrays
 
 LOG = logging.getLogger(__name__)
 _VERSION = 1
@@ -102,11 +104,11 @@ def kept(rundir: RunDir, key: str) -> OnTest | None:
     if not file.exists():
         return None
     try:
-        with np.load(io.BytesIO(file.read_bytes())) as stored:
+        with stored_arrays(file, "it is computed again") as stored:
             if str(stored["key"]) != key:
                 return None
             values = {field.name: stored[field.name] for field in fields(OnTest)}
-    except Exception as error:  # of any class: it depends on the byte that is damaged
-        LOG.warning("%s is damaged (%s) and is computed again", file, error)
+    except UserError as error:
+        LOG.warning("%s", error)
         return None
     return OnTest(**{**values, "test_size": int(values["test_size"])})

@@ -16,6 +16,7 @@ from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runs.stored_arrays import stored_arrays
 
 # Images whose mean and deviation noise has.
 _SAMPLE = 1000
@@ -32,16 +33,14 @@ def load_start(path: Path) -> Start:
     """Read what `save_start` wrote.
 
     Raises:
-      UserError: it is damaged (every member of an .npz carries a CRC).
+      UserError: it is damaged.
     """
-    try:
-        with np.load(io.BytesIO(path.read_bytes())) as file:
-            return Start(Support(file["images"], file["labels"]), file["init_indices"], file["class_ids"])
-    except Exception as error:  # of any class: it depends on the byte that is damaged
-        raise UserError(
-            f"{path} is damaged ({type(error).__name__}: {error}): remove it, and the run begins from its "
-            "--support.start again where no step is done, or run it again in another --dir"
-        ) from error
+    remedy = (
+        "remove it, and the run begins from its --support.start again where no step is done, or run it again in "
+        "another --dir"
+    )
+    with stored_arrays(path, remedy) as file:
+        return Start(Support(file["images"], file["labels"]), file["init_indices"], file["class_ids"])
 
 
 def bundle_folder(start: str) -> Path:

@@ -10,6 +10,7 @@ from kerneldistill.algorithms.support import NO_START, LabelMode, Start, Support
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.runs.stored_arrays import stored_arrays
 
 _AGAIN = "the command that made it (run, distill or label-solve), given again, makes it anew"
 
@@ -51,21 +52,18 @@ class Outcome(NamedTuple):
         """Read what `save` wrote.
 
         Raises:
-          UserError: there is no such file, or it is damaged (every member of an .npz carries a CRC).
+          UserError: there is no such file, or it is damaged.
         """
         if not path.exists():
             raise UserError(f"{path} is missing: nothing is distilled there yet; kdistill run or distill makes it")
-        try:
-            with np.load(io.BytesIO(path.read_bytes())) as file:
-                support = Support(file["images"], file["labels"])
-                began_as = Support(file["start_images"], file["start_labels"])
-                start = Start(began_as, file["init_indices"], file["class_ids"])
-                mode = str(file["label_mode"])
-                if mode not in get_args(LabelMode):
-                    raise ValueError(f"label_mode is {mode!r}")
-                return cls(support, start, int(file["step"]), cast(LabelMode, mode), float(file["ridge"]))
-        except Exception as error:  # of any class: it depends on the byte that is damaged
-            raise UserError(f"{path} is damaged ({type(error).__name__}: {error}): {_AGAIN}") from error
+        with stored_arrays(path, _AGAIN) as file:
+            support = Support(file["images"], file["labels"])
+            began_as = Support(file["start_images"], file["start_labels"])
+            start = Start(began_as, file["init_indices"], file["class_ids"])
+            mode = str(file["label_mode"])
+            if mode not in get_args(LabelMode):
+                raise ValueError(f"label_mode is {mode!r}")
+            return cls(support, start, int(file["step"]), cast(LabelMode, mode), float(file["ridge"]))
 
     def check_fits(self, path: Path, manifest: Manifest, dtype: str) -> None:
         """Check that what was read from `path` belongs to a prepared data set and a precision of the kernel.

@@ -11,7 +11,7 @@ the kind of labels included; it takes the largest label of each row. Any other s
 from dataclasses import replace
 from pathlib import Path
 
-from kerneldistill.bundle.formats import kip, mtt, npz_sets
+from kerneldistill.bundle.formats import kip_release, mtt, npz_sets
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack, nchw, together
 from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.pipeline.storage.files import write_whole
@@ -24,11 +24,11 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     per_class = source.per_class("dc-bench")
     place = Path(source.foreign_name, f"IPC{per_class}")
     whitener = source.bundle.whitener
-    if kip.is_zca(whitener) and source.name in _KIP_NETWORKS:
+    if kip_release.is_zca(whitener) and source.name in _KIP_NETWORKS:
         network, size = _KIP_NETWORKS[source.name], len(source.bundle.images)
         name = f"kip_{source.name}_{network}_ssize{size}_zca_nol_noaug_ckpt1000.npz"
         path = folder / "distilled_results" / "KIP" / place / name
-        kip.write_npz(source, whitener, path)
+        kip_release.write_npz(source, whitener, path)
         taken = replace(npz_sets.read(path), labels=source.hard_labels)
         return (ReadBack(name, taken, whitener, source.lost_labels()),)
     path = folder / "distilled_results" / "TM" / place

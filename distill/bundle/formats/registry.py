@@ -76,7 +76,7 @@ class Format(NamedTuple):
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "kip": Format(
-            "kip",
+            "kip_release",
             writes="KIP's release: an .npz by its name there, and a row of kip.csv or ls.csv",
             grows=("kip/kip.csv", "ls/ls.csv"),
         ),
@@ -98,7 +98,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             "image_folder", writes="a folder of PNG for each class", reads="the PNG folders of export"
         ),
         # TFDS is not read from strangers: the description of such a folder names Python classes, which TFDS imports.
-        "tfds": Format("tfds", writes="a TFDS data set in array_record files"),
+        "tfds": Format("tfds_export", writes="a TFDS data set in array_record files"),
         "png": Format("sheet_png", writes="the contact sheet"),
         "npz": Format("npz_sets", reads=".npz of KIP, RFAD and FRePo"),
         # Last: msgpack has no mark by which its files are known.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.bundle.untrusted import limits, zip_archive
-from kerneldistill.bundle.untrusted.npz import read_npy, read_npz
+from kerneldistill.bundle.untrusted.numpy_arrays import read_npy, read_npz
 from kerneldistill.errors import UserError
 
 
