@@ -3,6 +3,8 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from kerneldistill.kernels.blocks import block, pullback
@@ -12,7 +14,7 @@ from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 
 
-def gram(network: Network, x1: Array, x2: Array, kind: KernelKind = "ntk") -> Array:
+def gram(network: Network, x1: Array | np.ndarray, x2: Array | np.ndarray, kind: KernelKind = "ntk") -> Array:
     """Compute the kernel matrix [n1, n2] of images `x1` [n1, h, w, c] and `x2` [n2, h, w, c].
 
     Differentiable in both; use it inside `jax.jit`. `kerneldistill.kernels.exact_engine` shards the same blocks over
@@ -26,7 +28,7 @@ def gram(network: Network, x1: Array, x2: Array, kind: KernelKind = "ntk") -> Ar
     check_kind(kind)
     check_arguments(x1, x2)
     _, height, width, channels = x1.shape
-    return _gram(network.sized((height, width, channels)), x1, x2, kind)
+    return _gram(network.sized((height, width, channels)), jnp.asarray(x1), jnp.asarray(x2), kind)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3))

@@ -22,7 +22,7 @@ def check_images(images: Array | np.ndarray, image_shape: tuple[int, ...], dtype
         raise ValueError(f"{name} must be finite; they hold NaN or infinite pixels: find and drop those images before")
 
 
-def check_arguments(x1: Array, x2: Array) -> None:
+def check_arguments(x1: Array | np.ndarray, x2: Array | np.ndarray) -> None:
     """Raise ValueError unless both are floating images [n, h, w, c] of one shape and dtype. Never reads a pixel."""
     for name, x in (("x1", x1), ("x2", x2)):
         if x.ndim != 4 or x.shape[0] == 0:

@@ -8,6 +8,7 @@ the end by gradient descent.
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=300, help="images to regress from (default 300)")
     size = parser.parse_args().train
 
-    digits = load_digits()
+    digits: Any = load_digits()
     images = ((digits.images - digits.images.mean()) / digits.images.std()).astype(np.float32)[..., None]
     own, other = images[:size], images[-300:]  # [n, h, w, c]
 
