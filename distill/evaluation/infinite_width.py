@@ -152,26 +152,19 @@ def ntk_ensemble(
     return Prediction(flow.mean(ntk.ts, labels, time), flow.variance(ntk.ts, nngp, own, time))
 
 
-def class_probabilities(prediction: Prediction) -> np.ndarray:
-    """Return how often each class's output is the largest, float64 [t, k], rows of sum 1.
+def confidence(prediction: Prediction) -> np.ndarray:
+    """Return how often the likeliest class, that of the largest mean, has the largest output, float64 [t]."""
+    return probability_of_largest(prediction, prediction.mean.argmax(axis=1))
+
+
+def probability_of_largest(prediction: Prediction, classes: np.ndarray) -> np.ndarray:
+    """Return how often the output of class `classes` [t] is the largest, float64 [t].
 
     For independent Gaussian outputs of means m and variance v, with Phi the normal distribution function:
         P(class c) = E over z ~ N(0, 1) of prod over j != c of Phi(z + (m_c - m_j) / sqrt(v)),
-    by Gauss-Hermite quadrature. Of an ensemble it is the part of the networks that say c. Where v is 0 the largest
+    by Gauss-Hermite quadrature. Of an ensemble it is the fraction of the networks that say c. Where v is 0 the largest
     mean has all.
     """
-    classes = range(prediction.mean.shape[1])
-    found = np.stack([_largest(prediction, np.full(len(prediction.mean), c)) for c in classes], axis=1)
-    return found / found.sum(axis=1, keepdims=True)
-
-
-def confidence(prediction: Prediction) -> np.ndarray:
-    """Return how often the likeliest class, that of the largest mean, has the largest output, float64 [t]."""
-    return _largest(prediction, prediction.mean.argmax(axis=1))
-
-
-def _largest(prediction: Prediction, classes: np.ndarray) -> np.ndarray:
-    """Return how often the output of class `classes` [t] is the largest, [t]."""
     mean, variance = prediction
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     deviation = np.sqrt(variance)[:, None]

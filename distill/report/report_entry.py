@@ -102,7 +102,7 @@ def present(of: Held | Absent) -> Held:
 
 
 def check_folder(path: Path) -> None:
-    """Checks, before anything slow, that a path is something to report on.
+    """Check, before anything slow, that a path is something to report on.
 
     Raises:
       UserError: it is neither a run directory nor a bundle.
