@@ -68,7 +68,7 @@ class ExactEngine:
         object.__setattr__(self, "network", self.network.sized(self.image_shape))
 
     def __reduce__(self) -> tuple:
-        """Pickled without its devices and programs: there, the engine of that process's devices, one for all copies."""
+        """Pickle without devices and programs: the other process uses its own, one engine for all copies."""
         return _engine_here, (self.network, self.kind, self.image_shape, self.dtype)
 
     @cached_property
@@ -122,7 +122,7 @@ class ExactEngine:
         return self.k_ts(support, targets), None
 
     def saved_bytes(self, support: int, targets: int) -> int:
-        """Bytes on all devices that `k_ts_saving` keeps of a block [targets, support]."""
+        """Count the bytes on all devices that `k_ts_saving` keeps of a block [targets, support]."""
         found = support * targets * saved(self.network, self.image_shape, self.kind) * self.dtype.itemsize
         return found if found <= SAVED_BYTES else 0
 
@@ -161,7 +161,7 @@ class ExactEngine:
         return NamedSharding(self._mesh, P("target"))
 
     def _nothing(self, support: Features) -> Features:
-        """Parts of a gradient that is zero."""
+        """Make the parts of a gradient that is zero."""
         shape = (len(self.devices),)
         return jax.tree.map(lambda x: jnp.zeros(shape + x.shape, x.dtype, device=self._sharded), support)
 

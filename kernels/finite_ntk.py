@@ -31,12 +31,12 @@ MAX_BYTES = 2**31
 
 
 class NtkPlan(NamedTuple):
-    """What either way would cost.
+    """The cost of either way.
 
     contraction: floating-point operations of the Jacobians and their product
     products: floating-point operations of one NTK-vector product for each image and output of x'
-    jacobian_bytes: room that the Jacobians of contraction take
-    max_bytes: room there is
+    jacobian_bytes: size of the Jacobians of contraction
+    max_bytes: the most they may take
     """
 
     contraction: float
@@ -46,13 +46,13 @@ class NtkPlan(NamedTuple):
 
     @property
     def method(self) -> Method:
-        """The cheaper way, of those there is room for."""
+        """The cheaper way, of those that fit."""
         fits = self.jacobian_bytes <= self.max_bytes
         return "contraction" if fits and self.contraction <= self.products else "products"
 
 
 def ntk_plan(apply: Apply, params: Params, x1: Array, x2: Array, max_bytes: int = MAX_BYTES) -> NtkPlan:
-    """Counts the operations of both ways, from the passes of one image as XLA counts them; nothing is compiled."""
+    """Count the operations of both ways, from the passes of one image as XLA counts them, without compiling."""
     one = jax.ShapeDtypeStruct((1, *x1.shape[1:]), x1.dtype)
     outputs = jax.eval_shape(apply, params, one)
 
@@ -71,14 +71,14 @@ def ntk_plan(apply: Apply, params: Params, x1: Array, x2: Array, max_bytes: int 
 
 
 def empirical_ntk(apply: Apply, params: Params, x1: Array, x2: Array, method: Method | None = None) -> Array:
-    """The NTK [n, k, m, k] of a network at its parameters.
+    """Compute the NTK [n, k, m, k] of a network at its parameters.
 
     Args:
       apply: outputs [n, k] of parameters and images [n, h, w, c]
       params: of the network
       x1: images [n, h, w, c]
       x2: images [m, h, w, c]
-      method: how; the cheaper one by `ntk_plan` if it is not given
+      method: contraction or products; None: the cheaper one by `ntk_plan`
     """
     match method or ntk_plan(apply, params, x1, x2).method:
         case "contraction":
@@ -88,20 +88,20 @@ def empirical_ntk(apply: Apply, params: Params, x1: Array, x2: Array, method: Me
 
 
 def ntk_vector_product(apply: Apply, params: Params, x1: Array, x2: Array, v: Array) -> Array:
-    """Theta(x1, x2) v, [n, k], of v [m, k], at the cost of two passes."""
+    """Compute Theta(x1, x2) v, [n, k], of v [m, k], at the cost of two passes."""
     direction = jax.vjp(lambda p: apply(p, x2), params)[1](v)[0]
     return jax.jvp(lambda p: apply(p, x1), (params,), (direction,))[1]
 
 
 def largest_eigenvalue(apply: Apply, params: Params, x: Array, tolerance: float = 1e-4, most: int = 64) -> float:
-    """The largest eigenvalue of Theta(x, x), by Lanczos' method on NTK-vector products.
+    """Find the largest eigenvalue of Theta(x, x), by Lanczos' method on NTK-vector products.
 
     Args:
       apply: outputs [n, k] of parameters and images
       params: of the network
       x: images [n, h, w, c]
-      tolerance: relative change from one product to the next at which it ends
-      most: products at most
+      tolerance: stop at this relative change from one product to the next
+      most: stop after so many products
     """
     outputs = jax.eval_shape(apply, params, x)
     product = jax.jit(partial(ntk_vector_product, apply))
@@ -115,7 +115,7 @@ def largest_eigenvalue(apply: Apply, params: Params, x: Array, tolerance: float 
         image = np.array(product(params, x, x, v), np.float64).ravel()
         diagonal.append(float(basis[-1] @ image))
         last, found = found, _largest(diagonal, beside)
-        # What rounding leaves of the earlier directions is taken off twice: once is not enough in float32.
+        # Remove what rounding left of the earlier directions twice: once is not enough in float32.
         for _ in range(2):
             image -= np.array(basis).T @ (np.array(basis) @ image)
         length = float(np.linalg.norm(image))

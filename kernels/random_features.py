@@ -66,11 +66,11 @@ class FeatureMap:
             object.__setattr__(self, "devices", tuple(jax.local_devices()))
 
     def draw(self, seed: int) -> "RandomFeatures":
-        """The features of networks drawn by `seed`, a whole number below 2^63."""
+        """Draw the networks by `seed`, a whole number below 2^63."""
         return RandomFeatures(self, seed, self._init(jax.random.key(seed)))
 
     def __reduce__(self) -> tuple:
-        """Pickled without its devices and programs: there, those of that process, one for all copies."""
+        """Pickle without devices and programs: the other process uses its own, one for all copies."""
         return _map_here, (self.network, self.image_shape, self.dtype, self.networks, self.width)
 
     @cached_property
@@ -80,7 +80,7 @@ class FeatureMap:
 
     @cached_property
     def group(self) -> int:
-        """Images that are embedded at a time, the devices' together."""
+        """Images that all devices together embed at a time."""
         pixels = 1 if self.network.fully_connected else prod(self.image_shape[:2])
         *hidden, _ = self.network.fan_ins(self.image_shape, self.width).values()
         each = CHUNK_PRODUCTS // (self.networks * self.width * sum(hidden) * pixels)
@@ -106,7 +106,7 @@ class FeatureMap:
         return jax.jit(lambda key: jax.vmap(self.finite.init)(keys(key)), out_shardings=self.everywhere)
 
     def _values(self, params: Params, images: Array) -> Array:
-        """v of each image [n, h, w, c]: [n, d]. One network at a time; the backward pass computes it again."""
+        """Compute v of each image [n, h, w, c]: [n, d]. One network at a time; the backward pass computes it again."""
         of_one = jax.checkpoint(lambda own: self.finite.embed(own, images))
         phi = lax.map(of_one, params)
         count, n, size = phi.shape
@@ -133,7 +133,7 @@ class FeatureMap:
 
     @cached_property
     def gathered(self):
-        """Brings an array to every device."""
+        """Copy an array to every device."""
         return jax.jit(lambda x: x, out_shardings=self.everywhere)
 
     @cached_property
@@ -170,7 +170,7 @@ class RandomFeatures:
     params: Params
 
     def __reduce__(self) -> tuple:
-        """Pickled as its seed: there, the same networks are drawn again."""
+        """Pickle the seed: the other process draws the same networks again."""
         return FeatureMap.draw, (self.map, self.seed)
 
     @property
@@ -256,7 +256,7 @@ class RandomFeatures:
         return np.concatenate(found)
 
     def embed(self, images: np.ndarray) -> Embedded:
-        """Values of images, divided among the devices and padded to what they share evenly, in equal parts."""
+        """Embed images in equal parts, divided among the devices and padded to what they share evenly."""
         size = self.chunk(len(images), 1)
         whole = filled(images, -(-len(images) // size) * size)
         parts = [

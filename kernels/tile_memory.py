@@ -62,7 +62,7 @@ class _Resolution(NamedTuple):
 
 
 def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
-    """Standard deviations that are kept for each image: one per activation and pixel at its resolution."""
+    """Count the standard deviations of an image: one per activation and pixel at its resolution."""
     if network.fully_connected:
         return len(network.activations)
     plan = levels(network, *image_shape[:2])
@@ -71,16 +71,16 @@ def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
 
 
 def saved(network: Network, image_shape: tuple[int, int, int], kind: KernelKind) -> int:
-    """Values that `ExactEngine.k_ts_saving` keeps of an entry: the bands that enter all resolutions but the first."""
+    """Count the values that `k_ts_saving` keeps of an entry: bands that enter all resolutions but the first."""
     if network.fully_connected:
         return 0
     return (1 + (kind == "ntk")) * sum(level.offsets.points for level in levels(network, *image_shape[:2])[1:])
 
 
 def tiles(network: Network, image_shape: tuple[int, int, int], kind: KernelKind, pairs: int, itemsize: int) -> Tiles:
-    """Bytes of a tile of `pairs` columns whose numbers take `itemsize` bytes each.
+    """Compute the bytes of a tile of `pairs` columns whose numbers take `itemsize` bytes each.
 
-    Of a fully connected network a tile is a whole block: `pairs` are all its entries.
+    A tile of a fully connected network is a whole block: `pairs` are all its entries.
     """
     kernels, unit = 1 + (kind == "ntk"), pairs * itemsize
     if network.fully_connected:

@@ -7,7 +7,7 @@ visited once and memory is one chunk, whatever the number of targets. (The schem
 blocks, then all again.)
 
 The kernel's blocks come to the host, where the regression is; the gradient stays on the devices, each of which adds up
-its own part, and they exchange it once, after the last chunk (`kernels.engine` counts the bytes). Where several
+its own part, and they exchange it once, after the last chunk (`kernels.exact_engine` counts the bytes). Where several
 processes work as one, each goes through its own part of the targets; see `runtime.distributed`.
 """
 
