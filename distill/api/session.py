@@ -32,8 +32,8 @@ def in_python() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        text = _FLAG.sub(lambda flag: flag[1].replace("-", "_"), str(error))
-        raise type(error)(text) if type(error) is UserError else error from error
+        error.args = (_FLAG.sub(lambda flag: flag[1].replace("-", "_"), str(error)),)
+        raise
 
 
 @cache
