@@ -20,7 +20,7 @@ from kerneldistill.pipeline.storage.shard import Shard, read_shard
 from kerneldistill.pipeline.storage.statistics import Statistics
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
-# Sums of equal numbers, perhaps by another numpy.
+# Of statistics: sums of equal numbers, perhaps by another numpy.
 _TOLERANCE = 1e-6
 # Of whitened pixels, perhaps by another BLAS.
 _PROBE_TOLERANCE = 1e-4

@@ -68,7 +68,10 @@ class Whitening(abc.ABC):
             raise DataError(f"data.zca_block is {block}, of whiten = {self.name!r}; allowed: 0")
 
     def features(self, images: np.ndarray, moments: ChannelMoments) -> Features:
-        """Return uint8 images [n, h, w, c] as the rows that `Sums.scatter` sums over. Only where `passes` is 2."""
+        """Return uint8 images [n, h, w, c] as the rows that `Sums.scatter` sums over; needed only where `passes` is 2.
+
+        Keep every entry within -1..1: the sum is in fixed point.
+        """
         raise NotImplementedError(f"{self.name} needs no scatter")
 
     @abc.abstractmethod
