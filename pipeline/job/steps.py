@@ -94,8 +94,9 @@ class Job:
         """Count the pixel values of a batch, channel by channel."""
         return ChannelMoments.of(self._images(train))
 
-    def scatter(self, train: TrainBatch, moments: ChannelMoments) -> Scatter:
-        """Sum x x^T over a batch's images x as the whitening sees them."""
+    def scatter(self, pair: tuple[TrainBatch, ChannelMoments]) -> Scatter:
+        """Sum x x^T over a batch's images x as the whitening sees them, given the moments of all batches."""
+        train, moments = pair
         _log.info("scatter of train batch %d", train.batch.index)
         blocks = Blocks(self.source.image_shape, self.config.zca_block)
         return Scatter.of(self.whitening.features(self._images(train), moments), blocks)

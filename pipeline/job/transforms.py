@@ -12,7 +12,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsList, AsSingleton
 
 from kerneldistill.pipeline.job.batch import Staged
-from kerneldistill.pipeline.job.combine import MergeFn
+from kerneldistill.pipeline.job.combine import SumFn
 from kerneldistill.pipeline.job.failure import reported
 from kerneldistill.pipeline.job.holdout import Holdout
 from kerneldistill.pipeline.job.steps import Job
@@ -53,12 +53,11 @@ class FitWhitener(beam.PTransform):
         moments = scatter = None
         train: Collection = self._staged | "Train" >> beam.FlatMap(job.train_batch, AsSingleton(holdout))
         if job.whitening.passes >= 1:
-            counted: Collection = train | "Moments" >> beam.Map(job.moments)
-            moments = AsSingleton(counted | "AllMoments" >> beam.CombineGlobally(MergeFn(job.staging)))
+            moments = AsSingleton(train | "Moments" >> beam.CombineGlobally(SumFn(job.moments, job.staging)))
         if job.whitening.passes >= 2:
-            # Beam fuses this with the sum: a batch's scatter, 75 MB at 32x32x3, is added where it was made.
-            scattered: Collection = train | "Scatter" >> beam.Map(job.scatter, moments)
-            scatter = AsSingleton(scattered | "AllScatter" >> beam.CombineGlobally(MergeFn(job.staging)))
+            # Beam combines before it shuffles only without side inputs: the moments travel with each batch instead.
+            pairs: Collection = train | "WithMoments" >> beam.Map(lambda batch, moments: (batch, moments), moments)
+            scatter = AsSingleton(pairs | "Scatter" >> beam.CombineGlobally(SumFn(job.scatter, job.staging)))
         return holdout | "Fit" >> beam.Map(job.fit, moments, scatter)
 
 
