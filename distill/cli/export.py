@@ -14,7 +14,7 @@ from kerneldistill.bundle.formats.registry import formats_named, what_is_written
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.columns import columns
+from kerneldistill.runtime.text import columns
 
 if TYPE_CHECKING:
     from kerneldistill.runs.directory import RunDir

@@ -14,7 +14,7 @@ from kerneldistill.cli.invocation import Call
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.percent import percent
+from kerneldistill.runtime.text import percent
 
 KERNEL = KernelConfig(network="conv_net", depth=3, prepend=False)
 

@@ -70,7 +70,7 @@ def _dispatch(args: Sequence[str]) -> int:
 
 def _help() -> str:
     from kerneldistill.config.presets import SUMMARIES
-    from kerneldistill.runtime.columns import columns
+    from kerneldistill.runtime.text import columns
 
     commands = columns({f"{name} {command.usage}": command.summary for name, command in COMMANDS.items()})
     return f"""usage: kdistill COMMAND [arguments]

@@ -4,7 +4,7 @@ from kerneldistill.cli.invocation import Call
 from kerneldistill.config.presets import SUMMARIES
 from kerneldistill.config.toml import config_to_toml, preset_config
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.columns import columns
+from kerneldistill.runtime.text import columns
 
 
 def execute(call: Call) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerneldistill.runtime.percent import mean_percent, percent
+from kerneldistill.runtime.text import mean_percent, percent
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pydantic
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import ProtocolResult
-from kerneldistill.runtime.percent import mean_percent, percent
+from kerneldistill.runtime.text import mean_percent, percent
 
 
 @dataclass(frozen=True)

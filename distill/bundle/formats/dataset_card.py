@@ -3,7 +3,7 @@
 from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.readme import LABELS
 from kerneldistill.pipeline.whitening.whitening import whitening_of
-from kerneldistill.runtime.percent import percent
+from kerneldistill.runtime.text import percent
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 

@@ -13,7 +13,7 @@ from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runtime.console import closing_table, tell
-from kerneldistill.runtime.percent import percent
+from kerneldistill.runtime.text import percent
 
 REPORT = "export.json"
 

@@ -1,8 +1,8 @@
 """Write a plan as text."""
 
 from kerneldistill.runs.planning.plan import Plan, gigabytes
-from kerneldistill.runtime.columns import columns
 from kerneldistill.runtime.console import duration
+from kerneldistill.runtime.text import columns
 
 
 def table(plan: Plan) -> str:
