@@ -171,8 +171,7 @@ def test_a_signal_is_handed_on_to_the_run_which_may_save(
         "os.kill(os.getppid(), signal.SIGTERM)\n"
         "time.sleep(60)"
     )
-    monkeypatch.setattr("kerneldistill.runs.sweep.cases.cases_of", None)
-    monkeypatch.setattr("kerneldistill.cli.sweep.cases_of", lambda file: cases)
+    monkeypatch.setattr("kerneldistill.runs.sweep.cases.cases_of", lambda file: cases)
     began = time.monotonic()
     assert cli.main(["sweep", "any.toml", "--dir", str(tmp_path)]) == cli.INTERRUPTED
     assert time.monotonic() - began < 30
