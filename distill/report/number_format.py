@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kerneldistill.runtime import percent as plain
+from kerneldistill.runtime import text as plain
 
 NONE = "\N{EN DASH}"
 
@@ -27,6 +27,6 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _joined(text: str) -> str:
+def _joined(words: str) -> str:
     # A number is not parted from its unit at the end of a line.
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
