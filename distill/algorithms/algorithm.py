@@ -9,7 +9,6 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.support import Support
-from kerneldistill.runtime.signals import Watch
 
 State = TypeVar("State")
 
@@ -40,12 +39,12 @@ class Algorithm(Protocol[State]):
         """The state at step 0, where the support is `problem.start`."""
         ...
 
-    def step(
-        self, problem: Problem, state: State, i: int, watch: Watch = iter, ridge_factor: float = 1.0
-    ) -> StepResult[State]:
+    def step(self, problem: Problem, state: State, i: int, ridge_factor: float = 1.0) -> StepResult[State]:
         """Take outer step number `i`, counted from 0, and leave `state` as it is. Equal arguments give equal results.
 
-        watch: pass every iterable of work through it; it ends the step when the run must stop
+        Go through work of more than a few seconds in chunks that `runtime.distributed.stop.polled` gives: it ends the
+        step when the run must stop. Of several processes each takes the step, and all get the same bits.
+
         ridge_factor: multiply the ridge by it (`ridge.ridge_of_step`); above 1 after a fault
 
         Raises:

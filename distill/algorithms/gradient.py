@@ -7,8 +7,8 @@ visited once and memory is one chunk, whatever the number of targets. (The schem
 blocks, then all again.)
 
 The kernel's blocks come to the host, where the regression is; the gradient stays on the devices, each of which adds up
-its own part, and they exchange it once, after the last chunk (`kernels.exact_engine` counts the bytes). Where several
-processes work as one, each goes through its own part of the targets; see `runtime.distributed`.
+its own part, and they exchange it once, after the last chunk (`kernels.exact_engine` counts the bytes). Each of
+several processes goes through its own shard of the targets and of k_ss; see `runtime.distributed`.
 """
 
 from collections.abc import Iterable, Mapping, Sized
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from kerneldistill.algorithms.krr import Regression
+from kerneldistill.algorithms.krr import Regression, factored
 from kerneldistill.algorithms.losses import LossFunction
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Chunk
@@ -25,7 +25,7 @@ from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.blocks import whole
 from kerneldistill.kernels.engine import Engine, F, S
 from kerneldistill.runtime.distributed import collectives
-from kerneldistill.runtime.signals import Watch
+from kerneldistill.runtime.distributed.stop import poll, polled
 
 
 class Gradient(NamedTuple):
@@ -46,33 +46,25 @@ class Gradient(NamedTuple):
 
 
 def loss_and_gradient(
-    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch = iter
+    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction
 ) -> Gradient:
     """Differentiate the mean of `loss` over all targets of `chunks` by the support and the loss's parameters.
 
-    watch: sees every chunk, of targets and of the support itself, before it is worked on
-
     Raises:
       NumericalError: the kernel of the support cannot be inverted.
+      KeyboardInterrupt: the process was asked to stop; it polls before each chunk, of targets and of k_ss.
     """
-    return collectives.together(_loss_and_gradient, engine, support, chunks, ridge, loss, watch=watch)
-
-
-def _loss_and_gradient(
-    engine: Engine, support: Support, chunks: Iterable[Chunk], ridge: float, loss: LossFunction, watch: Watch
-) -> Gradient:
     size = len(support.images)
-    collectives.piece("gradient", size)
+    poll("gradient", size)
     features, itself = engine.support_features(support.images), support_as_targets(engine, support.images)
-    regression = Regression(kernel_of_support(engine, features, watch), ridge)
-    alpha = collectives.from_writer(lambda: regression.solve(support.labels))
+    regression = factored(regression_of(engine, features, ridge))
+    alpha = collectives.broadcast(regression.solve(support.labels))
 
     total, count = 0.0, 0
     g_parameters: dict[str, float] = {}
     g_alpha = np.zeros_like(alpha)
     g_features = None
-    for chunk in collectives.in_step(watch(chunks)):
-        collectives.piece("gradient of a chunk", size, len(chunk.features))
+    for chunk in polled(chunks, "gradient of a chunk", size):
         kernel, saved = engine.k_ts_saving(features, chunk.features)
         k_ts = _on_host(kernel, len(chunk.labels))
         value = loss(k_ts @ alpha, chunk.labels)
@@ -83,10 +75,10 @@ def _loss_and_gradient(
         g_features = engine.pullback(features, chunk.features, residual @ alpha.T, g_features, saved)
         del kernel, saved  # before those of the next chunk are made
 
-    g_alpha, total, count, g_parameters = collectives.total((g_alpha, total, count, g_parameters))
-    g_kernel, g_labels = collectives.from_writer(lambda: regression.pull_back(alpha, g_alpha))
-    g_features = _pull_back_support(engine, features, itself, g_kernel, g_features, watch)
-    g_images = collectives.total(np.asarray(engine.pullback_images(support.images, g_features)))
+    g_alpha, total, count, g_parameters = collectives.all_reduce_sum((g_alpha, total, count, g_parameters))
+    g_kernel, g_labels = collectives.broadcast(regression.pull_back(alpha, g_alpha))
+    g_features = _pull_back_support(engine, features, itself, g_kernel, g_features)
+    g_images = collectives.all_reduce_sum(np.asarray(engine.pullback_images(support.images, g_features)))
     by_parameters = {name: g / count for name, g in g_parameters.items()}
     return Gradient(total / count, g_images / count, g_labels / count, by_parameters, regression)
 
@@ -103,47 +95,54 @@ def _on_host(kernel: jax.Array, count: int) -> np.ndarray:
 class OwnTargets(NamedTuple):
     """The support's images as targets of its own kernel: those of this process; all of them if it is alone.
 
-    share: which
+    shard: which
     size: images of a chunk
     chunks: features, padded to what every process has and to whole chunks
     """
 
-    share: collectives.Share
+    shard: collectives.Shard
     size: int
     chunks: tuple[Sized, ...]
 
 
 def support_as_targets(engine: Engine, images: np.ndarray) -> OwnTargets:
     """A support's images [s, h, w, c] as targets of its own kernel, in chunks."""
-    share = collectives.share(len(images))
-    own = images[share.start : share.stop] if share.start < share.stop else images[-1:]
-    size = min(share.each, engine.chunk(share.each, len(images)))
-    padded = filled(own, -(-share.each // size) * size)
+    shard = collectives.shard(len(images))
+    own = images[shard.start : shard.stop] if shard.start < shard.stop else images[-1:]
+    size = min(shard.each, engine.chunk(shard.each, len(images)))
+    padded = filled(own, -(-shard.each // size) * size)
     chunks = tuple(engine.target_features(padded[start : start + size]) for start in range(0, len(padded), size))
-    return OwnTargets(share, size, chunks)
+    return OwnTargets(shard, size, chunks)
 
 
-def kernel_of_support(engine: Engine[F, S], support: F, watch: Watch = iter) -> np.ndarray:
+def regression_of(engine: Engine[F, S], support: F, ridge: float) -> Regression:
+    """The regression from the images of a support, given by their features.
+
+    Raises:
+      NumericalError: when solved with, if the kernel of the images cannot be inverted.
+    """
+    return Regression(kernel_of_support(engine, support), ridge)
+
+
+def kernel_of_support(engine: Engine[F, S], support: F) -> np.ndarray:
     """k_ss [s, s] in float64 on the host, symmetric to the last bit: every pair of images is computed once."""
     size = len(support)
-    share = collectives.share(size)
-    step = engine.chunk(share.each, size // 2 + 1)
-    indices = np.arange(share.start, share.start + -(-share.each // step) * step) % size
-    parts = collectives.in_step(watch(np.split(indices, len(indices) // step)))
-    own = np.concatenate([np.asarray(engine.half_k_ss(support, part)) for part in parts])[: share.each]
-    return whole(np.concatenate(collectives.gather(own))[:size]).astype(np.float64)
+    shard = collectives.shard(size)
+    step = engine.chunk(shard.each, size // 2 + 1)
+    indices = np.arange(shard.start, shard.start + -(-shard.each // step) * step) % size
+    parts = polled(np.split(indices, len(indices) // step), "kernel of the support", size)
+    own = np.concatenate([np.asarray(engine.half_k_ss(support, part)) for part in parts])[: shard.each]
+    return whole(np.concatenate(collectives.all_gather(own))[:size]).astype(np.float64)
 
 
-def _pull_back_support(
-    engine: Engine[F, S], support: F, itself: OwnTargets, g_kernel: np.ndarray, onto: F | None, watch: Watch
-) -> F:
+def _pull_back_support(engine: Engine[F, S], support: F, itself: OwnTargets, g_kernel: np.ndarray, onto: F | None) -> F:
     """Add the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
     k_ss holds every image twice, as support and as target; it is symmetric, so the support can answer for both. Every
     entry is needed for that: of half of them targets would have to be differentiated as well, which costs as much.
     """
-    own = (g_kernel + g_kernel.T)[itself.share.start : itself.share.stop]
-    for number, chunk in enumerate(collectives.in_step(watch(itself.chunks))):
+    own = (g_kernel + g_kernel.T)[itself.shard.start : itself.shard.stop]
+    for number, chunk in enumerate(polled(itself.chunks, "gradient of k_ss", len(support))):
         cotangent = own[number * itself.size : (number + 1) * itself.size]
         onto = jax.block_until_ready(engine.pullback(support, chunk, cotangent, onto))
     assert onto is not None  # a support has images, and so at least one chunk

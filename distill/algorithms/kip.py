@@ -21,7 +21,7 @@ from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.ridge import ridge_of_step
 from kerneldistill.algorithms.support import Support, regressed, unflipped
 from kerneldistill.config.schema import Config
-from kerneldistill.runtime.signals import Watch
+from kerneldistill.runtime.distributed import collectives
 
 
 class KipState(NamedTuple):
@@ -45,9 +45,7 @@ class Kip:
         config, loss = problem.config, loss_of(problem.config.loss).init()
         return KipState(problem.start, optimiser(config).init(_learned(config, problem.start, loss)), loss)
 
-    def step(
-        self, problem: Problem, state: KipState, i: int, watch: Watch = iter, ridge_factor: float = 1.0
-    ) -> StepResult[KipState]:
+    def step(self, problem: Problem, state: KipState, i: int, ridge_factor: float = 1.0) -> StepResult[KipState]:
         """Follow the gradient of one batch.
 
         Its metrics are the Euclidean norm of the gradient by the images, the condition number of the support's kernel
@@ -64,7 +62,7 @@ class Kip:
         loss = loss_of(config.loss).at(state.loss)
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
-                gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss, watch)
+                gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss)
             _check_finite(gradient)
         except NumericalError as error:
             raise error.of_images(len(state.support.images)).at(i + 1) from error
@@ -98,7 +96,8 @@ def _moved(config: Config, state: KipState, gradient: Parameters) -> KipState:
     """Apply one step of the optimiser."""
     before = _learned(config, state.support, state.loss)
     updates, opt_state = optimiser(config).update(gradient, state.opt_state, before)
-    images, labels, loss = jax.device_get(optax.apply_updates(before, updates))
+    # Other processors may round otherwise: all go on with the bits of one.
+    images, labels, loss = collectives.broadcast(jax.device_get(optax.apply_updates(before, updates)))
     support = Support(images, state.support.labels if labels is None else labels)
     return KipState(support, opt_state, state.loss if loss is None else loss)
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import linalg
 
 from kerneldistill.algorithms.numerical_error import Diagnosis, NumericalError
+from kerneldistill.runtime.distributed import collectives
 
 _EPS = float(np.finfo(np.float64).eps)
 # Up to this many images all eigenvalues cost less than a step: at 1000 a third of a second.
@@ -101,3 +102,20 @@ class Regression:
         g_kernel = -g_labels @ alpha.T
         g_kernel -= self.ridge / len(alpha) * np.sum(g_labels * alpha) * np.eye(len(alpha))
         return g_kernel, g_labels
+
+
+def factored(regression: Regression) -> Regression:
+    """The same regression, its kernel known to be invertible: in all processes or in none.
+
+    Raises:
+      NumericalError: k_ss plus the ridge is not positive definite or not finite, in one of them at least.
+    """
+    fault = None
+    try:
+        regression.solve(np.zeros(len(regression.k_ss)))
+    except NumericalError as error:
+        fault = error
+    if collectives.any_of(fault is not None):
+        unknown = Diagnosis(np.nan, np.nan, 0)
+        raise fault or NumericalError("another process could not invert the kernel", "raise --krr.ridge", unknown)
+    return regression

@@ -2,8 +2,8 @@
 
 y_s* = argmin over y of || A y - y_t ||,  A = k_ts (k_ss + ridge I)^-1,  the least-norm one (2107.13034, eq. 2).
 A is never whole in memory: the triangle R of [A | y_t] is updated chunk by chunk (a sequential TSQR), which is as
-stable as one QR of it all; normal equations would square the condition number. Where several processes work as one,
-each has the triangle of its part of the targets, and the triangle of these triangles is that of the whole.
+stable as one QR of it all; normal equations would square the condition number. Each of several processes has the
+triangle of its shard of the targets, and the triangle of these triangles is that of the whole.
 """
 
 from typing import Any
@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from kerneldistill.algorithms.gradient import kernel_of
-from kerneldistill.algorithms.krr import Regression
-from kerneldistill.algorithms.scoring import regression_of
+from kerneldistill.algorithms.gradient import kernel_of, regression_of
+from kerneldistill.algorithms.krr import factored
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.runtime.distributed import collectives
-from kerneldistill.runtime.signals import Watch
+from kerneldistill.runtime.distributed.stop import poll, polled
 
 # Targets whose rows of A are held at a time, several times over: with 500 images, 16 MB.
 _PIECE = 4096
@@ -33,38 +32,28 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
       UserError: the kernel of the images cannot be inverted.
     """
     source = regressed(Support(images, np.zeros((len(images), 0))), flip).images
-    return Support(images, collectives.together(_label_solve, engine, source, targets, ridge, len(images)))
+    return Support(images, _label_solve(engine, source, targets, ridge, len(images)))
 
 
-def _label_solve(
-    engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int, watch: Watch
-) -> np.ndarray:
+def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int) -> np.ndarray:
     """The labels [size, k] that image i shares with image size + i, if there is one."""
     num_classes = targets.labels.shape[1]
-    collectives.piece("labels", len(images))
+    poll("labels", len(images))
     features = engine.support_features(images)
-    unsolved = regression_of(engine, features, ridge, watch)
-    regression = collectives.from_writer(lambda: _factored(unsolved))
+    regression = factored(regression_of(engine, features, ridge))
     triangle = np.zeros((size + num_classes, size + num_classes))
-    for chunk in collectives.in_step(watch(targets.chunks(len(images)))):
-        collectives.piece("labels from a chunk", len(images), len(chunk.features))
+    for chunk in polled(targets.chunks(len(images)), "labels from a chunk", len(images)):
         k_ts = kernel_of(engine, features, chunk.features, len(chunk.labels))
         for start in range(0, len(chunk.labels), _PIECE):
             piece = slice(start, start + _PIECE)
             design = regression.solve(k_ts[piece].T).T
             shared = design.reshape(len(design), -1, size).sum(1)
             triangle = _triangle(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
-    triangle = _triangle(*collectives.gather(triangle))
+    triangle = _triangle(*collectives.all_gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
     solution: Any = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)
-    return solution[0]
-
-
-def _factored(regression: Regression) -> Regression:
-    """Factor the regression, so that an error shows here and all processes get the factor."""
-    regression.solve(np.zeros(len(regression.k_ss)))
-    return regression
+    return collectives.broadcast(solution[0])
 
 
 def _triangle(*parts: np.ndarray) -> np.ndarray:

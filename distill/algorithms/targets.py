@@ -35,7 +35,7 @@ Change = Callable[[np.ndarray, int], np.ndarray]
 class Chunks:
     """Targets, chunk by chunk, for one pass.
 
-    Where several processes work as one, those of this process's share: as many chunks in each, some without labels.
+    Of several processes each has its shard: as many chunks in each, some without labels.
 
     targets: of which
     support_size: rows that each chunk meets
@@ -49,10 +49,10 @@ class Chunks:
     change: Change | None
 
     def __iter__(self) -> Iterator[Chunk]:
-        share = collectives.share(len(self.rows))
-        size = self.targets.engine.chunk(share.each, self.support_size)
-        for start in range(share.start, share.start + share.each, size):
-            own = self.rows[start : min(start + size, share.stop)]
+        shard = collectives.shard(len(self.rows))
+        size = self.targets.engine.chunk(shard.each, self.support_size)
+        for start in range(shard.start, shard.start + shard.each, size):
+            own = self.rows[start : min(start + size, shard.stop)]
             # One shape, one compiled program.
             padded = filled(own if len(own) else self.rows[-1:], size)
             yield self.targets.chunk(padded, len(own), start, self.change)

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from kerneldistill.algorithms.engines import engine_of
-from kerneldistill.algorithms.scoring import regression_of
+from kerneldistill.algorithms.gradient import regression_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.kernels.batching import filled

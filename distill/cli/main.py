@@ -16,7 +16,7 @@ from types import ModuleType
 from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handled
+from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handlers_installed
 
 # What a shell reports of a program that wrote to a closed pipe: 128 + SIGPIPE.
 CLOSED_PIPE = 141
@@ -25,16 +25,15 @@ CLOSED_PIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; see `kdistill --help`."""
     _set_up_logging()
-    reason = ""
     try:
-        with handled():
+        with handlers_installed():
             status = _dispatch(sys.argv[1:] if argv is None else argv)
             sys.stdout.flush()
     except UserError as error:
-        status, reason = MISTAKE, f"failed: {' '.join(str(error).split())}"
+        status = MISTAKE
         print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
     except KeyboardInterrupt:
-        status, reason = INTERRUPTED, "was interrupted"
+        status = INTERRUPTED
         print("kdistill: interrupted; run the same command again to resume", file=sys.stderr)
     except BaseException as error:
         if isinstance(error, BrokenPipeError | SystemExit) and _stdout_is_closed():
@@ -42,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if _processes() == 1:
             raise
         traceback.print_exc()
-        status, reason = 1, f"failed: {type(error).__name__}: {error}"
-    return _end(status, reason)
+        status = 1
+    return _leave(status)
 
 
 def _dispatch(args: Sequence[str]) -> int:
@@ -121,15 +120,15 @@ def _stdout_is_closed() -> bool:
 
 
 def _processes() -> int:
-    collectives = _collectives()
+    collectives = _loaded("collectives")
     return 1 if collectives is None else collectives.count()
 
 
-def _end(status: int, reason: str) -> int:
-    collectives = _collectives()
-    return status if collectives is None else collectives.end(status, reason)
+def _leave(status: int) -> int:
+    start = _loaded("start")
+    return status if start is None else start.leave(status)
 
 
-def _collectives() -> ModuleType | None:
-    """The module that knows of other processes; a command that works alone has not loaded it."""
-    return sys.modules.get("kerneldistill.runtime.distributed.collectives")
+def _loaded(name: str) -> ModuleType | None:
+    """A module that knows of other processes; a command that computes nothing has not loaded it."""
+    return sys.modules.get(f"kerneldistill.runtime.distributed.{name}")

@@ -1,5 +1,7 @@
 """run, prepare, distill, label-solve: the commands that start from a preset."""
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from kerneldistill.cli.invocation import Call
@@ -19,19 +21,25 @@ def execute(call: Call) -> int:
     from kerneldistill.runs.directory import RunDir
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.distributed import collectives
-    from kerneldistill.runtime.distributed.options import resolved
-    from kerneldistill.runtime.distributed.rendezvous import join
+    from kerneldistill.runtime.distributed.options import ALONE, resolved
+    from kerneldistill.runtime.distributed.start import joined
 
-    if (asked := resolved(job.processes)) is not None and not join(asked):
-        return collectives.follow()
+    asked = resolved(job.processes)
     default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
-    with RunDir(job.dir or Path("runs", default)).open(job.settings) as rundir:
+    folder, given = job.dir or Path("runs", default), repr((call.name, replace(job, processes=ALONE)))
+    with ExitStack() as stack:
+        if asked is not None:
+            stack.enter_context(joined(asked, given))
+        rundir = RunDir(folder)
+        opened = rundir.open(job.settings)
+        collectives.from_first(lambda: stack.enter_context(opened) and None)
         if call.name != "prepare" and asked is None:
             devices.setup()
         if isinstance(job, LearningJob) and job.fork is not None:
             from kerneldistill.runs.fork import start_fork
 
-            start_fork(rundir, job.settings, job.fork, job.fork_from)
+            fork, state = job.fork, job.fork_from
+            collectives.from_first(lambda: start_fork(rundir, job.settings, fork, state))
         from kerneldistill.runs import stages
 
         match call.name:

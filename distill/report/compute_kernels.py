@@ -8,8 +8,7 @@ import numpy as np
 from jax import lax
 
 from kerneldistill.algorithms.engines import engine_of, network_of
-from kerneldistill.algorithms.gradient import kernel_of
-from kerneldistill.algorithms.scoring import regression_of
+from kerneldistill.algorithms.gradient import kernel_of, regression_of
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.schema import Config

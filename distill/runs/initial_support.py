@@ -17,6 +17,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.stored_arrays import stored_arrays
+from kerneldistill.runtime.distributed import collectives
 
 # Images whose mean and deviation noise has.
 _SAMPLE = 1000
@@ -77,8 +78,12 @@ def start_of(config: Config, data: Prepared, kept: Path) -> Start:
         case "noise":
             return _noise(config, data, dtype)
         case folder:
-            if not kept.exists():
-                save_start(_distilled(config, data, Path(folder).expanduser(), dtype), kept)
+
+            def keep() -> None:
+                if not kept.exists():
+                    save_start(_distilled(config, data, Path(folder).expanduser(), dtype), kept)
+
+            collectives.from_first(keep)
             return load_start(kept)
 
 

@@ -1,8 +1,12 @@
-"""The stages of a job, each from what the one before left in the run directory; `run` is all of them."""
+"""The stages of a job, each from what the one before left in the run directory; `run` is all of them.
+
+Of several processes all go through a stage, with what is slow divided among them, and the first writes (`from_first`).
+"""
 
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -41,28 +45,30 @@ from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import steps_for_good
 from kerneldistill.runtime.console import closing_table, tell
+from kerneldistill.runtime.distributed import collectives
+from kerneldistill.runtime.distributed.collectives import from_first
 
 
 def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
     """Prepare, distil, evaluate and export; skip what is done and intact."""
     check(config)
     known = Stages(rundir.stages_file)
-    if all(map(known.is_done, stages_of(config, rundir))):
+    if from_first(lambda: all(map(known.is_done, stages_of(config, rundir)))):
         tell(f"{rundir.path} is done, and all it made is as it was written: nothing to do")
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
-    check_memory(config, rundir)
+    from_first(lambda: check_memory(config, rundir))
     prepare(config, rundir, options)
     made_by = {"distill": lambda: distill(config, rundir), "evaluate": lambda: evaluate(rundir)}
     made_by["export"] = lambda: export(rundir)
     for stage in stages_of(config, rundir):
-        if not known.is_done(stage):
+        if not from_first(partial(known.is_done, stage)):
             made_by[stage.name]()
 
 
 def _done(name: str, rundir: RunDir) -> None:
     (stage,) = (stage for stage in stages_of(rundir.config(), rundir) if stage.name == name)
-    Stages(rundir.stages_file).done(stage)
+    from_first(lambda: Stages(rundir.stages_file).done(stage))
 
 
 def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
@@ -73,6 +79,10 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
         too few images.
       DataError: the data cannot be read; see `kerneldistill.pipeline.preparation`.
     """
+    from_first(lambda: _prepare(config, rundir, options))
+
+
+def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
     check(config)
     if config.support.start not in ("real", "noise") and not rundir.start_file.exists():
         bundle_folder(config.support.start)
@@ -96,22 +106,23 @@ def distill(config: Config, rundir: RunDir) -> None:
     check(config)
     if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
-    check_memory(config, rundir)
+    from_first(lambda: check_memory(config, rundir))
     data, engine = _open(config, rundir)
     start = start_of(config, data, rundir.start_file)
     problem = problem_of(config, data, engine, start.support)
-    live = LivePicture(rundir.live_picture)
+    live, writes = LivePicture(rundir.live_picture), collectives.index() == 0
     saver: CheckpointSaver[TrainState] = CheckpointSaver(
         config,
         Checkpoints(rundir.checkpoints, config.checkpoint.keep, steps_for_good(config.checkpoint)),
         Checkpoints(rundir.best, keep=1),
-        lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))),
+        lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))) if writes else None,
     )
     algorithm = algorithm_of(config)
     first = first_state(rundir, algorithm, problem)
-    best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), rundir.events, first).best
-    mode = start.label_mode(best.support.labels)
-    Outcome(best.support, start, best.step, mode, best.ridge).save(rundir.outcome_file)
+    events = rundir.events if writes else None
+    best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
+    outcome = Outcome(best.support, start, best.step, start.label_mode(best.support.labels), best.ridge)
+    from_first(lambda: outcome.save(rundir.outcome_file))
     _done("distill", rundir)
 
 
@@ -133,7 +144,8 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
     entries = len(train) * len(start.class_ids)
     seconds = time.perf_counter() - began
     tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
-    Outcome(solved, start, 0, "label_solve", config.krr.ridge).save(rundir.outcome_file)
+    outcome = Outcome(solved, start, 0, "label_solve", config.krr.ridge)
+    from_first(lambda: outcome.save(rundir.outcome_file))
     evaluate(rundir)
     export(rundir)
 
@@ -171,7 +183,7 @@ def evaluate(rundir: RunDir) -> None:
         validation=None if held_out is None else Measured(*held_out),
         protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
     )
-    write_whole(rundir.results_file, results.to_json().encode())
+    from_first(lambda: write_whole(rundir.results_file, results.to_json().encode()))
     _done("evaluate", rundir)
     closing_table(*results.table(data.manifest.name))
 
@@ -182,6 +194,10 @@ def export(rundir: RunDir) -> None:
     Raises:
       UserError: nothing is distilled or evaluated there yet, or what is there is damaged or another run's.
     """
+    from_first(lambda: _export(rundir))
+
+
+def _export(rundir: RunDir) -> None:
     config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
     results = Results.load(rundir.results_file)
     data = load(rundir.prepared)
@@ -220,7 +236,7 @@ def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> S
 
 def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
     data = load(rundir.prepared)
-    rundir.tie_to_data(data.manifest.fingerprint)
-    rundir.record_environment()
+    from_first(lambda: rundir.tie_to_data(data.manifest.fingerprint))
+    from_first(rundir.record_environment)
     check_support(config.support, data.manifest.class_counts["train"])
     return data, engine_of(config.kernel, data.manifest.image_shape)

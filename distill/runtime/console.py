@@ -13,6 +13,9 @@ from rich.text import Text
 # Between two lines where there is no terminal, unless there is a validation accuracy to tell.
 LINE_SECONDS = 30.0
 
+# Set in all processes of a run but the first, which tells for all.
+quiet = False
+
 
 class StepProgress:
     """Steps done, loss, validation accuracy, time per step and time left.
@@ -33,7 +36,7 @@ class StepProgress:
     def __init__(
         self, total: int, done: int = 0, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(stderr=True, quiet=quiet)
         self._clock = clock
         self._total = total
         # From where and since when the time per step is taken: the first step also compiles and is left out later.
@@ -103,7 +106,7 @@ class StepProgress:
 
 def tell(text: str) -> None:
     """One line on the standard error stream, where all progress goes."""
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+    Console(stderr=True, quiet=quiet).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
@@ -129,7 +132,7 @@ def closing_table(
       rows: cells as text, each row as long as the header. The first row is the one that matters and is set in bold.
       console: where to write; the standard output if it is not given.
     """
-    console = console or Console()
+    console = console or Console(quiet=quiet)
     if not (console.is_terminal or console.is_jupyter):
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         console.print(title, highlight=False, markup=False, soft_wrap=True)

@@ -1,12 +1,11 @@
-"""Preemption: the end of a run by SIGINT or SIGTERM, without loss.
+"""SIGINT and SIGTERM end a command without loss, with exit status 75.
 
-A scheduler sends SIGTERM, and SIGKILL some time later; a person presses Ctrl-C. The first signal ends what goes on by
-KeyboardInterrupt: at once, or inside `Deferred` where it is polled, so that nothing is cut in the middle. A second one
-ends the process without a further instruction, which harms nothing: files here are whole or absent at any moment.
+A scheduler sends SIGTERM, and SIGKILL some time later; a person presses Ctrl-C. A handler only notes the first signal.
+Work polls between two chunks and leaves by KeyboardInterrupt, so that nothing is cut in the middle.
 
-Python answers a signal between two of its instructions, and a main thread inside a compiler is deaf for as long as that
-takes. So another thread listens, too: it ends the process at a second signal, and when the first is not answered in
-time, after the newest step is saved.
+One thread listens: it ends the process at a second signal, and after a while if nobody polls, as inside a compiler,
+where the main thread runs no Python. Before that it calls what `rescue` registered. Files are whole or absent at any
+moment, so nothing breaks.
 """
 
 import os
@@ -14,10 +13,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 # The exit status of an error that the user can mend.
 MISTAKE = 2
@@ -26,112 +24,83 @@ INTERRUPTED = 75
 
 # A signal this soon after the first is its echo, in seconds: `timeout` and `kill -TERM -GROUP` reach a process twice.
 ECHO_SECONDS = 1.0
-
-# What goes on longer than this after a signal without a poll, such as the compiler, is not waited for, in seconds.
+# How long a signal may wait for a poll, in seconds, where something can be rescued. Chunks take about five.
 PATIENCE_SECONDS = 8.0
+# The same where there is nothing to lose.
+SHORT_PATIENCE_SECONDS = 2.0
 
-# By this signal the watchdog hands on one that another process has received. It is never a second one.
-HANDED_ON = signal.SIGUSR1
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, HANDED_ON)
-
-Item = TypeVar("Item")
-
-# Sees every piece of work before it is begun.
-Watch = Callable[[Iterable[Item]], Iterable[Item]]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_RESUME = "interrupted; run the same command again to resume"
 
 
-class Deferred:
-    """Records the first signal instead of raising, for the time it is entered.
+class _Listener(threading.Thread):
+    """Reads the numbers of signals as they arrive, and ends the process where the main thread does not.
 
-    Args:
-      rescue: called in another thread, before the process ends, if a signal is not polled for `PATIENCE_SECONDS`.
-
-    Raises:
-      KeyboardInterrupt: on leaving, if a signal has arrived that nobody polled.
-
-    Example:
-      with Deferred(save_the_last_step) as signals:
-          for chunk in signals.watch(chunks):
-              ...
+    Attributes:
+      asked: set by the first signal
+      answer: held for good by the thread that answers it
+      answered: whether the main thread did
     """
 
-    def __init__(self, rescue: Callable[[], None]) -> None:
-        self._rescue = rescue
-        self._arrived = False
-        self._answer = threading.Lock()  # held for good by the one that answers the signal
+    def __init__(self, numbers: socket.socket) -> None:
+        super().__init__(daemon=True, name="signals")
+        self.asked = threading.Event()
+        self.answer = threading.Lock()
+        self.answered = False
+        self._numbers = numbers
 
-    def __enter__(self) -> "Deferred":
-        _deferred.append(self)
-        return self
+    def run(self) -> None:
+        first: float | None = None
+        while True:
+            try:
+                number = self._numbers.recv(1)
+            except TimeoutError:
+                self._numbers.settimeout(None)
+                self._give_up_waiting()
+                continue
+            if not number:
+                return
+            if number[0] not in _SIGNALS:
+                continue
+            if first is None:
+                first = time.monotonic()
+                self.asked.set()
+                self._numbers.settimeout(PATIENCE_SECONDS if _rescues else SHORT_PATIENCE_SECONDS)
+            elif time.monotonic() - first > ECHO_SECONDS:
+                os._exit(INTERRUPTED)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _deferred.remove(self)
-        if kind is None:
-            self.poll()
-
-    def poll(self) -> None:
-        """Answers a signal that has arrived.
-
-        Raises:
-          KeyboardInterrupt: one has.
-        """
-        if self._arrived:
-            self._answer.acquire()  # waits for the end of the process if the rescue has it
-            self._arrived = False
-            raise KeyboardInterrupt
-
-    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items, with a poll before each and one after the last.
-
-        Raises:
-          KeyboardInterrupt: a signal has arrived.
-        """
-        for item in items:
-            self.poll()
-            yield item
-        self.poll()
-
-    def record(self) -> None:
-        """A signal has arrived."""
-        self._arrived = True
-
-    def give_up_waiting(self) -> None:
-        """Saves and ends the process, unless the signal is being answered."""
-        if not self._answer.acquire(blocking=False):
+    def _give_up_waiting(self) -> None:
+        """End the process, unless somebody is answering; what can be rescued is rescued."""
+        if not self.answer.acquire(blocking=False):
             return
         try:
-            self._rescue()
+            for rescue in reversed(_rescues):
+                rescue()
         except Exception as error:  # of any class: this thread has nobody to raise it to
             _end(f"error: {' '.join(str(error).split())}", MISTAKE)
         _end(_RESUME, INTERRUPTED)
 
 
+_listener: _Listener | None = None
+_rescues: list[Callable[[], None]] = []
+
+
 @contextmanager
-def handled() -> Iterator[None]:
-    """Answers SIGINT and SIGTERM as the module says until the block ends.
+def handlers_installed() -> Iterator[None]:
+    """Note SIGINT and SIGTERM, as the module says, until the block ends.
 
     Inside another such block, and outside the main thread, which alone handles signals, it changes nothing.
     """
-    inside = getattr(signal.getsignal(signal.SIGTERM), "__module__", None) == __name__
-    if inside or threading.current_thread() is not threading.main_thread():
+    global _listener
+    if _listener is not None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard = threading.Event()
-
-    def answer(number: int, frame: FrameType | None) -> None:
-        if heard.is_set():  # the listener sees to a second one
-            return
-        heard.set()
-        if not _deferred:
-            raise KeyboardInterrupt
-        _deferred[-1].record()
-
     told, tells = socket.socketpair()
     tells.setblocking(False)
-    listener = threading.Thread(target=_listen, args=(told, heard), daemon=True, name="signals")
+    _listener = listener = _Listener(told)
     listener.start()
-    before = {number: signal.signal(number, answer) for number in _SIGNALS}
+    # Python writes the number of each handled signal to the socket, even while the main thread runs no Python.
+    before = {number: signal.signal(number, lambda number, frame: listener.asked.set()) for number in _SIGNALS}
     descriptor = signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
     try:
         yield
@@ -139,46 +108,63 @@ def handled() -> Iterator[None]:
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        _listener = None
         tells.close()
         listener.join()
         told.close()
 
 
-def _listen(told: socket.socket, heard: threading.Event) -> None:
-    """Reads the numbers of signals as they arrive, until the other end is closed."""
-    first: float | None = None
-    timer = threading.Timer(PATIENCE_SECONDS, _lose_patience, args=(heard,))
-    timer.daemon = True
-    while number := told.recv(1):
-        if number[0] not in _SIGNALS:
-            continue
-        if not timer.is_alive() and not timer.finished.is_set():
-            timer.start()
-        if number[0] == HANDED_ON:
-            continue
-        if first is not None and time.monotonic() - first > ECHO_SECONDS:
-            os._exit(INTERRUPTED)
-        first = time.monotonic() if first is None else first
-    timer.cancel()
+def asked() -> bool:
+    """Whether a signal has arrived that nobody has answered."""
+    return _listener is not None and _listener.asked.is_set() and not _listener.answered
 
 
-def _lose_patience(heard: threading.Event) -> None:
-    if _deferred:
-        _deferred[-1].give_up_waiting()
-    elif not heard.is_set():
-        _end(_RESUME, INTERRUPTED)
+def interrupt() -> NoReturn:
+    """Answer a signal, of this process or of another one that works with it.
+
+    Raises:
+      KeyboardInterrupt: always.
+    """
+    if _listener is not None and not _listener.answered:
+        _listener.answer.acquire()  # waits for the end of the process where the listener answers
+        _listener.answered = True
+    raise KeyboardInterrupt
 
 
-# Those that are entered; the last answers.
-_deferred: list[Deferred] = []
+def poll() -> None:
+    """Answer a signal that has arrived.
 
-_RESUME = "interrupted; run the same command again to resume"
+    Raises:
+      KeyboardInterrupt: one has.
+    """
+    if asked():
+        interrupt()
 
-# A forked process would tell its signals to the listener of this one.
-os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+
+@contextmanager
+def rescue(save: Callable[[], None]) -> Iterator[None]:
+    """Have `save` called, in another thread, before the process ends because a signal was not polled in time."""
+    _rescues.append(save)
+    try:
+        yield
+    finally:
+        _rescues.remove(save)
 
 
 def _end(text: str, status: int) -> NoReturn:
     # Past Python's buffers, whose locks the interrupted code may hold.
     os.write(2, f"kdistill: {text}\n".encode())
     os._exit(status)
+
+
+def _forget_in_child() -> None:
+    """A forked process has no listener, and would tell its signals to that of its parent."""
+    global _listener
+    if _listener is not None:
+        _listener = None
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

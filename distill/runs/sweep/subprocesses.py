@@ -6,10 +6,13 @@ import sys
 from typing import NamedTuple
 
 from kerneldistill.runs.sweep.directories import Place
-from kerneldistill.runtime.signals import INTERRUPTED
+from kerneldistill.runtime.signals import INTERRUPTED, poll
 
 # Beside the run's own files: all that its processes wrote to their standard streams.
 LOG = "log.txt"
+
+# Between two looks whether this process was asked to stop.
+_POLL_SECONDS = 0.2
 
 
 class End(NamedTuple):
@@ -40,12 +43,20 @@ def run_case(place: Place) -> End:
             command_of(place), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            status = process.wait()
+            status = _waited_for(process)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
     return End(status, "" if status == 0 else _reason(place, status, start))
+
+
+def _waited_for(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            poll()
 
 
 def command_of(place: Place) -> list[str]:

@@ -3,6 +3,8 @@
 orbax keeps no digest of the data: it restores a flipped bit in an array without a word. So store every leaf's sha256
 beside the state and compare it on loading; set a damaged step aside and use the one before it. Deletions are this
 module's, by a rename first: orbax's leave half a step under its number when they are killed.
+
+Of several processes all save and all read, as orbax wants it; the first alone writes and deletes.
 """
 
 import gc
@@ -74,7 +76,7 @@ class Checkpoints:
         arrays = _host_leaves(state)
         metadata: Any = {"digests": {name: _digest(step, name, array) for name, array in arrays.items()}}
         try:
-            with collectives.alone(), _without_echoes():
+            with _without_echoes():
                 ocp.save(self._path(step), arrays, overwrite=True, custom_metadata=metadata)
         except Exception as error:  # of any class: orbax and tensorstore each have their own for a full disk
             self._remove_half_done()
@@ -82,6 +84,8 @@ class Checkpoints:
                 f"step {step} could not be saved in {self.folder}: {_first_line(error)}. Saved before and whole: "
                 f"{self.steps() or 'none'}. Make room there, then run the same command again to resume"
             ) from error
+        if collectives.index():
+            return
         saved: list[Any] = [
             ocp.training.CheckpointMetadata(step, self._path(step), metadata=None) for step in self.steps()
         ]
@@ -108,11 +112,14 @@ class Checkpoints:
           CheckpointError: steps exist but all are damaged, or the newest good one holds another kind of state.
         """
         damaged: dict[int, str] = {}
-        for step in reversed(self.steps()):
+        for step in reversed(collectives.from_first(self.steps)):
+            arrays, fault = None, "another process cannot read it"
             try:
                 arrays = _read(self.folder / str(step))
             except _DamagedError as error:
-                damaged[step] = str(error)
+                fault = str(error)
+            if collectives.any_of(arrays is None) or arrays is None:
+                damaged[step] = fault
                 continue
             state = self._fill(step, arrays, like)
             for bad, fault in damaged.items():
@@ -142,6 +149,8 @@ class Checkpoints:
         return jax.tree.unflatten(structure, filled)
 
     def _set_aside(self, step: int, prefix: str) -> None:
+        if collectives.index():
+            return
         target = self.folder / f"{prefix}-{step}"
         if target.exists():
             shutil.rmtree(target)
@@ -153,6 +162,8 @@ class Checkpoints:
         self._remove_half_done()
 
     def _remove_half_done(self) -> None:
+        if collectives.index():
+            return
         # A deletion is a rename first: what has a number for a name is always whole.
         for entry in self.folder.iterdir():
             if entry.name.startswith(".deleted-") or entry.name.endswith(".orbax-checkpoint-tmp"):
@@ -172,7 +183,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Read every leaf of a step, by name, and check its digest."""
     path = path.absolute()
     try:
-        with collectives.alone(), _without_echoes():
+        with _without_echoes():
             digests = cast(Mapping[str, Mapping[str, str]], ocp.metadata(epath.Path(path)).custom_metadata)["digests"]
             arrays: dict[str, Any] = dict(ocp.load(epath.Path(path)))
     except Exception as error:  # of any class: it depends on the byte that is damaged

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,9 @@ from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_validate
 from kerneldistill.runs.training.tensorboard import Events
 from kerneldistill.runtime.console import StepProgress
-from kerneldistill.runtime.signals import Deferred, Watch, handled
+from kerneldistill.runtime.distributed import collectives
+from kerneldistill.runtime.distributed.stop import poll
+from kerneldistill.runtime.signals import rescue
 
 
 class Best(NamedTuple):
@@ -58,14 +61,12 @@ class _Session(NamedTuple):
 
     algorithm: takes them
     problem: worked on
-    watch: sees every chunk of work before it is begun
     note: tells the user one line
     clock: seconds the loop has taken in all sessions
     """
 
     algorithm: Algorithm[Any]
     problem: Problem
-    watch: Watch
     note: Callable[[str], None]
     clock: Callable[[], float]
 
@@ -100,15 +101,14 @@ def train(
     before = state.elapsed
     log.truncate_after(-1 if restored is None else state.step)
     saver.begin(state.step, state)
+    # Several processes save together or not at all, so none can save for itself when it is asked to stop and is deaf.
+    rescued = nullcontext() if collectives.count() > 1 else rescue(saver.save)
     with (
-        handled(),
-        Deferred(saver.save) as signals,
+        rescued,
         StepProgress(steps, done=state.step) as progress,
         Events(events_folder, log) as events,
     ):
-        session = _Session(
-            algorithm, problem, signals.watch, progress.note, lambda: before + time.perf_counter() - began
-        )
+        session = _Session(algorithm, problem, progress.note, lambda: before + time.perf_counter() - began)
         try:
             if restored is None:
                 state, record = _start(session, state)
@@ -116,7 +116,7 @@ def train(
                 events.add(record)
                 saver.begin(state.step, state)
             while state.step < steps:
-                signals.poll()
+                poll("step")
                 next_state, record = _step(session, state)
                 log.append(record)
                 events.add(record)
@@ -152,7 +152,7 @@ def _step(session: _Session, state: TrainState) -> tuple[TrainState, Record]:
 
     def attempt(factor: float) -> tuple[StepResult[Any], Record, Best, Record]:
         began = time.perf_counter()
-        result = algorithm.step(problem, state.learner, state.step, session.watch, factor)
+        result = algorithm.step(problem, state.learner, state.step, factor)
         after = algorithm.support(result.state)
         check_range(problem, before.images, after.images, ridge_of_step(problem.config, state.step, factor))
         record = _record(step, result, time.perf_counter() - began)
@@ -179,7 +179,7 @@ def _validate(session: _Session, best: Best, support: Support, step: int, factor
         return Best(support, step, best.score, ridge), {}
     began = time.perf_counter()
     source = regressed(support, problem.config.support.flip)
-    score = evaluate(problem.engine, source, problem.validation, ridge, session.watch)
+    score = evaluate(problem.engine, source, problem.validation, ridge)
     beats = (score.accuracy, -score.mse) > (best.score.accuracy, -best.score.mse)
     record = {"validation_accuracy": score.accuracy, "validation_mse": score.mse}
     record["validation_seconds"] = time.perf_counter() - began

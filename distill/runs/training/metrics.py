@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runtime.distributed import collectives
 
 # These measure the machine; everything else in a record is the same, bit for bit, however often a run was stopped.
 TIMING = frozenset({"seconds", "validation_seconds", "entries_per_second", "elapsed"})
@@ -15,7 +16,7 @@ Record = Mapping[str, int | float]
 
 
 class MetricsLog:
-    """A file of records, in the order of their steps.
+    """A file of records, in the order of their steps; of several processes only the first writes.
 
     Args:
       path: the file; made by the first record.
@@ -40,6 +41,8 @@ class MetricsLog:
         if "step" not in record:
             raise ValueError(f"a record needs a step, this one has {', '.join(record) or 'nothing'}")
         line = json.dumps(dict(record), allow_nan=False) + "\n"
+        if collectives.index():
+            return
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line)
@@ -66,7 +69,7 @@ class MetricsLog:
         Raises:
           UserError: a line before the last is no record.
         """
-        if self.path.exists():
+        if self.path.exists() and collectives.index() == 0:
             kept = [record for record in self.read() if record["step"] <= step]
             write_whole(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
 

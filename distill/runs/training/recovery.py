@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from kerneldistill.algorithms.gradient import regression_of
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.ridge import scaled_ridge
-from kerneldistill.algorithms.scoring import regression_of
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 

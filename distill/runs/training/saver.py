@@ -5,9 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from kerneldistill.config.schema import Config
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.schedule import to_save
+from kerneldistill.runtime.distributed import collectives
 
 State = TypeVar("State")
 
@@ -59,7 +62,8 @@ class CheckpointSaver(Generic[State]):
             if is_best:
                 self.best.save(step, state)
                 self.best.keep_only(step)
-            if not to_save(step, self._clock() - self._saved_at, self._config):
+            due = to_save(step, self._clock() - self._saved_at, self._config)
+            if not collectives.broadcast(np.array(due, np.uint32)):  # by the clock of the first process
                 return
             self.save()
         self._on_save(state)

@@ -1,1 +1,1 @@
-"""Several processes as one: collectives, the group behind them, and its watchdog."""
+"""Several processes that run the same program, each on its part of the work: `jax.distributed`, and what it lacks."""

@@ -1,46 +1,52 @@
-"""Several processes as one: process 0 runs the program, and the others compute their share of each pass with it.
+"""Host values over processes, with the same bits in each. A process alone passes through without loading jax.
 
-All processes run the same command. Process 0, the writer, goes through it alone: it holds the run directory, decides,
-saves and tells. Where a pass over targets begins (a gradient, an evaluation, labels) it calls a function `together`:
-the others receive the function and its arguments, and all run it, each with its own devices on its own `share` of the
-targets and of k_ss. What they sum up has equal bits in each (`kerneldistill.runtime.distributed.allreduce`).
+Bytes move between the first devices of the processes, by whatever joins them: ICI, NCCL, gloo. Sums are taken on the
+host, so that float64 stays float64 on every backend. A sum of n bytes over p processes:
 
-Between processes move, in bytes, in each step of t targets, s images [h, w, c] and k classes:
-    to all        the support, the targets' numbers, alpha, dL/dk_ss      s h w c itemsize + 8 (t + 2 s k + s s)
-    from all      every entry of k_ss once                                s (s / 2 + 1) itemsize
-    summed        the gradient by the pixels, and that by alpha with
-                  the loss and two more sums                              s h w c itemsize + 8 (s k + 3)
-A sum of n bytes over p processes sends 2 (p - 1) / p n out of each; so does a copy to all, rounded up to a power of 2.
-Arrays of a megabyte or more that last, such as the data set's, are copied to all once.
+    each process cuts its n bytes into p pieces and sends piece j to process j      (p - 1) / p n out of each
+    process j adds its p pieces, in the order of the processes
+    each process sends its sum to all                                               (p - 1) / p n out of each
 
-A process alone, which is the rule, passes through all of this without loading jax.
+Each element is summed at one place in one order and then copied, so the processes hold equal bits. A copy of n bytes of
+process 0 is a sum in which the others give zeros. In a step of t targets, s images [h, w, c] and k classes move:
+
+    copied      alpha, dL/dk_ss, dL/dy_s, the new images and labels      s h w c itemsize + 8 (3 s k + s s)
+    gathered    every entry of k_ss once                                 s (s / 2 + 1) itemsize
+    summed      the gradient by the pixels, and that by alpha with
+                the loss and two more sums                               s h w c itemsize + 8 (s k + 3)
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from kerneldistill.runtime.distributed.watchdog import End
-
-if TYPE_CHECKING:
-    from kerneldistill.runtime.distributed.group import Group
+from kerneldistill.errors import UserError
+from kerneldistill.runtime import signals
+from kerneldistill.runtime.distributed import watchdog
 
 Tree = TypeVar("Tree")
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Arguments = ParamSpec("Arguments")
 
-_group: "Group | None" = None
+# jax takes a process for lost after so many seconds without a sign of life, names it, and aborts the others.
+HEARTBEAT_SECONDS = 20
+
+# On every backend bytes move as these.
+_WORD = np.uint32
+
+_alone = False
 
 
-class Share(NamedTuple):
+class Shard(NamedTuple):
     """A process's part of a number of items, in order.
 
     start: its first
     stop: after its last
-    each: the size of the largest share: what every process makes room for, so that all go through as many chunks
+    each: the size of the largest part: what every process makes room for, so that all go through as many chunks
     """
 
     start: int
@@ -48,121 +54,171 @@ class Share(NamedTuple):
     each: int
 
 
-def join(group: "Group | None") -> None:
-    """Makes this process one of a group; None: alone again."""
-    global _group
-    _group = group
-
-
 def count() -> int:
     """How many processes there are."""
-    return 1 if _group is None else _group.count
+    jax = sys.modules.get("jax")
+    return 1 if _alone or jax is None or not jax.distributed.is_initialized() else jax.process_count()
 
 
-def is_writer() -> bool:
-    """Whether this is process 0."""
-    return _group is None or _group.index == 0
+def index() -> int:
+    """Which of them this is; process 0 writes the files."""
+    return 0 if count() == 1 else sys.modules["jax"].process_index()
 
 
-def together(
-    function: Callable[Arguments, Result], *args: Arguments.args, watch: Callable[[Iterable], Iterable] = iter
-) -> Result:
-    """Calls `function(*args, watch)` in all processes; process 0 calls this, and gets its own result.
-
-    function: of a module; inside it the functions below speak to the other processes. It does not change its arguments.
-    watch: sees the items of `in_step` in process 0; the others have `iter`
-    """
-    if _group is None or _group.inside:
-        return function(*args, watch)
-    return _group.run(function, args, watch)
-
-
-def share(size: int) -> Share:
+def shard(size: int) -> Shard:
     """This process's part of `size` items; empty in the last processes where there are too few."""
-    index, processes = (0, 1) if _group is None or not _group.inside else (_group.index, _group.count)
-    each = -(-size // processes)
-    start = min(index * each, size)
-    return Share(start, min(start + each, size), each)
+    each = -(-size // count())
+    start = min(index() * each, size)
+    return Shard(start, min(start + each, size), each)
 
 
-def total(tree: Tree) -> Tree:
+def all_gather(array: np.ndarray) -> np.ndarray:
+    """The arrays [...] of all processes, of one shape and of 4- or 8-byte numbers, as [processes, ...]."""
+    if count() == 1:
+        return array[None]
+    words = np.ascontiguousarray(array).reshape(-1).view(_WORD)[None]
+    return _exchanged("gather", words).view(array.dtype).reshape(-1, *array.shape)
+
+
+def all_reduce_sum(tree: Tree) -> Tree:
     """The sum over processes of every leaf: numpy arrays and Python's numbers, which keep their types."""
-    if _group is None or not _group.inside:
+    if count() == 1:
         return tree
     import jax
 
     leaves, structure = jax.tree.flatten(tree)
     arrays = [np.asarray(leaf) for leaf in leaves]
     dtype = np.result_type(*arrays)
-    summed = _group.total(np.concatenate([array.ravel().astype(dtype) for array in arrays]))
-    ends = np.cumsum([array.size for array in arrays])
-    parts = np.split(summed, ends[:-1])
-    return jax.tree.unflatten(structure, [_like(leaf, part) for leaf, part in zip(leaves, parts, strict=True)])
+    summed = _sum(np.concatenate([array.ravel().astype(dtype) for array in arrays]))
+    parts = np.split(summed, np.cumsum([array.size for array in arrays])[:-1])
+    return jax.tree.unflatten(structure, [_as(leaf, part) for leaf, part in zip(leaves, parts, strict=True)])
 
 
-def gather(array: np.ndarray) -> np.ndarray:
-    """The arrays [...] of all processes, of one shape, as [processes, ...]."""
-    return array[None] if _group is None or not _group.inside else _group.gather(array)
-
-
-def from_writer(make: Callable[[], Result]) -> Result:
-    """What `make` gives in process 0; the others receive a copy, or, where it raises, leave what they do together."""
-    return make() if _group is None or not _group.inside else _group.from_writer(make)
-
-
-def in_step(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, as many in each process; where process 0's raise, the others leave what they do together."""
-    return iter(items) if _group is None or not _group.inside else _group.in_step(items)
-
-
-def piece(*kind: Hashable) -> None:
-    """A piece of work begins here, and the one before ends; the watchdog learns how long each kind takes."""
-    if _group is not None and _group.inside:
-        _group.piece(kind)
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Within it, libraries that would wait for the other processes take this one for the only one."""
-    if _group is None:
-        yield
-        return
+def broadcast(tree: Tree) -> Tree:
+    """The arrays of process 0, in place of these, which have the same shapes and types."""
+    if count() == 1:
+        return tree
     import jax
 
-    counted = jax.process_count
-    jax.process_count = lambda backend=None: 1
-    try:
-        yield
-    finally:
-        jax.process_count = counted
+    def copied(leaf: np.ndarray) -> np.ndarray:
+        words = np.zeros(-(-leaf.nbytes // _WORD().itemsize), _WORD)
+        if index() == 0:
+            words.view(np.uint8)[: leaf.nbytes] = np.frombuffer(leaf.tobytes(), np.uint8)
+        return np.frombuffer(_sum(words).tobytes()[: leaf.nbytes], leaf.dtype).reshape(leaf.shape)
+
+    return jax.tree.map(copied, tree)
 
 
-def follow() -> int:
-    """What all processes but 0 do: their share of what it calls, until it ends. Returns its exit status."""
-    if _group is None:
-        raise RuntimeError("a process that is alone has nobody to follow")
-    status = _group.follow()
-    join(None)
-    return status
+def any_of(flag: bool) -> bool:
+    """Whether the flag of any process is set."""
+    return bool(all_gather(np.array(flag, _WORD)).any())
 
 
-def end(status: int, reason: str = "") -> int:
-    """The end of this process's part. All part in peace when process 0 ends by itself, whatever its status.
+def from_first(make: Callable[[], Any]) -> Any:
+    """What `make`, called in process 0 alone, returns: a value of JSON. The others wait for it, however long.
 
-    Args:
-      status: to exit with
-      reason: what went wrong, where something did
-
-    Returns:
-      `status`; if something went wrong in the midst of common work, the others are told, and this process ends here.
+    Raises:
+      UserError: in the others, when `make` raises. In process 0 it is what was raised.
+      KeyboardInterrupt: in all, when `make` is interrupted.
     """
-    if _group is not None:
-        _group.end(End(status, reason))
-        join(None)
-    return status
+    if count() == 1:
+        return make()
+    said, error = {}, None
+    with watchdog.unlimited():
+        if index() == 0:
+            said, error = _attempted(make)
+        text = np.frombuffer(json.dumps(said).encode(), np.uint8)
+        size = int(all_gather(np.array(len(text)))[0])
+        said = json.loads(broadcast(text if index() == 0 else np.zeros(size, np.uint8)).tobytes())
+    if error is not None:
+        raise error
+    if "interrupted" in said:
+        raise KeyboardInterrupt
+    if "failed" in said:
+        raise UserError(f"process 0 failed: {said['failed']}")
+    return said["value"]
 
 
-def _like(leaf: object, part: np.ndarray) -> object:
+def _attempted(make: Callable[[], Any]) -> tuple[dict[str, Any], BaseException | None]:
+    global _alone
+    _alone = True
+    try:
+        return {"value": make()}, None
+    except KeyboardInterrupt as error:
+        return {"interrupted": True}, error
+    except BaseException as error:
+        return {"failed": f"{error}" or type(error).__name__}, error
+    finally:
+        _alone = False
+
+
+def _sum(vector: np.ndarray) -> np.ndarray:
+    """The sum over processes of a vector [n] of 4- or 8-byte numbers."""
+    processes = count()
+    pieces = np.pad(vector, (0, -len(vector) % processes)).reshape(processes, -1)
+    swapped = _exchanged("swap", pieces.view(_WORD)[None]).view(vector.dtype).reshape(processes, -1)
+    return all_gather(_in_order(swapped)).ravel()[: len(vector)]
+
+
+def _in_order(pieces: np.ndarray) -> np.ndarray:
+    """The sum over the first axis, from the first to the last; numpy's own order depends on the shape."""
+    found = pieces[0].copy()
+    for piece in pieces[1:]:
+        found += piece
+    return found
+
+
+def _as(leaf: Any, part: np.ndarray) -> Any:
     if isinstance(leaf, np.ndarray):
         return part.reshape(leaf.shape).astype(leaf.dtype)
     return type(leaf)(part[0])
+
+
+def _exchanged(kind: str, words: np.ndarray) -> np.ndarray:
+    """`words` [1, ...] of each process through an exchange."""
+    import jax
+
+    sharding, programs = exchanges(jax.process_count())
+    with watchdog.waiting():
+        try:
+            placed = jax.make_array_from_process_local_data(sharding, words)
+            return np.asarray(programs[kind](placed).addressable_shards[0].data)
+        except (RuntimeError, ValueError) as error:  # as gloo and NCCL differ
+            _lost(error)
+
+
+@cache
+def exchanges(processes: int, devices: tuple | None = None):
+    """The sharding of what processes give, [process, ...], and two compiled exchanges.
+
+    gather: [process, words] to the same on every process
+    swap: [process, to, words] to [from, process, words], sharded by `process`
+    devices: one of each process; the first by default
+    """
+    import jax
+    from jax.sharding import Mesh, NamedSharding
+    from jax.sharding import PartitionSpec as P
+
+    first = {device.process_index: device for device in reversed(jax.devices())}
+    mesh = Mesh(np.array(devices or [first[index] for index in range(processes)]), ("process",))
+
+    def program(function, out_specs):
+        sharded = jax.shard_map(function, mesh=mesh, in_specs=P("process"), out_specs=out_specs, check_vma=False)
+        return jax.jit(sharded)
+
+    gather = program(lambda x: jax.lax.all_gather(x, "process", tiled=True), P())
+    swap = program(lambda x: jax.lax.all_to_all(x, "process", 1, 0), P(None, "process"))
+    return NamedSharding(mesh, P("process")), {"gather": gather, "swap": swap}
+
+
+def _lost(error: Exception) -> NoReturn:
+    """Another process is gone. jax finds out which, says so, and aborts this one."""
+    print(
+        f"kdistill: process {index()}: another process is gone, jax names it below within {HEARTBEAT_SECONDS} s; run "
+        f"the same command again to resume ({' '.join(str(error).split())[:200]})",
+        file=sys.stderr,
+        flush=True,
+    )
+    watchdog.stop()
+    time.sleep(2 * HEARTBEAT_SECONDS)
+    os._exit(signals.INTERRUPTED)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from kerneldistill.pipeline.errors import DataError
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
 from kerneldistill.runtime.environment import code_version
+from kerneldistill.runtime.signals import poll
 from tests.helpers.settings import resolve
 
 DIGITS = PRESETS["digits"]
@@ -180,7 +180,7 @@ def test_signals_end_with_75_and_say_how_to_go_on(
 ) -> None:
     def interrupted(*arguments: object) -> None:
         os.kill(os.getpid(), signum)
-        time.sleep(60)
+        poll()
 
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("kerneldistill.runs.stages.run", interrupted)

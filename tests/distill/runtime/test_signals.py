@@ -1,4 +1,4 @@
-"""The first signal is answered where nothing is cut, a second one at once, and a deaf main thread is not waited for."""
+"""A signal is answered where nothing is cut, a second one at once, and a deaf main thread is not waited for."""
 
 import os
 import signal
@@ -8,13 +8,11 @@ import time
 
 import pytest
 
-from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, Deferred, handled
+from kerneldistill.runtime import signals
+from kerneldistill.runtime.distributed.stop import polled
+from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handlers_installed, poll
 
 BOTH = [signal.SIGINT, signal.SIGTERM]
-
-
-def nothing() -> None:
-    """A rescue that is not needed."""
 
 
 @pytest.mark.parametrize("signum", BOTH)
@@ -22,50 +20,56 @@ def test_a_signal_waits_for_a_poll(signum: int) -> None:
     before = [signal.getsignal(number) for number in BOTH]
     seen: list[int] = []
 
-    def work(signals: Deferred) -> None:
-        for item in signals.watch(range(5)):
+    def work() -> None:
+        for item in polled(range(5)):
             seen.append(item)
             if item == 2:
                 os.kill(os.getpid(), signum)
                 seen.append(20)  # what is begun is ended
 
-    with handled(), Deferred(nothing) as signals, pytest.raises(KeyboardInterrupt):
-        work(signals)
+    with handlers_installed(), handlers_installed(), pytest.raises(KeyboardInterrupt):  # the inner one changes nothing
+        work()
     assert seen == [0, 1, 2, 20]
     assert [signal.getsignal(number) for number in BOTH] == before
 
 
 def test_a_signal_during_the_last_item_is_not_lost() -> None:
-    with handled(), Deferred(nothing) as signals:
-        items = signals.watch([1])
+    with handlers_installed():
+        items = polled([1])
         assert next(items) == 1
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             next(items)
 
 
-def test_outside_of_deferred_a_signal_ends_what_goes_on() -> None:
-    def work() -> None:
+def test_a_signal_is_answered_once() -> None:
+    with handlers_installed():
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
+        with pytest.raises(KeyboardInterrupt):
+            poll()
+        poll()
+        time.sleep(0.1)  # the listener hears of it later
+        poll()
 
-    with handled(), handled(), pytest.raises(KeyboardInterrupt):  # the inner one changes nothing
-        work()
 
-
-def test_a_signal_that_nobody_polled_is_answered_on_leaving() -> None:
-    def work() -> None:
-        with Deferred(nothing):
+def test_a_garbage_collector_cannot_swallow_a_signal() -> None:
+    class Collected:
+        def __del__(self) -> None:  # Python prints what is raised here, and goes on
             os.kill(os.getpid(), signal.SIGTERM)
+            sum(range(1000))
 
-    with handled(), pytest.raises(KeyboardInterrupt):
-        work()
+    with handlers_installed():
+        Collected()
+        assert signals.asked()
+        with pytest.raises(KeyboardInterrupt):
+            poll()
 
 
 PROGRAM = """
 import hashlib, os, signal, sys, threading, time
-from kerneldistill.runtime import signals as preemption
-from kerneldistill.runtime.signals import Deferred, handled
+from kerneldistill.runtime import signals
+from kerneldistill.runtime.signals import handlers_installed, poll
+from kerneldistill.runtime.signals import rescue as rescued_by
 def after(seconds, *numbers):
     for number in numbers:
         time.sleep(seconds)
@@ -77,50 +81,58 @@ def rescue():
 """
 
 SECOND = """
-preemption.ECHO_SECONDS = 0.2
-with handled():
+signals.ECHO_SECONDS = 0.2
+with handlers_installed():
     sends(0.4, signal.SIGTERM, signal.SIGINT)
     try:
-        time.sleep(30)
+        while True:
+            time.sleep(0.01)
+            poll()
     except KeyboardInterrupt:
         print("first", flush=True)
         time.sleep(30)
 """
 
 ECHO = """
-with handled(), Deferred(rescue) as signals:
+with handlers_installed(), rescued_by(rescue):
     sends(0.1, signal.SIGTERM, signal.SIGTERM, signal.SIGINT)
     time.sleep(0.8)
     try:
-        signals.poll()
+        poll()
     except KeyboardInterrupt:
         print("polled", flush=True)
         os._exit(7)
 """
 
 DEAF = """
-preemption.PATIENCE_SECONDS = 0.2
-with handled(), Deferred(rescue) as signals:
+signals.PATIENCE_SECONDS = 0.2
+with handlers_installed(), rescued_by(rescue):
     sends(0.1, signal.SIGTERM)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes without an instruction of Python's
 """
 
 DEAF_ELSEWHERE = """
-preemption.PATIENCE_SECONDS = 0.2
-with handled():
+signals.SHORT_PATIENCE_SECONDS = 0.2
+with handlers_installed():
     sends(0.1, signal.SIGTERM)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 """
 
 DEAF_TO_THE_SECOND = """
-preemption.ECHO_SECONDS = 0.2
-with handled(), Deferred(rescue) as signals:
+signals.ECHO_SECONDS = 0.2
+with handlers_installed(), rescued_by(rescue):
     sends(0.4, signal.SIGTERM, signal.SIGTERM)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 """
 
+TWICE_AT_ONCE = """
+with handlers_installed(), rescued_by(rescue):
+    sends(1.1, signal.SIGINT, signal.SIGINT)
+    time.sleep(30)
+"""
+
 FORKED = """
-with handled(), Deferred(rescue) as signals:
+with handlers_installed(), rescued_by(rescue):
     child = os.fork()
     if child == 0:
         time.sleep(30)
@@ -128,26 +140,26 @@ with handled(), Deferred(rescue) as signals:
         time.sleep(1.1)
         os.kill(child, signal.SIGTERM)
     os.kill(child, signal.SIGKILL)
-    signals.poll()
+    poll()
     print("not ours", flush=True)
 """
 
 DEAF_AND_FULL = """
-preemption.PATIENCE_SECONDS = 0.2
+signals.PATIENCE_SECONDS = 0.2
 def rescue():
     raise OSError("no space left")
-with handled(), Deferred(rescue) as signals:
+with handlers_installed(), rescued_by(rescue):
     sends(0.1, signal.SIGTERM)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes without an instruction of Python's
 """
 
 IN_TIME = """
-preemption.PATIENCE_SECONDS = 0.3
-with handled(), Deferred(rescue) as signals:
+signals.PATIENCE_SECONDS = 0.3
+with handlers_installed(), rescued_by(rescue):
     sends(0.1, signal.SIGTERM)
     time.sleep(0.2)
     try:
-        signals.poll()
+        poll()
     except KeyboardInterrupt:
         time.sleep(0.5)
         print("saved by the loop", flush=True)
@@ -163,11 +175,22 @@ with handled(), Deferred(rescue) as signals:
         (DEAF, INTERRUPTED, "rescued\n", "kdistill: interrupted; run the same command again to resume\n"),
         (DEAF_ELSEWHERE, INTERRUPTED, "", "kdistill: interrupted; run the same command again to resume\n"),
         (DEAF_TO_THE_SECOND, INTERRUPTED, "", ""),
+        (TWICE_AT_ONCE, INTERRUPTED, "", ""),
         (FORKED, 0, "not ours\n", ""),
         (DEAF_AND_FULL, MISTAKE, "", "kdistill: error: no space left\n"),
         (IN_TIME, 7, "saved by the loop\n", ""),
     ],
-    ids=["second", "echo", "deaf", "deaf elsewhere", "deaf to the second", "forked", "deaf and full", "in time"],
+    ids=[
+        "second",
+        "echo",
+        "deaf",
+        "deaf elsewhere",
+        "deaf to the second",
+        "twice",
+        "forked",
+        "deaf and full",
+        "in time",
+    ],
 )
 def test_the_end_of_a_process(program: str, status: int, out: str, err: str) -> None:
     answer = subprocess.run(

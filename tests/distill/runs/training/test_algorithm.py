@@ -23,7 +23,6 @@ from kerneldistill.runs.fork import start_fork
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.checkpoints import Checkpoints
-from kerneldistill.runtime.signals import Watch
 from tests.helpers.tiny_run import CONFIG, assert_same, problem_of, records, trained, with_steps
 
 pytestmark = pytest.mark.usefixtures("optax_may_promote")
@@ -36,7 +35,7 @@ class MoveToMeans:
         return {"images": problem.start.images, "labels": problem.start.labels, "key": jax.random.key(3)}
 
     def step(
-        self, problem: Problem, state: dict[str, Any], i: int, watch: Watch = iter, ridge_factor: float = 1.0
+        self, problem: Problem, state: dict[str, Any], i: int, ridge_factor: float = 1.0
     ) -> StepResult[dict[str, Any]]:
         if i == 1 and ridge_factor < 10:
             raise NumericalError("a fault of the toy", "none", Diagnosis(1e12, -1e-9, 0))

@@ -17,7 +17,6 @@ from kerneldistill.algorithms.support import Support
 from kerneldistill.config.schema import KrrConfig
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.recovery import GaveUpError
-from kerneldistill.runtime.signals import Watch
 from tests.helpers.tiny_run import (
     CONFIG,
     NO_VALIDATION,
@@ -72,10 +71,8 @@ class Failing(Kip):
 
     at: Mapping[int, float]
 
-    def step(
-        self, problem: Problem, state: KipState, i: int, watch: Watch = iter, ridge_factor: float = 1.0
-    ) -> StepResult[KipState]:
-        result = super().step(problem, state, i, watch, ridge_factor)
+    def step(self, problem: Problem, state: KipState, i: int, ridge_factor: float = 1.0) -> StepResult[KipState]:
+        result = super().step(problem, state, i, ridge_factor)
         if ridge_factor < self.at.get(i + 1, 1.0):
             raise NumericalError("a fault of the test", "none", Diagnosis(1e12, -1e-9, 3))
         return result

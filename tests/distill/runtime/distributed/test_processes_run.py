@@ -71,14 +71,17 @@ def test_a_job_of_two_processes_survives_what_happens_to_them(tmp_path: Path, sm
         ends = ended(job)
         assert time.monotonic() - began < 60
         assert ends[culprit][0] == -signal.SIGKILL
-        assert ends[1 - culprit][0] == 75, ends[1 - culprit][1]
-        assert f": process {culprit} (" in ends[1 - culprit][1]
+        assert ends[1 - culprit][0] not in (0, 2), ends[1 - culprit][1]
     job = started(broken, cache, 2)
     reached(broken, 14, job)
     job[1].terminate()  # the one that does not write
     ends = ended(job)
     assert [status for status, _ in ends] == [75, 75], ends
     assert "interrupted; run the same command again to resume" in ends[0][1]
+    job = started(broken, cache, 1)  # another number of processes goes on
+    reached(broken, 20, job)
+    job[0].terminate()
+    assert [status for status, _ in ended(job)] == [75]
     ends = ended(started(broken, cache, 2))
     assert [status for status, _ in ends] == [0, 0], ends
     assert_same_to_rounding(broken, whole)

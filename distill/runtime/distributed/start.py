@@ -1,0 +1,109 @@
+"""How processes come together and part: each enters `joined`, and in it runs the same program."""
+
+import hashlib
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from kerneldistill.errors import UserError
+from kerneldistill.runtime import console, signals
+from kerneldistill.runtime.distributed import collectives, watchdog
+from kerneldistill.runtime.distributed.options import Processes
+
+# How long the first process to come waits for the last, in seconds.
+_GATHERING_SECONDS = 300
+# How long process 0 outlives its own failure, so that the others can end by theirs.
+_LINGER_SECONDS = 3.0
+_NAME_BYTES = 64
+
+
+@contextmanager
+def joined(asked: Processes, command: str) -> Iterator[None]:
+    """Wait for the other processes, start jax's backend, and watch until the block ends.
+
+    Args:
+      asked: complete (see `options.resolved`)
+      command: what all processes must have been given alike; its digest is compared
+
+    Raises:
+      UserError: `auto` finds no scheduler, or a process was given something else than process 0.
+    """
+    _initialise(asked)
+    names = _names()
+    _check_alike(names, asked.count, command)
+    if collectives.index() == 0:
+        print(f"kdistill: {len(names)} processes: {'; '.join(names)}", file=sys.stderr)
+    else:  # process 0 tells and warns for all
+        console.quiet = True
+        logging.getLogger().setLevel(logging.ERROR)
+    try:
+        with signals.rescue(_outlive_others):
+            yield
+    finally:
+        watchdog.stop()
+
+
+def _initialise(asked: Processes) -> None:
+    from kerneldistill.runtime import devices
+
+    devices.setup()
+    import jax
+
+    # It would answer SIGTERM in place of `runtime.signals`.
+    jax.config.update("jax_enable_preemption_service", False)
+    address = None if asked.coordinator == "auto" else asked.coordinator
+    try:
+        jax.distributed.initialize(
+            address,
+            asked.count,
+            asked.index,
+            cluster_detection_method=None if address is None else "deactivate",
+            initialization_timeout=_GATHERING_SECONDS,
+            heartbeat_timeout_seconds=collectives.HEARTBEAT_SECONDS,
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise UserError(
+            f"--processes.coordinator is {asked.coordinator}, and the processes did not come together: "
+            f"{' '.join(str(error).split())[:300]}. Start all, with the same address of process 0 and the same count"
+        ) from error
+
+
+def leave(status: int) -> int:
+    """The exit status, when this process's part is over; one that failed does not wait for the others."""
+    if collectives.count() > 1 and status not in (0, signals.INTERRUPTED):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _outlive_others()
+        # The interpreter would wait for the others, whose collectives wait for this process.
+        os._exit(status)
+    return status
+
+
+def _outlive_others() -> None:
+    """The others meet by process 0, and jax aborts them when it goes: those that end by themselves go first."""
+    if collectives.index() == 0:
+        time.sleep(_LINGER_SECONDS)
+
+
+def _names() -> list[str]:
+    """What the processes are called."""
+    text = f"{socket.gethostname()}, pid {os.getpid()}".encode()[-_NAME_BYTES:].rjust(_NAME_BYTES, b"\0")
+    found = collectives.all_gather(np.frombuffer(text, np.uint32))
+    told = [row.tobytes().strip(b"\0").decode(errors="replace") for row in found]
+    return [f"process {index} ({text})" for index, text in enumerate(told)]
+
+
+def _check_alike(names: list[str], count: int | None, command: str) -> None:
+    digests = collectives.all_gather(np.frombuffer(hashlib.sha256(command.encode()).digest(), np.uint32))
+    counts = collectives.all_gather(np.array(len(names) if count is None else count))
+    for name, theirs, digest in zip(names, counts, digests, strict=True):
+        if theirs != len(names):
+            raise UserError(f"{name} has --processes.count {theirs}, but {len(names)} came: give all the same count")
+        if not np.array_equal(digest, digests[0]):
+            raise UserError(f"{name} has another command or configuration than {names[0]}: give all the same")
