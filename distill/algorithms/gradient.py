@@ -55,7 +55,7 @@ def loss_and_gradient(
       KeyboardInterrupt: the process was asked to stop; it polls before each chunk, of targets and of k_ss.
     """
     size = len(support.images)
-    poll("gradient", size)
+    poll("gradient", programs_of(engine), size)
     features, itself = engine.support_features(support.images), support_as_targets(engine, support.images)
     regression = factored(regression_of(engine, features, ridge))
     alpha = collectives.broadcast(regression.solve(support.labels))
@@ -64,7 +64,7 @@ def loss_and_gradient(
     g_parameters: dict[str, float] = {}
     g_alpha = np.zeros_like(alpha)
     g_features = None
-    for chunk in polled(chunks, "gradient of a chunk", size):
+    for chunk in polled(chunks, "gradient of a chunk", programs_of(engine), size):
         kernel, saved = engine.k_ts_saving(features, chunk.features)
         k_ts = _on_host(kernel, len(chunk.labels))
         value = loss(k_ts @ alpha, chunk.labels)
@@ -81,6 +81,11 @@ def loss_and_gradient(
     g_images = collectives.all_reduce_sum(np.asarray(engine.pullback_images(support.images, g_features)))
     by_parameters = {name: g / count for name, g in g_parameters.items()}
     return Gradient(total / count, g_images / count, g_labels / count, by_parameters, regression)
+
+
+def programs_of(engine: Engine) -> int:
+    """What tells the compiled programs of engines apart, for the watchdog: all draws of random features share theirs."""
+    return id(getattr(engine, "map", engine))
 
 
 def kernel_of(engine: Engine[F, S], support: F, targets: F, count: int) -> np.ndarray:
@@ -130,7 +135,7 @@ def kernel_of_support(engine: Engine[F, S], support: F) -> np.ndarray:
     shard = collectives.shard(size)
     step = engine.chunk(shard.each, size // 2 + 1)
     indices = np.arange(shard.start, shard.start + -(-shard.each // step) * step) % size
-    parts = polled(np.split(indices, len(indices) // step), "kernel of the support", size)
+    parts = polled(np.split(indices, len(indices) // step), "kernel of the support", programs_of(engine), size)
     own = np.concatenate([np.asarray(engine.half_k_ss(support, part)) for part in parts])[: shard.each]
     return whole(np.concatenate(collectives.all_gather(own))[:size]).astype(np.float64)
 
@@ -142,7 +147,7 @@ def _pull_back_support(engine: Engine[F, S], support: F, itself: OwnTargets, g_k
     entry is needed for that: of half of them targets would have to be differentiated as well, which costs as much.
     """
     own = (g_kernel + g_kernel.T)[itself.shard.start : itself.shard.stop]
-    for number, chunk in enumerate(polled(itself.chunks, "gradient of k_ss", len(support))):
+    for number, chunk in enumerate(polled(itself.chunks, "gradient of k_ss", programs_of(engine), len(support))):
         cotangent = own[number * itself.size : (number + 1) * itself.size]
         onto = jax.block_until_ready(engine.pullback(support, chunk, cotangent, onto))
     assert onto is not None  # a support has images, and so at least one chunk

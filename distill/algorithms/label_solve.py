@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from kerneldistill.algorithms.gradient import kernel_of, regression_of
+from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
 from kerneldistill.algorithms.krr import factored
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
@@ -38,11 +38,11 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
 def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int) -> np.ndarray:
     """The labels [size, k] that image i shares with image size + i, if there is one."""
     num_classes = targets.labels.shape[1]
-    poll("labels", len(images))
+    poll("labels", programs_of(engine), len(images))
     features = engine.support_features(images)
     regression = factored(regression_of(engine, features, ridge))
     triangle = np.zeros((size + num_classes, size + num_classes))
-    for chunk in polled(targets.chunks(len(images)), "labels from a chunk", len(images)):
+    for chunk in polled(targets.chunks(len(images)), "labels from a chunk", programs_of(engine), len(images)):
         k_ts = kernel_of(engine, features, chunk.features, len(chunk.labels))
         for start in range(0, len(chunk.labels), _PIECE):
             piece = slice(start, start + _PIECE)

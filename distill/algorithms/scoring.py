@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.gradient import kernel_of, regression_of
+from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
 from kerneldistill.algorithms.krr import factored
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
@@ -35,12 +35,12 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -
       KeyboardInterrupt: the process was asked to stop; it polls before each chunk, of targets and of k_ss.
     """
     size = len(support.images)
-    poll("evaluation", size)
+    poll("evaluation", programs_of(engine), size)
     features = engine.support_features(support.images)
     regression = factored(regression_of(engine, features, ridge))
     alpha = collectives.broadcast(regression.solve(support.labels))
     hits, loss = 0, 0.0
-    for chunk in polled(targets.chunks(size), "evaluation of a chunk", size):
+    for chunk in polled(targets.chunks(size), "evaluation of a chunk", programs_of(engine), size):
         predictions = kernel_of(engine, features, chunk.features, len(chunk.labels)) @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.class_ids))
         loss += half_mse(predictions, chunk.labels).total

@@ -39,7 +39,7 @@ NETWORKS = {"fc": fc_net(1), "conv": conv_net(1)}
 RIDGE = 1e-2
 
 
-def problem(network: Network) -> tuple[Engine, Support, Targets]:
+def problem(network: Network) -> tuple[ExactEngine, Support, Targets]:
     """Seven supports and 13 targets, which nothing divides."""
     engine = ExactEngine(network, "ntk", SHAPE, np.dtype(np.float64))
     support = real_support(make_split((3, 2, 2), SHAPE, seed=1, noise=2.0), np.arange(7), 3, engine.dtype)
@@ -140,7 +140,7 @@ def wait(file: Path) -> None:
 def main(port: str, index: str, count: str, scenario: str, *rest: str) -> int:
     """The exit status."""
     # What is stuck is found in seconds; the first two passes, of which one compiles, take longer.
-    watchdog.LEAST_SECONDS = 3.0
+    watchdog.LEAST_SECONDS = 6.0
     # `other-1` is another command of process 1.
     command = f"{scenario} {index}" if scenario == f"other-{index}" else scenario
     with joined(Processes(f"127.0.0.1:{port}", int(count), int(index)), command):

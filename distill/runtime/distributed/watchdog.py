@@ -1,8 +1,8 @@
 """A watchdog: where processes work together, it ends one whose work takes far too long, with a traceback.
 
-The others would wait for it for ever; once it is gone, jax's heartbeats tell them. The limits are learned: each kind of
-work is first done once with compiling, then measured. faulthandler's thread is C, so it needs nothing of a process that
-is stuck. Only collectives start it: a process alone has none.
+The others would wait for it for ever; once it is gone, jax's heartbeats tell them. Limits are learned by kind of work,
+which is done once to compile and then measured. faulthandler's thread is C, so it needs nothing of a process that is
+stuck. Only collectives start it: a process alone has none.
 """
 
 import faulthandler
@@ -19,27 +19,19 @@ FACTOR = 10.0
 
 
 class Pace:
-    """The limits of work by its kind.
-
-    Example:
-      pace = Pace()
-      pace.took("chunk", seconds=30.0)  # with compiling: not counted
-      pace.took("chunk", seconds=2.5)
-      pace.limit("chunk")
-    """
+    """The limits of work by its kind."""
 
     def __init__(self) -> None:
-        self._longest: dict[Hashable, float | None] = {}
+        self._longest: dict[Hashable, float] = {}
 
     def took(self, kind: Hashable, seconds: float) -> None:
-        """Learn that work of a kind took so long."""
-        known = self._longest.get(kind)
-        self._longest[kind] = max(known or 0.0, seconds) if kind in self._longest else None
+        """Learn that work took so long; what the first of a kind took, which compiled, is forgotten."""
+        self._longest[kind] = max(self._longest[kind], seconds) if kind in self._longest else 0.0
 
     def limit(self, kind: Hashable) -> float:
-        """What work of a kind may take, in seconds."""
-        known = self._longest.get(kind)
-        return FIRST_SECONDS if known is None else max(LEAST_SECONDS, FACTOR * known)
+        """What work may take, in seconds."""
+        longest = self._longest.get(kind)
+        return max(LEAST_SECONDS, FACTOR * longest) if longest else FIRST_SECONDS
 
 
 _pace = Pace()
@@ -48,19 +40,24 @@ _since = 0.0
 _unlimited = False
 
 
-def begin(kind: Hashable) -> None:
-    """Work of a kind begins, and the one before is over. What follows an exchange with others is a kind of its own."""
+def begin(kind: Hashable, part: int = 0) -> None:
+    """Work of a kind begins, and the one before is over; None: of no kind. Each part of it is measured apart."""
+    global _work, _since
     _end_work()
-    _start_work(kind, 0)
+    _work, _since = (kind, part), time.monotonic()
+    _arm(FIRST_SECONDS if kind is None else _pace.limit(_work))
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Wait for the others within the block: as long as any of them may work."""
+    """Wait for the others within the block, as long as any of them may work; after it the next part begins."""
+    global _work
     _end_work()
+    kind, part = _work
+    _work = (None, 0)
     _arm(2 * FIRST_SECONDS)
     yield
-    _start_work(_work[0], _work[1] + 1)
+    begin(kind, part + 1)
 
 
 @contextmanager
@@ -73,18 +70,12 @@ def unlimited() -> Iterator[None]:
         yield
     finally:
         _unlimited = False
-        _start_work(None, 0)
+        begin(None)
 
 
 def stop() -> None:
     """Watch no longer."""
     faulthandler.cancel_dump_traceback_later()
-
-
-def _start_work(kind: Hashable, part: int) -> None:
-    global _work, _since
-    _work, _since = (kind, part), time.monotonic()
-    _arm(FIRST_SECONDS if kind is None else _pace.limit(_work))
 
 
 def _end_work() -> None:
