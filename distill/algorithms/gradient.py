@@ -84,7 +84,7 @@ def loss_and_gradient(
 
 
 def programs_of(engine: Engine) -> int:
-    """What tells the compiled programs of engines apart, for the watchdog: all draws of random features share theirs."""
+    """Tell the compiled programs of engines apart, for the watchdog; all draws of random features share theirs."""
     return id(getattr(engine, "map", engine))
 
 
