@@ -11,8 +11,8 @@ its own part, and they exchange it once, after the last chunk (`kernels.exact_en
 several processes goes through its own shard of the targets and of k_ss; see `runtime.distributed`.
 """
 
-from collections.abc import Iterable, Mapping, Sized
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Generic, NamedTuple
 
 import jax
 import numpy as np
@@ -97,7 +97,7 @@ def _on_host(kernel: jax.Array, count: int) -> np.ndarray:
     return np.asarray(kernel)[:count].astype(np.float64)
 
 
-class OwnTargets(NamedTuple):
+class OwnTargets(NamedTuple, Generic[F]):
     """The support's images as targets of its own kernel: those of this process; all of them if it is alone.
 
     shard: which
@@ -107,10 +107,10 @@ class OwnTargets(NamedTuple):
 
     shard: collectives.Shard
     size: int
-    chunks: tuple[Sized, ...]
+    chunks: tuple[F, ...]
 
 
-def support_as_targets(engine: Engine, images: np.ndarray) -> OwnTargets:
+def support_as_targets(engine: Engine[F, S], images: np.ndarray) -> OwnTargets[F]:
     """A support's images [s, h, w, c] as targets of its own kernel, in chunks."""
     shard = collectives.shard(len(images))
     own = images[shard.start : shard.stop] if shard.start < shard.stop else images[-1:]
@@ -140,7 +140,9 @@ def kernel_of_support(engine: Engine[F, S], support: F) -> np.ndarray:
     return whole(np.concatenate(collectives.all_gather(own))[:size]).astype(np.float64)
 
 
-def _pull_back_support(engine: Engine[F, S], support: F, itself: OwnTargets, g_kernel: np.ndarray, onto: F | None) -> F:
+def _pull_back_support(
+    engine: Engine[F, S], support: F, itself: OwnTargets[F], g_kernel: np.ndarray, onto: F | None
+) -> F:
     """Add the gradient of sum(g_kernel [s, s] * k_ss) by the support's features to the parts `onto`.
 
     k_ss holds every image twice, as support and as target; it is symmetric, so the support can answer for both. Every

@@ -13,7 +13,7 @@ process 0 is a sum in which the others give zeros. In a step of t targets, s ima
     copied      alpha, dL/dk_ss, dL/dy_s, the new images and labels      s h w c itemsize + 8 (3 s k + s s)
     gathered    every entry of k_ss once                                 s (s / 2 + 1) itemsize
     summed      the gradient by the pixels, and that by alpha with
-                the loss and two more sums                               s h w c itemsize + 8 (s k + 3)
+                the loss, its terms, and that by its l parameters        s h w c itemsize + 8 (s k + 2 + l)
 """
 
 import json
@@ -202,7 +202,7 @@ def exchanges(processes: int, devices: tuple | None = None):
     first = {device.process_index: device for device in reversed(jax.devices())}
     mesh = Mesh(np.array(devices or [first[index] for index in range(processes)]), ("process",))
 
-    def program(function, out_specs):
+    def program(function: Callable[[jax.Array], jax.Array], out_specs: P):
         sharded = jax.shard_map(function, mesh=mesh, in_specs=P("process"), out_specs=out_specs, check_vma=False)
         return jax.jit(sharded)
 

@@ -121,7 +121,7 @@ def assert_moved_as_documented(file: Path, count: int) -> None:
     """What `runtime.distributed.collectives` says of s = 7 supports of 6 x 6, k = 3 classes, in float64."""
     with np.load(file) as found:
         summed, gathered = found["moved/sum"].tolist(), found["moved/all_gather"].tolist()
-    pixels, by_alpha, labels, kernel = 7 * 36 * 8, (7 * 3 + 3) * 8, 7 * 3 * 8, 7 * 7 * 8
+    pixels, by_alpha, labels, kernel = 7 * 36 * 8, (7 * 3 + 2) * 8, 7 * 3 * 8, 7 * 7 * 8
     # alpha, the sums over targets, the gradients by k_ss and by the labels, and that by the pixels.
     assert summed == [labels, by_alpha, kernel, labels, pixels]
     # A sum gathers its pieces; what else is gathered is half of k_ss, and single flags.
