@@ -1,4 +1,4 @@
-"""`python -m distill` is `kdistill`."""
+"""`python -m kerneldistill` is `kdistill`."""
 
 from kerneldistill.cli.main import main
 

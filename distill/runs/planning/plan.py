@@ -156,17 +156,16 @@ def check_fits(config: Config, memory: Memory, machine: Machine) -> None:
         f"support.size {config.support.size}, optim.target_batch {config.optim.target_batch}, "
         f"kernel.dtype {config.kernel.dtype}"
     )
+    smaller = f"use {flag('kernel.dtype')} float32, or " if config.kernel.dtype == "float64" else ""
     raise UserError(
         f"{where} would need about {gigabytes(memory.limited)} of memory, and can have {gigabytes(machine.memory)}; "
-        f"{gigabytes(_bytes(largest, memory))} of it for {largest.name} ({settings}): {REMEDIES[largest.name]}, or run "
-        "it where there is more (kdistill plan says what, with --memory and --devices)"
+        f"{gigabytes(_bytes(largest, memory))} of it for {largest.name} ({settings}): "
+        f"{smaller}{REMEDIES[largest.name]}, or run it where there is more (kdistill plan says what, with --memory and "
+        "--devices)"
     )
 
 
-_TILE = (
-    f"use {flag('kernel.dtype')} float32, a network of less depth, pooled early or with flatten instead of the global "
-    "mean, or smaller images"
-)
+_TILE = "use a network of less depth, pooled early or with flatten instead of the global mean, or smaller images"
 # What makes each part smaller.
 REMEDIES = {
     "preparation": f"set a smaller {flag('data.batch-size')}, or {flag('data.zca-block')} 16 for large images",
@@ -174,7 +173,7 @@ REMEDIES = {
     "deviations and labels": f"take a part of the training images, such as {flag('data.train-split')} 'train[:50%]'",
     "chunk of targets": f"set a smaller {flag('support.size')} or use fewer devices",
     "kernel blocks": f"set a smaller {flag('support.size')}",
-    "bands kept for the gradient": f"set a smaller {flag('support.size')} or {flag('kernel.dtype')} float32",
+    "bands kept for the gradient": f"set a smaller {flag('support.size')}",
     "support": f"set a smaller {flag('support.size')}",
     "tile": _TILE,
     "tiles forward": _TILE,

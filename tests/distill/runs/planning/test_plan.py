@@ -113,6 +113,10 @@ def test_what_cannot_fit_is_refused_with_numbers_and_a_remedy(small: Config) -> 
     )
     assert "for support (support.size 20000, optim.target_batch 100, kernel.dtype float32)" in message
     assert "set a smaller --support.size" in message
+    assert "use --kernel.dtype" not in message
+    precise = replace(config, kernel=replace(config.kernel, dtype="float64"))
+    with pytest.raises(UserError, match=r": use --kernel\.dtype float32, or set a smaller --support\.size"):
+        check_fits(precise, memory_of(workload_of(precise, size, 2)), Machine("cpu", 2, 10**9))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
