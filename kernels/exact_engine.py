@@ -11,7 +11,7 @@ activations is 1.8 times as large; each device pulls its own part back to the pi
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -66,10 +66,6 @@ class ExactEngine:
         if not self.devices:
             object.__setattr__(self, "devices", tuple(jax.local_devices()))
         object.__setattr__(self, "network", self.network.sized(self.image_shape))
-
-    def __reduce__(self) -> tuple:
-        """Pickle without devices and programs: the other process uses its own, one engine for all copies."""
-        return _engine_here, (self.network, self.kind, self.image_shape, self.dtype)
 
     @cached_property
     def group(self) -> int:
@@ -238,8 +234,3 @@ class ExactStore:
             for path, std in found.items():
                 kept[path][start : start + size] = np.asarray(std)[: count - start]
         return kept
-
-
-@cache
-def _engine_here(network: Network, kind: KernelKind, image_shape: tuple[int, int, int], dtype: np.dtype) -> ExactEngine:
-    return ExactEngine(network, kind, image_shape, dtype)

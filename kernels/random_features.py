@@ -9,7 +9,7 @@ than the exact kernel's entry.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -68,10 +68,6 @@ class FeatureMap:
     def draw(self, seed: int) -> "RandomFeatures":
         """Draw the networks by `seed`, a whole number below 2^63."""
         return RandomFeatures(self, seed, self._init(jax.random.key(seed)))
-
-    def __reduce__(self) -> tuple:
-        """Pickle without devices and programs: the other process uses its own, one for all copies."""
-        return _map_here, (self.network, self.image_shape, self.dtype, self.networks, self.width)
 
     @cached_property
     def finite(self) -> FiniteNetwork:
@@ -168,10 +164,6 @@ class RandomFeatures:
     map: FeatureMap
     seed: int
     params: Params
-
-    def __reduce__(self) -> tuple:
-        """Pickle the seed: the other process draws the same networks again."""
-        return FeatureMap.draw, (self.map, self.seed)
 
     @property
     def dtype(self) -> np.dtype:
@@ -279,10 +271,3 @@ class EmbeddingStore(NamedTuple):
     def take(self, indices: np.ndarray) -> Embedded:
         """See `TargetStore.take`."""
         return self.engine.embed(self.images[indices])
-
-
-@cache
-def _map_here(
-    network: Network, image_shape: tuple[int, int, int], dtype: np.dtype, networks: int, width: int
-) -> FeatureMap:
-    return FeatureMap(network, image_shape, dtype, networks, width)
