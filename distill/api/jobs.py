@@ -131,7 +131,7 @@ def run(
 
     with in_python():
         resolved = configure(config, {"seed": seed, **settings})
-    return _in_directory(dir, lambda folder: _stage(stages.run, resolved, folder))
+    return _in_directory(dir, lambda rundir: _stage(stages.run, resolved, rundir))
 
 
 def _on_arrays(
@@ -142,33 +142,32 @@ def _on_arrays(
     settings: Mapping[str, Any],
     common: Mapping[str, Any],
 ) -> DistilledSet:
-    def act(folder: Path) -> None:
-        rundir = RunDir(folder)
+    def act(rundir: RunDir) -> None:
         with in_python():
             config = for_arrays(arrays, str(rundir.arrays_file), base, settings, common)
         if rundir.config_file.is_file() and rundir.config().data.version != config.data.version:
-            raise UserError(f"dir is {folder}, which holds a run on other images or labels: give another one")
-        _stage(stage, config, folder, arrays)
+            raise UserError(f"dir is {rundir.path}, which holds a run on other images or labels: give another one")
+        _stage(stage, config, rundir, arrays)
 
     return _in_directory(dir, act)
 
 
-def _stage(stage: Stage, config: Config, folder: Path, arrays: Arrays | None = None) -> None:
-    with computing(), RunDir(folder).open(config) as rundir:
+def _stage(stage: Stage, config: Config, rundir: RunDir, arrays: Arrays | None = None) -> None:
+    with computing(), rundir.open(config):
         if arrays is not None:
             arrays.save(rundir.arrays_file)
         stage(config, rundir)
 
 
-def _in_directory(dir: AnyPath | None, act: Callable[[Path], None]) -> DistilledSet:
+def _in_directory(dir: AnyPath | None, act: Callable[[RunDir], None]) -> DistilledSet:
     """The bundle that `act` leaves in a run directory; without one in a temporary one, which lives as long as it."""
     if dir is not None:
         folder = Path(dir).expanduser().absolute()
-        act(folder)
+        act(RunDir(folder))
         return load(folder)
     folder = Path(tempfile.mkdtemp(prefix="kerneldistill-"))
     try:
-        act(folder)
+        act(RunDir(folder, temporary=True))
         result = load(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

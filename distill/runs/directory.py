@@ -34,6 +34,7 @@ class RunDir:
     """A folder that holds one run, whole.
 
     path: the folder
+    temporary: whether it goes away with the result, so that nobody need be told where it is
 
     Example:
       with RunDir(Path("runs/digits")).open(config) as rundir:
@@ -41,6 +42,7 @@ class RunDir:
     """
 
     path: Path
+    temporary: bool = False
 
     @property
     def config_file(self) -> Path:

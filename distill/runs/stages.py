@@ -220,7 +220,8 @@ def _export(rundir: RunDir) -> None:
     write_bundle(rundir.bundle, contents)
     draw_sheet(sheet_of(contents)).save(rundir.picture)
     _done("export", rundir)
-    tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
+    if not rundir.temporary:
+        tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
 
 
 def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> SheetContents:

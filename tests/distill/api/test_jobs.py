@@ -41,9 +41,13 @@ def test_the_same_call_in_a_directory_goes_on_and_other_images_are_refused(digit
         call(4, 255 - digits.images)
 
 
-def test_no_directory_leaves_nothing_behind(digits: Digits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_directory_leaves_nothing_behind_and_names_none(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = kd.distill(digits.images, digits.labels, steps=1, kernel=FAST["kernel"])
+    assert str(tmp_path) not in (told := capsys.readouterr().out)
+    assert "predict" in told
     saved = result.save(tmp_path / "saved")
     del result
     gc.collect()

@@ -202,15 +202,16 @@ def test_a_sweep_that_is_stopped_goes_on_and_the_same_again_does_nothing(tmp_pat
     (tmp_path / "mine.toml").write_text(FILE)
     command = [sys.executable, "-m", "kerneldistill", "sweep", "mine.toml"]
     environment = {**os.environ, "XLA_FLAGS": ""}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "sweeps" / "mine"
     metrics = folder / "digits,steps=400" / "metrics.jsonl"
-    while not metrics.exists() or metrics.read_bytes().count(b"\n") < 3:
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == cli.INTERRUPTED
-    assert "run the same command again to resume" in process.stderr.read()
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while not metrics.exists() or metrics.read_bytes().count(b"\n") < 3:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == cli.INTERRUPTED
+    assert "run the same command again to resume" in told
     assert [row["status"] for row in rows_of(folder)] == ["done", "started", "waiting", "waiting"]
     for _ in range(2):
         answer = subprocess.run(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
