@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kerneldistill.kernels.activations.dual import Dual
     from kerneldistill.kernels.activations.hermite import Hermite
     from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
-    from kerneldistill.kernels.engine import Engine
+    from kerneldistill.kernels.engine import Engine, JacobianEngine
     from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.finite_ntk import empirical_ntk
     from kerneldistill.kernels.finite_width import FiniteNetwork
@@ -37,6 +37,7 @@ _MODULES = {
     "Flatten": "layers",
     "GlobalAvgPool": "layers",
     "Hermite": "activations.hermite",
+    "JacobianEngine": "engine",
     "Network": "network",
     "Residual": "layers",
     "conv_net": "architectures",
@@ -61,6 +62,7 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool",
     "Hermite",
+    "JacobianEngine",
     "Network",
     "Residual",
     "conv_net",

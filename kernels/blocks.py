@@ -16,7 +16,7 @@ from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
-from kerneldistill.kernels.tile import Columns, Saved, kernel_after_head, lay_out, tile, tile_pullback
+from kerneldistill.kernels.tile import Columns, Saved, kernel_after_head, lay_out, row_of, tile, tile_pullback
 
 
 def block(network: Network, kind: KernelKind, support: Features, targets: Features) -> Array:
@@ -28,13 +28,13 @@ def block_saving(network: Network, kind: KernelKind, support: Features, targets:
     """The same, and what `pullback` needs of it: bands [groups, s, ..., group]."""
     with_ntk = kind == "ntk"
     if network.fully_connected:
-        return _vector_block(network, with_ntk, support, targets), ()
+        return vector_block(network, with_ntk, support, targets), ()
 
     def block_of_group(group: Features) -> tuple[Array, Saved]:
         columns = lay_out(network, group)
-        return lax.map(lambda image: tile(network, with_ntk, image, columns), support)
+        return lax.map(lambda image: tile(network, with_ntk, row_of(image), columns), support)
 
-    kernel, saved = lax.map(block_of_group, _grouped(network, targets))
+    kernel, saved = lax.map(block_of_group, grouped(network, targets))
     return jnp.swapaxes(kernel, 1, 2).reshape(-1, len(support))[: len(targets)], saved
 
 
@@ -84,14 +84,14 @@ def pullback(
     """
     with_ntk = kind == "ntk"
     if network.fully_connected:
-        return jax.vjp(lambda s: _vector_block(network, with_ntk, s, targets), support)[1](cotangent)[0]
+        return jax.vjp(lambda s: vector_block(network, with_ntk, s, targets), support)[1](cotangent)[0]
 
     def add_group(total: Features, inputs: tuple[Features, Saved | None, Array]) -> tuple[Features, None]:
         group, bands, given = inputs
         pullback_image = partial(_pullback_image, network, with_ntk, lay_out(network, group))
         return jax.tree.map(jnp.add, total, lax.map(pullback_image, (support, bands, given))), None
 
-    groups = _grouped(network, targets)
+    groups = grouped(network, targets)
     count, group = groups.images.shape[:2]
     padded = jnp.pad(cotangent, ((0, count * group - len(targets)), (0, 0)))
     given = jnp.swapaxes(padded.reshape(count, group, len(support)), 1, 2)
@@ -102,12 +102,13 @@ def _pullback_image(
     network: Network, with_ntk: bool, columns: Columns, inputs: tuple[Features, Saved | None, Array]
 ) -> Features:
     image, bands, given = inputs
+    row = row_of(image)
     if bands is None:
-        bands = tile(network, with_ntk, image, columns)[1]
-    return tile_pullback(network, with_ntk, image, columns, bands, given)
+        bands = tile(network, with_ntk, row, columns)[1]
+    return jax.tree.map(lambda x: x[..., 0], tile_pullback(network, with_ntk, row, columns, bands, given))
 
 
-def _vector_block(network: Network, with_ntk: bool, support: Features, targets: Features) -> Array:
+def vector_block(network: Network, with_ntk: bool, support: Features, targets: Features) -> Array:
     x_t, x_s = (f.images.reshape(len(f), -1) for f in (targets, support))
     products = jnp.matmul(x_t, x_s.T, precision=lax.Precision.HIGHEST) / x_s.shape[1]
     stds = {path: std[None] for path, std in support.stds.items()}
@@ -115,7 +116,7 @@ def _vector_block(network: Network, with_ntk: bool, support: Features, targets: 
     return kernel_after_head(network, with_ntk, Cov(products, None), stds, factors)
 
 
-def _grouped(network: Network, targets: Features) -> Features:
+def grouped(network: Network, targets: Features) -> Features:
     """Cuts targets into groups of equal size: arrays [t, ...] to [groups, group, ...]."""
     count = len(targets)
     group = min(count, group_size(network, targets.images.shape[1:], targets.images.dtype))

@@ -120,3 +120,23 @@ class Engine(Protocol[F, S]):
     def pullback_images(self, images: Array | np.ndarray, parts: F) -> Array | np.ndarray:
         """The gradient by the support's pixels [s, h, w, c], from what `pullback` added up over all devices."""
         ...
+
+
+class JacobianEngine(Engine[F, S], Protocol[F, S]):
+    """An engine that also gives the gradient of each entry by itself, for second-order steps."""
+
+    def jacobian_chunk(self, targets: int, support: int) -> int:
+        """The even size of chunks in which `targets` meet `support` images, so that a Jacobian takes <= 256 MB or so.
+
+        A chunk is not smaller than a tile on each device; where many support images make that too large, give parts
+        of them.
+        """
+        ...
+
+    def k_ts_and_jacobian(self, support: F, targets: F) -> tuple[Array, Array]:
+        """The kernel [t, s], and dk_ts[t, s] / dx_s by the pixels of its support image: [t, s, h, w, c].
+
+        Both are sharded by their targets, padding included. As a support image appears in its own column alone, the
+        gradient of sum(cotangent * k_ts) by x_s is the sum over t of cotangent[t, s] times this.
+        """
+        ...

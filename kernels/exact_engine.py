@@ -26,6 +26,7 @@ from kerneldistill.kernels.blocks import block, block_saving, half_block, pullba
 from kerneldistill.kernels.compiler_options import band_options
 from kerneldistill.kernels.features import Features, features
 from kerneldistill.kernels.image_checks import check_images, check_kind
+from kerneldistill.kernels.jacobian import block_jacobian
 from kerneldistill.kernels.levels import points
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
@@ -37,13 +38,15 @@ CHUNK_POINTS = 1 << 30
 # Bytes of its images: on their way to the devices they are held up to five times over, and where entries are cheap, as
 # those of fully connected networks, the pixel pairs alone would allow gigabytes.
 CHUNK_BYTES = 1 << 26
+# Bytes of a chunk's Jacobian.
+JACOBIAN_BYTES = 1 << 28
 # Bytes of the bands that are kept of a block for its gradient; 50 rows and more of 32 x 32 come to hundreds of MB.
 SAVED_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
 class ExactEngine:
-    """The `kerneldistill.kernels.engine.Engine` of a network's exact kernel.
+    """The `kerneldistill.kernels.engine.JacobianEngine` of a network's exact kernel.
 
     network: the spec.
     kind: "ntk" or "nngp".
@@ -74,12 +77,24 @@ class ExactEngine:
 
     def chunk(self, targets: int, support: int) -> int:
         """See `Engine.chunk`."""
-        unit = len(self.devices) * self.group
-        wanted = min(
+        return self._even(targets, self._most(support))
+
+    def jacobian_chunk(self, targets: int, support: int) -> int:
+        """See `JacobianEngine.jacobian_chunk`."""
+        entry = math.prod(self.image_shape) * self.dtype.itemsize
+        return self._even(targets, min(self._most(support), JACOBIAN_BYTES // (support * entry)))
+
+    def _most(self, support: int) -> int:
+        """How many targets a host waits for at most."""
+        return min(
             CHUNK_POINTS // (points(self.network, *self.image_shape) * support),
             CHUNK_BYTES // (math.prod(self.image_shape) * self.dtype.itemsize),
             CHUNK_BYTES // (support * 8),  # the block as the host holds it, in float64
         )
+
+    def _even(self, targets: int, wanted: int) -> int:
+        """Divide targets evenly into chunks of about `wanted`, and not fewer than fill a tile of each device."""
+        unit = len(self.devices) * self.group
         each = -(-targets // -(-targets // max(wanted, unit)))
         step = unit if each > unit else len(self.devices)
         return -(-each // step) * step
@@ -140,6 +155,10 @@ class ExactEngine:
         onto = self._nothing(support) if onto is None else onto
         return self._pullback(support, targets, jax.device_put(given, self._sharded), onto, saved)
 
+    def k_ts_and_jacobian(self, support: Features, targets: Features) -> tuple[Array, Array]:
+        """See `JacobianEngine.k_ts_and_jacobian`."""
+        return self._k_ts_and_jacobian(support, targets)
+
     def pullback_images(self, images: Array | np.ndarray, parts: Features) -> Array:
         """See `Engine.pullback_images`."""
         return self._pullback_images(jax.device_put(images, self._everywhere), parts)
@@ -196,6 +215,11 @@ class ExactEngine:
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
         return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate=3)
+
+    @cached_property
+    def _k_ts_and_jacobian(self):
+        both = partial(block_jacobian, self.network, self.kind)
+        return self._jit(both, (P(), P("target")), (P("target"), P("target")))
 
     @cached_property
     def _pullback_images(self):

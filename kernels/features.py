@@ -15,8 +15,8 @@ from kerneldistill.kernels.bands import WHOLE_IMAGES
 from kerneldistill.kernels.batching import filled, group_size
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
-from kerneldistill.kernels.levels import Level, levels
-from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.levels import Level, deviation_levels
+from kerneldistill.kernels.network import Network, activations
 from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.resolution import Side, propagate_resolution
 from kerneldistill.kernels.safe_math import root
@@ -40,16 +40,15 @@ class Features(NamedTuple):
 
 
 def features(network: Network, images: Array) -> Features:
-    """Compute the features of `images` [n, h, w, c]; differentiable; about one forward kernel entry per image."""
-    n, height, width, _ = images.shape
+    """Compute the features of `images` [n, h, w, c]; differentiable; cheaper per image than a kernel entry."""
+    n = len(images)
     if network.fully_connected:
         flat, stds = images.reshape(n, -1), {}
         _tail_of_self(network, Cov(jnp.mean(flat * flat, axis=1), None), stds)
         return Features(images, stds)
-    plan = levels(network, height, width)
     group = min(n, group_size(network, images.shape[1:], images.dtype))
     groups = -(-n // group)
-    compute = jax.checkpoint(lambda x: _group_stds(network, plan, jnp.moveaxis(x, 0, -1)))
+    compute = jax.checkpoint(lambda x: group_stds(network, jnp.moveaxis(x, 0, -1)))
     stds = lax.map(compute, filled(images, groups * group).reshape(groups, group, *images.shape[1:]))
     return Features(images, {path: _lanes_first(std, n) for path, std in stds.items()})
 
@@ -60,12 +59,15 @@ def _lanes_first(std: Array, n: int) -> Array:
     return moved.reshape(-1, *moved.shape[2:])[:n]
 
 
-def _group_stds(network: Network, plan: tuple[Level, ...], images: Array) -> Stds:
+def group_stds(network: Network, images: Array) -> Stds:
     """Follow K_xx of `images` [h, w, c, lanes] through the network and note each activation's deviation.
 
     Layers never mix offsets within a resolution, so the plane of offset 0 alone gives all deviations of it; then
-    the whole band is passed on as any other.
+    the whole band is passed on as any other, to where the last activation is.
+
+    Returns [h_l, w_l, lanes] before the head, [lanes] after it.
     """
+    plan, tail = deviation_levels(network, *images.shape[:2]), activations(network.tail)
     stds: Stds = {}
     pixels = tuple(images[:, :, c] for c in range(images.shape[2]))
     squares = [x * x for x in pixels]
@@ -75,9 +77,10 @@ def _group_stds(network: Network, plan: tuple[Level, ...], images: Array) -> Std
         if cov is not None:
             pixels, plane = (), cov.nngp[level.offsets.zero[0]]
         rows = Side(pixels, _deviations(level, plane, stds))
-        cov = propagate_resolution(level, False, rows, jax.tree.map(level.offsets.columns, rows), cov)
-    assert cov is not None  # a plan has a level
-    _tail_of_self(network, cov, stds)
+        if tail or level is not plan[-1]:
+            cov = propagate_resolution(level, False, rows, jax.tree.map(level.offsets.columns, rows), cov)
+    if cov is not None and tail:
+        _tail_of_self(network, cov, stds)
     return stds
 
 

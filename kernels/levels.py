@@ -5,9 +5,10 @@ average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus 
 3,969 at full resolution, and no approximation. A global average pool needs them all, and holds them wrapped.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from kerneldistill.kernels.layers import Activation
+from kerneldistill.kernels.layers import Activation, Flatten
 from kerneldistill.kernels.layers.layer import End, Layer, Shape, leaves
 from kerneldistill.kernels.network import Network, activations
 from kerneldistill.kernels.offsets import Offsets
@@ -57,6 +58,20 @@ def levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
         Level(Offsets(*size, ry, rx, wrapped), layers, end)
         for size, (ry, rx), (layers, end) in zip(sizes, radii, parts, strict=True)
     )
+
+
+def deviation_levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
+    """Plan the levels that the standard deviations of all activations need: those up to the last activation.
+
+    Nothing after it is needed, and it meets offset 0 alone: at 32x32 the KIP ConvNet's need radius 3, 1, 0.
+    """
+    if activations(network.tail):
+        return levels(network, height, width)
+    paths = [path for path, layer in network.named.items() if activations({path: layer})]
+    if not paths:
+        return ()
+    last = list(network.named).index(paths[-1])
+    return levels(replace(network, layers=(*network.layers[: last + 1], Flatten())), height, width)
 
 
 def points(network: Network, height: int, width: int, channels: int) -> int:

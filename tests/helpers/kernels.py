@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.engine import Engine, JacobianEngine
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.names import KernelKind
@@ -39,3 +39,9 @@ def both_kernels(network: Network, x1: np.ndarray, x2: np.ndarray) -> tuple[np.n
     """NNGP and NTK [n1, n2] in one compilation."""
     found = jax.jit(lambda a, b: (gram(network, a, b, "nngp"), gram(network, a, b, "ntk")))(x1, x2)
     return np.asarray(found[0]), np.asarray(found[1])
+
+
+def jacobian(engine: JacobianEngine, targets: np.ndarray, support: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """k_ts [t, s], and the gradient of each entry by its support image [t, s, h, w, c]."""
+    found = engine.k_ts_and_jacobian(engine.support_features(support), engine.target_features(targets))
+    return np.asarray(found[0])[: len(targets)], np.asarray(found[1])[: len(targets)]

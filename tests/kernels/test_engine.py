@@ -79,6 +79,7 @@ def test_devices_exchange_the_gradient_by_the_pixels_and_nothing_else() -> None:
         "k_ts": own._k_ts.lower(support, targets),
         "pullback": own._pullback.lower(support, targets, np.zeros((14, 7)), parts, None),
         "k_ts_saving": own._k_ts_saving.lower(support, targets),
+        "k_ts_and_jacobian": own._k_ts_and_jacobian.lower(support, targets),
         "pullback_images": own._pullback_images.lower(SUPPORT, parts),
     }
     found = {name: exchanges(lowered.compile()) for name, lowered in programs.items()}

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
-from kerneldistill.kernels.levels import levels, points
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
+from kerneldistill.kernels.levels import deviation_levels, levels, points
 from kerneldistill.kernels.network import Network
 
 
@@ -16,6 +17,17 @@ def shapes(network: Network, height: int, width: int) -> list[tuple[int, int]]:
 def test_the_kip_network_needs_225_offsets_of_3969() -> None:
     plan = shapes(conv_net(3), 32, 32)
     assert plan == [(15, 15), (7, 7), (3, 3), (1, 1)]
+
+
+def test_deviations_need_what_comes_before_the_last_activation() -> None:
+    def needed(network: Network) -> list[tuple[int, int]]:
+        return [level.offsets.shape for level in deviation_levels(network, 32, 32)]
+
+    assert needed(conv_net(3)) == needed(conv_net(3, global_pool=True)) == [(7, 7), (3, 3), (1, 1)]
+    assert needed(conv_vec(2)) == [(1, 1)]
+    assert needed(Network((Conv(), Flatten()))) == []
+    after_head = Network((Conv(), AvgPool(), GlobalAvgPool(), Dense(), Activation(), Dense()))
+    assert needed(after_head) == [(32, 32), (16, 16)]
 
 
 def test_without_pools_offset_zero_is_enough() -> None:
