@@ -4,6 +4,7 @@ Each command's module is imported when the command is called, so that help comes
 TensorFlow, Beam nor numpy.
 """
 
+import contextlib
 import logging
 import os
 import select
@@ -12,36 +13,44 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import TextIO
 
 from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.invocation import Call
+from kerneldistill.cli.mishap import in_words
 from kerneldistill.errors import UserError
 from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handlers_installed
+from kerneldistill.runtime.text import one_line
 
 # What a shell reports of a program that wrote to a closed pipe: 128 + SIGPIPE.
 CLOSED_PIPE = 141
+# Anywhere on the command line: show where an error comes from, above its line.
+TRACEBACK = "--traceback"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; see `kdistill --help`."""
     _set_up_logging()
+    words = list(sys.argv[1:] if argv is None else argv)
+    whole = TRACEBACK in words
     try:
         with handlers_installed():
-            status = _dispatch(sys.argv[1:] if argv is None else argv)
+            status = _dispatch([word for word in words if word != TRACEBACK])
             sys.stdout.flush()
-    except UserError as error:
-        status = MISTAKE
-        print(f"kdistill: error: {' '.join(str(error).split())}", file=sys.stderr)
     except KeyboardInterrupt:
         status = INTERRUPTED
-        print("kdistill: interrupted; run the same command again to resume", file=sys.stderr)
+        _tell("interrupted; run the same command again to resume")
     except BaseException as error:
-        if isinstance(error, BrokenPipeError | SystemExit) and _stdout_is_closed():
-            return CLOSED_PIPE
-        if _processes() == 1:
+        if _a_reader_has_gone(error):
+            return _leave(CLOSED_PIPE)
+        text = in_words(error)
+        if text is None and _processes() == 1:
             raise
-        traceback.print_exc()
-        status = 1
+        if text is None or whole:
+            traceback.print_exc()
+        if text is not None:
+            _tell(f"error: {one_line(text)}")
+        status = 1 if text is None else MISTAKE
     return _leave(status)
 
 
@@ -91,7 +100,7 @@ examples:
 A run directory (--dir, by default runs/PRESET) holds all a run writes; the same command again resumes it.
 Exit status: 0 done, {MISTAKE} a mistake in what was given, {INTERRUPTED} interrupted, to be resumed.
 
-options: --help, --version"""
+options: --help, --version; {TRACEBACK} shows where an error comes from, above its line"""
 
 
 def _set_up_logging() -> None:
@@ -102,21 +111,33 @@ def _set_up_logging() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
-def _stdout_is_closed() -> bool:
-    """Return whether the reader of the standard output has gone, as `head` does; drop then what is left to write."""
+def _tell(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(f"kdistill: {text}", file=sys.stderr)
+
+
+def _a_reader_has_gone(error: BaseException) -> bool:
+    """Return whether who reads what this program says has gone, as `head` does; drop then what is left to say."""
+    # rich, when it finds a pipe closed, exits instead.
+    broken = error.__context__ if isinstance(error, SystemExit) else error
+    if not isinstance(broken, BrokenPipeError):
+        return False
+    gone = [stream for stream in (sys.stdout, sys.stderr) if _is_closed(stream)]
+    for stream in gone:  # Python flushes once more when it exits, and would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return bool(gone) or broken is not error
+
+
+def _is_closed(stream: TextIO) -> bool:
     watcher = select.poll()
     try:
-        sys.stdout.flush()
-        watcher.register(sys.stdout.fileno(), 0)
-        closed = bool(watcher.poll(0))
+        stream.flush()
+        watcher.register(stream.fileno(), 0)
+        return bool(watcher.poll(0))
     except BrokenPipeError:
-        closed = True
-    except OSError:  # it is no file
+        return True
+    except (OSError, ValueError):  # it is no file
         return False
-    if closed:
-        # Python flushes once more when it exits, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return closed
 
 
 def _processes() -> int:

@@ -61,8 +61,14 @@ def whole(path: epath.PathLike) -> Iterator[epath.Path]:
         yield temporary
         fsync(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        # What a user knows is `path`; writing to a full disk names no file at all.
+        if error.filename in (None, os.fspath(temporary)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as where `path` is no folder: the error above says it
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: epath.PathLike, content: bytes) -> None:

@@ -208,13 +208,15 @@ def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[st
     assert resolve("digits", file, ["--data.dir", "x"]) == resolve("cifar10-fc1", flags=["--data.dir", "x"])
 
 
-def test_a_broken_pipe_of_the_program_is_a_fault(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_pipe_that_is_not_to_the_reader_is_told(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail(*arguments: object) -> None:
-        raise BrokenPipeError
+        raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("kerneldistill.runs.stages.run", fail)
-    with pytest.raises(BrokenPipeError):
-        main(["run", "digits"])
+    assert main(["run", "digits"]) == 2
+    assert capsys.readouterr().err == "kdistill: error: a file: Broken pipe\n"
 
 
 def test_python_m_distill_is_the_same_command() -> None:
