@@ -16,6 +16,7 @@ class Stream(IntEnum):
     KERNEL = 3
     FEATURES = 4
     AUGMENT = 5
+    REFIT = 6
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

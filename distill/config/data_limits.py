@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from kerneldistill.config.coarse import coarser
 from kerneldistill.config.kernel_variants import sampled_kernels
-from kerneldistill.config.schema import KernelConfig, SupportConfig
+from kerneldistill.config.schema import Config, KernelConfig, SupportConfig
+from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
 
 
@@ -40,6 +42,22 @@ def check_image(kernel: KernelConfig, image_shape: Sequence[int]) -> None:
         f"halved {most} times and this {kernel.network} halves them {halvings(kernel)} times: {remedy} a network "
         "without pools, --kernel.network conv_vec"
     )
+
+
+def check_levels(config: Config, image_shape: Sequence[int]) -> None:
+    """Check that images [h, w, c] can be learned at every level of `config.coarse`.
+
+    Raises:
+      UserError: a size does not suit the images or the network, or the settings of a level do not go together.
+    """
+    while config.coarse:
+        text = config.coarse[-1]
+        config, image_shape = coarser(config, image_shape)
+        try:
+            check(config)
+            check_image(config.kernel, image_shape)
+        except UserError as error:
+            raise UserError(f"coarse has {text!r}: {error}") from error
 
 
 def images_per_class(size: int, num_classes: int) -> tuple[int, ...]:

@@ -1,10 +1,10 @@
 """The kernels that the steps draw from, written in one line each: what differs from the main one."""
 
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import get_type_hints
 
+from kerneldistill.config.assignments import assigned
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.errors import UserError
 
 # These are the run's: the set that is learned has one precision.
 _NOT_THEIRS = ("dtype", "sampled")
@@ -25,24 +25,10 @@ def sampled_kernels(kernel: KernelConfig) -> tuple[KernelConfig, ...]:
 
 
 def _changed(main: KernelConfig, text: str) -> KernelConfig:
-    from pydantic import TypeAdapter, ValidationError
-
     if text.strip() == "same":
         return main
-    values = asdict(main)
-    types = get_type_hints(KernelConfig)
-    for part in text.split(","):
-        name, equals, value = (word.strip() for word in part.partition("="))
-        if not equals or name not in _NAMES:
-            raise UserError(
-                f"kernel.sampled has {text!r}, allowed is 'same' or NAME=VALUE,NAME=VALUE,... with names from "
-                f"{', '.join(_NAMES)}: set it, for example with --kernel.sampled same network=conv_vec,depth=8"
-            )
-        try:
-            values[name] = None if value == "None" else TypeAdapter(types[name]).validate_strings(value)
-        except ValidationError as error:
-            allowed = error.errors()[0]["msg"].removeprefix("Input should be ")
-            raise UserError(
-                f"kernel.sampled has {text!r}, allowed as {name} is {allowed}: change it with --kernel.sampled"
-            ) from error
-    return KernelConfig(**values)
+    hints = get_type_hints(KernelConfig)
+    types = {name: hints[name] for name in _NAMES}
+    allowed = f"'same' or NAME=VALUE,NAME=VALUE,... with names from {', '.join(_NAMES)}"
+    example = "--kernel.sampled same network=conv_vec,depth=8"
+    return replace(main, **assigned(text, types, "kernel.sampled", allowed, example))

@@ -255,5 +255,8 @@ class Config:
     krr: KrrConfig = KrrConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     checkpoint: Annotated[CheckpointConfig, ANYTIME] = CheckpointConfig()
+    # Levels to learn at first, the coarsest first, each begun with the images of the one before: a size of the images
+    # (16), the settings that differ (kernel.get=nngp), or both (16,optim.steps=800).
+    coarse: Annotated[tuple[int | str, ...], Mark("never", example=16)] = ()
     # Seed of everything that is drawn after the data are prepared: first images, target batches, baselines.
     seed: Annotated[Seed, Mark("never")] = 0

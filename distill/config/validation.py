@@ -6,6 +6,7 @@ checked only when the data set is known.
 
 from dataclasses import replace
 
+from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.schema import Config, KernelConfig
@@ -30,6 +31,7 @@ def check(config: Config) -> None:
         except UserError as error:
             raise UserError(f"kernel.sampled has {text!r}: {error}") from error
     _check_learning(config)
+    levels_of(config)
     if not config.data.is_built_in and config.data.dir is None:
         raise UserError(
             f"data.dir is not set, and the data set {config.data.name!r} is read from disk: "

@@ -144,6 +144,11 @@ class RunDir:
         """What was changed in the configuration as the run went on, one JSON line a time."""
         return self.path / "changes.jsonl"
 
+    @property
+    def coarse(self) -> "RunDir":
+        """The run that learned at the level before, where `coarse` has levels."""
+        return RunDir(self.path / "coarse", self.temporary)
+
     @contextmanager
     def open(self, config: Config) -> Iterator["RunDir"]:
         """Create the directory, or go on in it, and keep other processes out until the block ends.

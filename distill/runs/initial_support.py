@@ -1,6 +1,7 @@
 """Where a support begins: real images, noise, or a set that was distilled before."""
 
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,28 @@ from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.storage.manifest import WHITENER
+from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.runs.bring_up import Learned, start_from
+from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.stored_arrays import stored_arrays
+from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runtime.distributed import collectives
 
+_REMEDY = (
+    "remove it, and the run begins from its --support.start or --coarse again where no step is done, or run it again "
+    "in another --dir"
+)
 # Images whose mean and deviation noise has.
 _SAMPLE = 1000
 
 
-def save_start(start: Start, path: Path) -> None:
-    """Write an .npz, whole or not at all."""
+def save_start(start: Start, path: Path, seconds: float) -> None:
+    """Write an .npz, whole or not at all; `seconds` is what it took to learn and to fetch the set."""
     buffer = io.BytesIO()
-    np.savez(buffer, **start.support._asdict(), init_indices=start.init_indices, class_ids=start.class_ids)
+    arrays = start.support._asdict()
+    np.savez(buffer, **arrays, init_indices=start.init_indices, class_ids=start.class_ids, seconds=seconds)
     write_whole(path, buffer.getvalue())
 
 
@@ -36,12 +48,20 @@ def load_start(path: Path) -> Start:
     Raises:
       UserError: it is damaged.
     """
-    remedy = (
-        "remove it, and the run begins from its --support.start again where no step is done, or run it again in "
-        "another --dir"
-    )
-    with stored_arrays(path, remedy) as file:
+    with stored_arrays(path, _REMEDY) as file:
         return Start(Support(file["images"], file["labels"]), file["init_indices"], file["class_ids"])
+
+
+def seconds_before(path: Path) -> float:
+    """What `save_start` was told; 0 if there is no such file.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    if not path.exists():
+        return 0.0
+    with stored_arrays(path, _REMEDY) as file:
+        return float(file["seconds"])
 
 
 def bundle_folder(start: str) -> Path:
@@ -60,50 +80,57 @@ def bundle_folder(start: str) -> Path:
     )
 
 
-def start_of(config: Config, data: Prepared, kept: Path) -> Start:
-    """Make the start that `config.support` names.
+def start_of(config: Config, data: Prepared, kept: Path, coarse: RunDir | None = None) -> Start:
+    """Make the start that `config.support` names, or the one that the level before has learned.
 
     Args:
       config: of the run
       data: prepared
       kept: file in which a set that comes from elsewhere is kept, so that a resumed run does not depend on it
+      coarse: the run of the level before, done; None where there is none
 
     Raises:
       UserError: the set that is named is damaged, or does not suit the data or the configuration.
     """
-    dtype = np.dtype(config.kernel.dtype)
-    match config.support.start:
-        case "real":
-            return _real(config, data, dtype)
-        case "noise":
-            return _noise(config, data, dtype)
-        case folder:
+    if collectives.from_first(kept.exists):
+        return load_start(kept)
+    if coarse is None and config.support.start in ("real", "noise"):
+        return _real(config, data) if config.support.start == "real" else _noise(config, data)
+    began = time.perf_counter()
+    if coarse is None:
+        learned, before = _of_bundle(config, data, Path(config.support.start).expanduser()), 0.0
+        refit = not same_space(learned.whitener, data.whitener, data.probe)
+    else:
+        learned, before, refit = _of_level(coarse), seconds_learned(coarse), True
+    start = start_from(learned, config, data, refit)
+    seconds = before + time.perf_counter() - began
+    collectives.from_first(lambda: save_start(start, kept, seconds))
+    return load_start(kept)
 
-            def keep() -> None:
-                if not kept.exists():
-                    save_start(_distilled(config, data, Path(folder).expanduser(), dtype), kept)
 
-            collectives.from_first(keep)
-            return load_start(kept)
+def seconds_learned(rundir: RunDir) -> float:
+    """The seconds that a run has spent in its steps and, where it has levels before it, in theirs."""
+    records = MetricsLog(rundir.metrics_file).read()
+    return float(records[-1].get("elapsed", 0.0)) if records else 0.0
 
 
-def _real(config: Config, data: Prepared, dtype: np.dtype) -> Start:
-    num_classes = len(data.manifest.class_names)
+def _real(config: Config, data: Prepared) -> Start:
+    num_classes, dtype = len(data.manifest.class_names), np.dtype(config.kernel.dtype)
     rows = balanced(data.train.labels, num_classes, config.support.size, generator(config.seed, Stream.START))
     return Start(real_support(data.train, rows, num_classes, dtype), rows, data.train.labels[rows])
 
 
-def _noise(config: Config, data: Prepared, dtype: np.dtype) -> Start:
+def _noise(config: Config, data: Prepared) -> Start:
     """Draw normal pixels with the mean and the deviation that real images have at their place."""
     num_classes, size, rng = len(data.manifest.class_names), config.support.size, generator(config.seed, Stream.START)
     real = data.train.images[balanced(data.train.labels, num_classes, _SAMPLE, rng)].astype(np.float64)
     images = real.mean(0) + real.std(0) * rng.standard_normal((size, *real.shape[1:]))
     class_ids = np.repeat(np.arange(num_classes, dtype=np.int32), images_per_class(size, num_classes))
-    support = Support(images.astype(dtype), centred_one_hot(class_ids, num_classes))
+    support = Support(images.astype(config.kernel.dtype), centred_one_hot(class_ids, num_classes))
     return Start(support, np.full(size, NO_START), class_ids)
 
 
-def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) -> Start:
+def _of_bundle(config: Config, data: Prepared, folder: Path) -> Learned:
     bundle = read_bundle(bundle_folder(config.support.start))
     here, there = data.manifest, bundle.manifest
     if tuple(there.class_names) != tuple(here.class_names):
@@ -111,10 +138,10 @@ def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) ->
             f"support.start is {folder}, a set of the classes {', '.join(there.class_names)}; allowed are those of "
             f"{here.name}, in their order: {', '.join(here.class_names)}: name another set with --support.start"
         )
-    if bundle.images.shape[1:] != tuple(here.image_shape):
+    if bundle.images.shape[-1] != here.image_shape[-1]:
         raise UserError(
-            f"support.start is {folder}, a set of images {bundle.images.shape[1:]}; allowed are those of {here.name}, "
-            f"{tuple(here.image_shape)}: name another set with --support.start"
+            f"support.start is {folder}, a set of images of {bundle.images.shape[-1]} channels; allowed are "
+            f"{here.image_shape[-1]}, as {here.name} has: name another set with --support.start"
         )
     if len(bundle.images) != config.support.size:
         raise UserError(
@@ -122,9 +149,10 @@ def _distilled(config: Config, data: Prepared, folder: Path, dtype: np.dtype) ->
             f"set --support.size {len(bundle.images)}"
         )
     order = np.argsort(bundle.class_ids, kind="stable")
-    images = bundle.images
-    if not same_space(bundle.whitener, data.whitener, data.probe):
-        # A whitening that brings each image to length 1 forgets the brightness and contrast that were learned.
-        images = data.whitener.apply(bundle.whitener.invert(images))
-    support = Support(images[order].astype(dtype), bundle.labels[order].astype(np.float64))
-    return Start(support, np.full(len(order), NO_START), bundle.class_ids[order].astype(np.int32))
+    return Learned(bundle.images[order], bundle.labels[order], bundle.class_ids[order], bundle.whitener)
+
+
+def _of_level(coarse: RunDir) -> Learned:
+    outcome = Outcome.load(coarse.outcome_file)
+    whitener = Whitener.load(coarse.prepared / WHITENER)
+    return Learned(*outcome.support, outcome.start.class_ids, whitener)

@@ -20,7 +20,7 @@ from kerneldistill.algorithms.support import Start, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
-from kerneldistill.config.data_limits import check_image, check_support
+from kerneldistill.config.data_limits import check_image, check_levels, check_support
 from kerneldistill.config.schema import Config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -30,10 +30,11 @@ from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline import prepare as prepare_data
 from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned, share_data
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
-from kerneldistill.runs.initial_support import bundle_folder, start_of
+from kerneldistill.runs.initial_support import bundle_folder, seconds_before, start_of
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.results import Measured, Results
@@ -72,7 +73,7 @@ def _done(name: str, rundir: RunDir) -> None:
 
 
 def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Read, whiten and store the data set of `config`.
+    """Read, whiten and store the data set of `config`, and that of each of its levels.
 
     Raises:
       UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
@@ -80,6 +81,11 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
       DataError: the data cannot be read; see `kerneldistill.pipeline.preparation`.
     """
     from_first(lambda: _prepare(config, rundir, options))
+    if awaits_coarse(config, rundir):
+        with coarse_run(config, rundir) as (level, folder):
+            if level.data == config.data:
+                from_first(lambda: share_data(rundir))
+            prepare(level, folder, options)
 
 
 def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
@@ -88,6 +94,7 @@ def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
         bundle_folder(config.support.start)
     source = open_source(config.data)
     check_image(config.kernel, source.image_shape)
+    check_levels(config, source.image_shape)
     # As if every class had enough images: how many it has is known when all are read.
     check_support(config.support, [config.support.size] * len(source.class_names))
     began = time.perf_counter()
@@ -97,7 +104,7 @@ def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
 
 
 def distill(config: Config, rundir: RunDir) -> None:
-    """Learn the support from the prepared data, or go on learning it.
+    """Learn the support from the prepared data, or go on learning it, one level after the other.
 
     Raises:
       UserError: labels were solved for in this directory, or see `kerneldistill.runs.training.loop.train`.
@@ -107,8 +114,13 @@ def distill(config: Config, rundir: RunDir) -> None:
     if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
     from_first(lambda: check_memory(config, rundir))
+    if awaits_coarse(config, rundir):
+        with coarse_run(config, rundir) as (level, folder):
+            if not is_learned(level, folder):
+                tell(f"a coarser level first: {folder.path}")
+                distill(level, folder)
     data, engine = _open(config, rundir)
-    start = start_of(config, data, rundir.start_file)
+    start = start_of(config, data, rundir.start_file, rundir.coarse if config.coarse else None)
     problem = problem_of(config, data, engine, start.support)
     live, writes = LivePicture(rundir.live_picture), collectives.index() == 0
     saver: CheckpointSaver[TrainState] = CheckpointSaver(
@@ -118,7 +130,7 @@ def distill(config: Config, rundir: RunDir) -> None:
         lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))) if writes else None,
     )
     algorithm = algorithm_of(config)
-    first = first_state(rundir, algorithm, problem)
+    first = first_state(rundir, algorithm, problem, seconds_before(rundir.start_file))
     events = rundir.events if writes else None
     best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
     outcome = Outcome(best.support, start, best.step, start.label_mode(best.support.labels), best.ridge)
@@ -133,6 +145,8 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
       UserError: images were learned in this directory; see also `prepare`.
     """
     check(config)
+    if config.coarse:
+        raise UserError("coarse is set, but label-solve learns no images: leave out --coarse, or run kdistill run")
     if rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
     prepare(config, rundir, options)

@@ -32,7 +32,8 @@ def test_when_settings_may_change() -> None:
     data = {name for name in settings() if name.startswith("data.")}
     assert by_change["resume"] == {*checkpoint, "data.dir", "evaluate.baseline_draws"}
     assert by_change["longer"] == {"optim.steps"}
-    assert by_change["never"] == data - {"data.dir"} | {"kernel.dtype", "support.size", "support.start", "seed"}
+    images = {"kernel.dtype", "support.size", "support.start", "seed", "coarse"}
+    assert by_change["never"] == data - {"data.dir"} | images
 
 
 def test_what_changes_no_number_belongs_to_no_stage_before_the_one_that_measures() -> None:
