@@ -4,7 +4,7 @@ Every step draws its batch anew, class-balanced and without replacement; every d
 step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,9 +17,9 @@ from kerneldistill.algorithms.losses import LossParameters, loss_of
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.algorithms.optimizer import Parameters, optimiser
 from kerneldistill.algorithms.problem import Problem
-from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.ridge import ridge_of_step
 from kerneldistill.algorithms.support import Support, regressed, unflipped
+from kerneldistill.algorithms.target_batch import GradientNoise, batch_of_step, first_noise, measured
 from kerneldistill.config.schema import Config
 from kerneldistill.runtime.distributed import collectives
 
@@ -30,11 +30,13 @@ class KipState(NamedTuple):
     support: the learned set
     opt_state: optax's
     loss: parameters of the loss
+    noise: of the gradient, where the batch grows by it
     """
 
     support: Support
     opt_state: optax.OptState
     loss: LossParameters
+    noise: GradientNoise | None = None
 
 
 class Kip:
@@ -43,38 +45,48 @@ class Kip:
     def init(self, problem: Problem) -> KipState:
         """The start, and an optimiser that has done nothing."""
         config, loss = problem.config, loss_of(problem.config.loss).init()
-        return KipState(problem.start, optimiser(config).init(_learned(config, problem.start, loss)), loss)
+        opt_state = optimiser(config).init(_learned(config, problem.start, loss))
+        return KipState(problem.start, opt_state, loss, first_noise(config.optim))
 
     def step(self, problem: Problem, state: KipState, i: int, ridge_factor: float = 1.0) -> StepResult[KipState]:
         """Follow the gradient of one batch.
 
-        Its metrics are the Euclidean norm of the gradient by the images, the condition number of the support's kernel
-        with its ridge, before the step, and that ridge, relative to the mean diagonal.
+        Its metrics are the number of targets, the Euclidean norm of the gradient by the images, the condition number of
+        the support's kernel with its ridge, before the step, and that ridge, relative to the mean diagonal; and, where
+        the batch grows by it, the noise scale in targets as far as it is known.
 
         Raises:
           NumericalError: the kernel of the support cannot be inverted, or the loss or its gradient is not finite.
         """
         config, ridge = problem.config, ridge_of_step(problem.config, i, ridge_factor)
         targets, source = problem.targets(i), regressed(state.support, config.support.flip)
-        rng = generator(config.seed, Stream.TARGETS, i)
-        batch = balanced(targets.split.labels, targets.num_classes, config.optim.target_batch, rng)
-        chunks = targets.chunks(len(source.images), batch, problem.change(i))
+        batch = problem.batch(i, batch_of_step(config.optim, targets.num_classes, i, state.noise))
+        parts = [batch] if state.noise is None else [batch[::2], batch[1::2]]
+        chunks = [targets.chunks(len(source.images), part, problem.change(i)) for part in parts]
         loss = loss_of(config.loss).at(state.loss)
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the check below tells it better than numpy
-                gradient = loss_and_gradient(targets.engine, source, chunks, ridge, loss)
+                found = [loss_and_gradient(targets.engine, source, part, ridge, loss) for part in chunks]
+            gradient = found[0] if len(found) == 1 else _mean(found, [len(part) / len(batch) for part in parts])
             _check_finite(gradient)
         except NumericalError as error:
             raise error.of_images(len(state.support.images)).at(i + 1) from error
         by_support = Support(gradient.images, gradient.labels)
         by_support = unflipped(*by_support) if config.support.flip else by_support
         metrics = {
+            "targets": len(batch),
             "gradient_norm": float(np.linalg.norm(by_support.images.astype(np.float64))),  # float32 squares overflow
             "condition": gradient.regression.condition,
             "ridge": ridge,
         }
         moved = _moved(config, state, _learned(config, by_support, gradient.loss_parameters))
-        return StepResult(moved, gradient.loss, self.step_entries(len(source.images), len(batch)), metrics)
+        if state.noise is not None:
+            first, second = (part.images for part in found)
+            noise = measured(state.noise, config.optim, targets.num_classes, (first, second), len(batch))
+            moved = moved._replace(noise=noise)
+            metrics |= {"noise_scale": noise.scale} if np.isfinite(noise.scale) else {}
+        entries = sum(self.step_entries(len(source.images), len(part)) for part in parts)
+        return StepResult(moved, gradient.loss, entries, metrics)
 
     def support(self, state: KipState) -> Support:
         """The learned set."""
@@ -99,7 +111,16 @@ def _moved(config: Config, state: KipState, gradient: Parameters) -> KipState:
     # Other processors may round otherwise: all go on with the bits of one.
     images, labels, loss = collectives.broadcast(jax.device_get(optax.apply_updates(before, updates)))
     support = Support(images, state.support.labels if labels is None else labels)
-    return KipState(support, opt_state, state.loss if loss is None else loss)
+    return state._replace(support=support, opt_state=opt_state, loss=state.loss if loss is None else loss)
+
+
+def _mean(gradients: Sequence[Gradient], weights: Sequence[float]) -> Gradient:
+    """The gradient of a batch from those of its parts."""
+    loss, images, labels, by_parameters = jax.tree.map(
+        lambda *parts: sum(weight * part for weight, part in zip(weights, parts, strict=True)),
+        *(gradient[:4] for gradient in gradients),
+    )
+    return Gradient(loss, images, labels, by_parameters, gradients[0].regression)
 
 
 def _check_finite(gradient: Gradient) -> None:

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
+from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.step_kernels import Kernels, kernels_of, validation_engine
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.target_augmentation import Augmentation
@@ -34,6 +37,11 @@ class Problem(NamedTuple):
     def targets(self, step: int) -> Targets:
         """The targets under the kernel of step `step`, counted from 0."""
         return self.train if self.kernels is None else self.kernels(step)
+
+    def batch(self, step: int, size: int) -> np.ndarray:
+        """Draw the targets [size] of step `step`, class-balanced and class-major; all if there are no more."""
+        rng = generator(self.config.seed, Stream.TARGETS, step)
+        return balanced(self.train.split.labels, self.train.num_classes, size, rng)
 
     def change(self, step: int) -> Change | None:
         """How step `step` augments its targets' images; None if it does not."""

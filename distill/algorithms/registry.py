@@ -1,17 +1,19 @@
-"""The algorithms of the outer loop by name."""
+"""The algorithms of the outer loop, by the name of the optimiser that chooses them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from kerneldistill.algorithms.algorithm import Algorithm
 from kerneldistill.algorithms.kip import Kip
-from kerneldistill.config.schema import Config
+from kerneldistill.config.schema import Config, OptimizerName
 
-ALGORITHMS: Mapping[str, Algorithm[Any]] = MappingProxyType({"kip": Kip()})
+# Of the optimisers of optax, which follow the gradient.
+_KIP = Kip()
+
+ALGORITHMS: Mapping[str, Algorithm[Any]] = MappingProxyType(dict.fromkeys(get_args(OptimizerName), _KIP))
 
 
 def algorithm_of(config: Config) -> Algorithm[Any]:
-    """The algorithm of a run. There is one; a setting that chooses belongs in `OptimConfig` when there are two."""
-    del config
-    return ALGORITHMS["kip"]
+    """The algorithm of a run."""
+    return ALGORITHMS[config.optim.name]

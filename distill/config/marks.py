@@ -39,6 +39,7 @@ CountOrZero = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
+FractionAbove0 = Annotated[float, Interval(gt=0, le=1)]
 Decay = Annotated[float, Interval(ge=0, lt=1)]
 # numpy and jax both take seeds of 32 bits without folding two of them into one.
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]

@@ -7,7 +7,7 @@ may change (`config.marks`). What several values must satisfy together stands in
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Interval
+from annotated_types import Ge, Interval
 
 from kerneldistill.config.marks import (
     ANYTIME,
@@ -15,6 +15,7 @@ from kerneldistill.config.marks import (
     CountOrZero,
     Decay,
     Fraction,
+    FractionAbove0,
     Mark,
     NotNegative,
     Positive,
@@ -31,10 +32,12 @@ __all__ = [
     "Config",
     "DataConfig",
     "EvaluateConfig",
+    "GrowthConfig",
     "KernelConfig",
     "KrrConfig",
     "LossConfig",
     "OptimConfig",
+    "OptimizerName",
     "RandomFeaturesConfig",
     "ScheduleConfig",
     "StrengthConfig",
@@ -173,11 +176,32 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class GrowthConfig:
+    """How the number of targets of a step grows to `optim.target_batch`."""
+
+    # constant: it does not. linear, geometric: it passes through `sizes` numbers, even in their differences or their
+    # ratios, each for as many steps. piecewise: it grows at each of `at`, by the same ratio. noise: it grows by a ratio
+    # when the noise of the gradient asks for it (arXiv 1812.06162).
+    name: Literal["constant", "linear", "geometric", "piecewise", "noise"] = "constant"
+    # All but constant: targets of the first step.
+    first: Count = 100
+    # linear, geometric and noise only: how many numbers there are, first and last among them; each compiles programs.
+    sizes: Annotated[int, Ge(2)] = 4
+    # piecewise only: the steps at which it grows, ascending.
+    at: tuple[int, ...] = ()
+    # noise only: targets of a step as a part of those at which noise and gradient are as long as each other.
+    noise: Positive = 1.0
+
+
+OptimizerName = Literal["adam", "adamw", "adabelief", "lamb", "sgd"]
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """The outer loop."""
 
     # The optimiser of images and labels, optax's. A temperature is always learned by adam.
-    name: Literal["adam", "adamw", "adabelief", "lamb", "sgd"] = "adam"
+    name: OptimizerName = "adam"
     # Step size of the optimiser, in units of whitened pixels.
     learning_rate: Positive = 4e-2
     # Step size of learned labels. Default: that of the images.
@@ -200,6 +224,10 @@ class OptimConfig:
     steps: Annotated[CountOrZero, Mark("longer")] = 300
     # Training images whose labels are predicted in one step; at most all of them are used.
     target_batch: Count = 5000
+    # How that number grows over the steps, to `target_batch`.
+    growth: GrowthConfig = GrowthConfig()
+    # Also keep the mean of the sets of about this part of the steps done; the better on validation is handed out.
+    average: Annotated[FractionAbove0 | None, Mark(example=0.1)] = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
-from kerneldistill.config.schema import Config, KernelConfig
+from kerneldistill.config.schema import Config, GrowthConfig, KernelConfig, ScheduleConfig
 from kerneldistill.errors import UserError
 
 # Of which there is a network.
@@ -47,11 +47,13 @@ def _check_each(config: Config) -> None:
 
 def _check_learning(config: Config) -> None:
     """Values of the outer loop that must go together."""
-    at, krr = config.optim.schedule.at, config.krr
-    if config.optim.schedule.name == "piecewise" and not (at and at[0] > 0 and list(at) == sorted(set(at))):
+    optim, krr = config.optim, config.krr
+    _check_at("optim.schedule", optim.schedule)
+    _check_at("optim.growth", optim.growth)
+    if optim.growth.name != "constant" and optim.growth.first > optim.target_batch:
         raise UserError(
-            f"optim.schedule.at is {at!r}, allowed in a piecewise schedule are one or more steps above 0, ascending: "
-            "set it, for example with --optim.schedule.at 100 200"
+            f"optim.growth.first is {optim.growth.first}, allowed is at most optim.target_batch, {optim.target_batch}, "
+            "to which it grows: set a smaller --optim.growth.first, or a larger --optim.target-batch"
         )
     if krr.first_ridge is not None and krr.ridge == 0:
         raise UserError(
@@ -62,6 +64,16 @@ def _check_learning(config: Config) -> None:
         raise UserError(
             f"random_features.networks is {config.random_features.networks}, but random features estimate the kernel "
             "nngp alone (an ntk has a feature for each weight): set --kernel.get nngp, or --random-features.networks 0"
+        )
+
+
+def _check_at(table: str, value: ScheduleConfig | GrowthConfig) -> None:
+    """Check the steps of a piecewise schedule."""
+    at = value.at
+    if value.name == "piecewise" and not (at and at[0] > 0 and list(at) == sorted(set(at))):
+        raise UserError(
+            f"{table}.at is {at!r}, allowed where {table}.name is piecewise are one or more steps above 0, ascending: "
+            f"set it, for example with --{table}.at 100 200"
         )
 
 

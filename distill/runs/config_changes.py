@@ -1,7 +1,7 @@
 """What may change in the settings of a run that has begun (`config.marks`), and the record of what did.
 
-A run goes on with a setting that changes no number of a step, and with more steps where neither the step sizes nor the
-ridge are stretched over all of them: step n is then the same in a longer run. (The last step of the shorter one was
+A run goes on with a setting that changes no number of a step, and with more steps where none of step sizes, batch and
+ridge is stretched over all of them: step n is then the same in a longer run. (The last step of the shorter one was
 scored on validation, too; where `evaluate.every` divides it, so it is in the longer one.) All else changes what the
 remaining steps do, so that no configuration would describe the run: that takes a fork.
 """
@@ -23,6 +23,7 @@ def may_resume(change: Difference, config: Config) -> bool:
             return True
         case "longer":
             stretched = config.optim.schedule.name in ("cosine", "linear")
+            stretched |= config.optim.growth.name in ("linear", "geometric")
             stretched |= config.krr.first_ridge is not None and config.krr.ridge_steps is None
             left, right = change.left, change.right
             return not stretched and isinstance(left, int) and isinstance(right, int) and right > left

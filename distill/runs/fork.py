@@ -120,7 +120,10 @@ def first_state(rundir: RunDir, algorithm: Algorithm[Any], problem: Problem, ela
         first = first._replace(learner=old.learner)
     else:
         tell("the optimiser begins anew: it is of another kind than in the run forked from")
-    return first._replace(step=old.step, best=first.best._replace(step=old.step), elapsed=old.elapsed)
+    if first.average is not None and old.average is not None:
+        first = first._replace(average=old.average)
+    best = first.best._replace(step=old.step)
+    return first._replace(step=old.step, best=best, elapsed=old.elapsed, processor=old.processor, entries=old.entries)
 
 
 def _state_folder(origin: RunDir, which: str) -> Path:

@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
     step: outer steps done
     label_mode: how the labels came about
     ridge: it was chosen with, relative to the mean diagonal: that of the configuration, larger after rollbacks
+    averaged: whether it is the mean of the supports of several steps
     """
 
     support: Support
@@ -30,6 +31,7 @@ class Outcome(NamedTuple):
     step: int
     label_mode: LabelMode
     ridge: float
+    averaged: bool = False
 
     def save(self, path: Path) -> None:
         """Write an .npz, whole or not at all; equal outcomes give equal bytes."""
@@ -44,6 +46,7 @@ class Outcome(NamedTuple):
             step=self.step,
             label_mode=self.label_mode,
             ridge=self.ridge,
+            averaged=self.averaged,
         )
         write_whole(path, buffer.getvalue())
 
@@ -63,7 +66,8 @@ class Outcome(NamedTuple):
             mode = str(file["label_mode"])
             if mode not in get_args(LabelMode):
                 raise ValueError(f"label_mode is {mode!r}")
-            return cls(support, start, int(file["step"]), cast(LabelMode, mode), float(file["ridge"]))
+            step, ridge, averaged = int(file["step"]), float(file["ridge"]), bool(file["averaged"])
+            return cls(support, start, step, cast(LabelMode, mode), ridge, averaged)
 
     def check_fits(self, path: Path, manifest: Manifest, dtype: str) -> None:
         """Check that what was read from `path` belongs to a prepared data set and a precision of the kernel.

@@ -33,6 +33,7 @@ class Results:
     random_real: other random real supports of the same size, on test
     validation: the chosen support on validation, by which it was chosen; None without a validation split
     protocols: the chosen support under named protocols, as far as they were asked for
+    averaged: whether the chosen support is the mean of those of several steps
     """
 
     step: int
@@ -44,6 +45,7 @@ class Results:
     random_real: tuple[Measured, ...]
     validation: Measured | None
     protocols: tuple[ProtocolResult, ...] = ()
+    averaged: bool = False
 
     def to_json(self) -> str:
         """The results as a JSON object."""
@@ -82,7 +84,8 @@ class Results:
 
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""
-        learned = "labels solved" if self.label_mode == "label_solve" else f"learned, step {self.step}"
+        learned = f"learned, {'mean up to ' if self.averaged else ''}step {self.step}"
+        learned = "labels solved" if self.label_mode == "label_solve" else learned
         rows = [(learned, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
         rows.append(("its start, real images", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
         if self.random_real:

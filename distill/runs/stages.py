@@ -133,7 +133,8 @@ def distill(config: Config, rundir: RunDir) -> None:
     first = first_state(rundir, algorithm, problem, seconds_before(rundir.start_file))
     events = rundir.events if writes else None
     best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
-    outcome = Outcome(best.support, start, best.step, start.label_mode(best.support.labels), best.ridge)
+    mode = start.label_mode(best.support.labels)
+    outcome = Outcome(best.support, start, best.step, mode, best.ridge, best.averaged)
     from_first(lambda: outcome.save(rundir.outcome_file))
     _done("distill", rundir)
 
@@ -196,6 +197,7 @@ def evaluate(rundir: RunDir) -> None:
         random_real=tuple(Measured(*score) for score in baselines),
         validation=None if held_out is None else Measured(*held_out),
         protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
+        averaged=outcome.averaged,
     )
     from_first(lambda: write_whole(rundir.results_file, results.to_json().encode()))
     _done("evaluate", rundir)

@@ -12,7 +12,7 @@ from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.last_error import read_failure
 from kerneldistill.runs.lock import Holder, holder
-from kerneldistill.runs.training.metrics import MetricsLog, Record
+from kerneldistill.runs.training.metrics import MetricsLog, Record, best_on_validation
 from kerneldistill.runtime.console import duration
 
 # Of the newest steps, from which the time per step is taken.
@@ -76,11 +76,7 @@ def status_of(path: Path) -> Status:
     known = Stages(rundir.stages_file)
     to_do = tuple(stage.name for stage in stages_of(config, rundir) if not known.is_done(stage))
     has, failure = holder(path), read_failure(rundir.failure_file)
-    best = max(
-        (record for record in records if "validation_mse" in record),
-        key=lambda record: (record["validation_accuracy"], -record["validation_mse"], -record["step"]),
-        default=None,
-    )
+    best = best_on_validation(records)
     saved = _newest(rundir.checkpoints)
     return Status(
         path=str(path),
@@ -92,8 +88,8 @@ def status_of(path: Path) -> Status:
         seconds_per_step=each,
         seconds_left=None if each is None or not steps or step == steps else each * (steps - (step or 0)),
         elapsed=records[-1].get("elapsed") if records else None,
-        best_step=int(best["step"]) if best else None,
-        best_accuracy=best["validation_accuracy"] if best else None,
+        best_step=best.step if best else None,
+        best_accuracy=best.accuracy if best else None,
         checkpoint=int(saved.name) if saved else None,
         checkpoint_age=_age(saved) if saved else None,
         record_age=_age(rundir.metrics_file) if records else None,

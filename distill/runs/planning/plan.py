@@ -112,12 +112,15 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None) -> Pla
 
 def seconds_of(work: Workload, speed: Speed) -> Seconds:
     """Return how long `work` takes at a speed."""
-    step = work.step_entries * speed.gradient + work.step_images * speed.features
+
+    def step_to(targets: int) -> float:
+        return work.entries_of(targets) * speed.gradient + work.images_of(targets) * speed.features
+
     return Seconds(
-        compile=speed.compile,
+        compile=work.programs * speed.compile,
         features=work.images * speed.features,
-        step=step,
-        steps=work.config.optim.steps * step,
+        step=step_to(work.targets),
+        steps=sum(count * step_to(targets) for targets, count in work.batches.items()),
         validation=work.validation_entries * speed.forward,
         evaluation=work.test_entries * speed.forward,
     )

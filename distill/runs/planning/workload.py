@@ -1,10 +1,13 @@
 """Count what a run computes: chunks, kernel entries and operations."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.registry import algorithm_of
+from kerneldistill.algorithms.target_batch import batch_of_step
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
@@ -35,8 +38,21 @@ class Workload:
 
     @cached_property
     def targets(self) -> int:
-        """Targets of a step."""
+        """Targets of a step, of the last one where they grow."""
         return min(self.config.optim.target_batch, self.size.train)
+
+    @cached_property
+    def batches(self) -> Mapping[int, int]:
+        """How many steps have how many targets; all the most, where the noise of the gradient decides."""
+        optim, classes = self.config.optim, self.size.num_classes
+        if optim.growth.name in ("constant", "noise"):
+            return {self.targets: optim.steps}
+        return Counter(min(batch_of_step(optim, classes, step), self.size.train) for step in range(optim.steps))
+
+    @cached_property
+    def programs(self) -> int:
+        """How often a step's programs are compiled: once for each size of a chunk."""
+        return len({self.engine.chunk(targets, self.rows) for targets in self.batches})
 
     @cached_property
     def chunk(self) -> int:
@@ -60,15 +76,20 @@ class Workload:
 
     @cached_property
     def step_entries(self) -> int:
-        """Entries of an outer step, each with its gradient."""
-        return algorithm_of(self.config).step_entries(self.rows, self.targets)
+        """Entries of an outer step, of the last one where they grow, each with its gradient."""
+        return self.entries_of(self.targets)
+
+    def entries_of(self, targets: int) -> int:
+        """Entries of a step to so many targets."""
+        return algorithm_of(self.config).step_entries(self.rows, targets)
 
     @cached_property
     def validation_entries(self) -> int:
         """Entries of all evaluations on the validation split, without gradient."""
         steps = self.config.optim.steps
-        times = 1 + sum(to_validate(step, self.config) for step in range(1, steps + 1)) if self.size.validation else 0
-        return times * self.rows * (self.size.validation + self.rows)
+        due = sum(to_validate(step, self.config) for step in range(1, steps + 1))
+        times = 1 + due * (1 if self.config.optim.average is None else 2)
+        return times * self.rows * (self.size.validation + self.rows) if self.size.validation else 0
 
     @cached_property
     def test_entries(self) -> int:
@@ -84,8 +105,12 @@ class Workload:
 
     @cached_property
     def step_images(self) -> int:
-        """Images whose standard deviations are computed in each step: augmented targets and the support."""
-        return self.targets * bool(self.config.augment.names) + 2 * self.rows
+        """Images whose standard deviations are computed in a step, the last one where its targets grow."""
+        return self.images_of(self.targets)
+
+    def images_of(self, targets: int) -> int:
+        """Those of a step to so many targets: the augmented ones and the support."""
+        return targets * bool(self.config.augment.names) + 2 * self.rows
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -95,6 +120,8 @@ class Workload:
             notes.append("the steps draw from kernel.sampled; planned is the main kernel alone")
         if config.random_features.networks:
             notes.append("the steps estimate the kernel by random_features; planned are steps of the exact one")
+        if config.optim.growth.name == "noise":
+            notes.append("the batch grows with the noise of the gradient; planned are steps of the largest one")
         return tuple(notes)
 
     @property

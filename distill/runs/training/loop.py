@@ -1,19 +1,22 @@
 """The outer loop of any algorithm: step, measure, save, resume. All of its state is in `TrainState`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kerneldistill.algorithms.algorithm import Algorithm, StepResult
+from kerneldistill.algorithms.averaging import Average
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.ridge import ridge_of_step, scaled_ridge
 from kerneldistill.algorithms.scoring import Score, evaluate
 from kerneldistill.algorithms.support import Support, regressed
-from kerneldistill.runs.training.metrics import MetricsLog, Record
+from kerneldistill.config.schema import Config
+from kerneldistill.runs.training.metrics import VALIDATION, MetricsLog, Record
 from kerneldistill.runs.training.recovery import GaveUpError, check_range, retry_with_larger_ridge
 from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_validate
@@ -31,12 +34,14 @@ class Best(NamedTuple):
     step: outer steps behind it
     score: on validation
     ridge: it was scored with, relative to the mean diagonal
+    averaged: whether it is the mean of those of several steps
     """
 
     support: Support
     step: int
     score: Score
     ridge: float
+    averaged: bool = False
 
 
 class TrainState(NamedTuple):
@@ -47,6 +52,9 @@ class TrainState(NamedTuple):
     best: by validation so far
     rollbacks: steps undone so far, each of which raised the ridge
     elapsed: seconds spent in the loop, in all sessions, without what was lost
+    processor: seconds of processor time, likewise, of this process
+    entries: kernel entries of all steps, each with its gradient
+    average: of the supports; None where none is kept
     """
 
     step: int
@@ -54,6 +62,9 @@ class TrainState(NamedTuple):
     best: Best
     rollbacks: int = 0
     elapsed: float = 0.0
+    processor: float = 0.0
+    entries: int = 0
+    average: Average | None = None
 
 
 class _Session(NamedTuple):
@@ -62,13 +73,13 @@ class _Session(NamedTuple):
     algorithm: takes them
     problem: worked on
     note: tells the user one line
-    clock: seconds the loop has taken in all sessions
+    clock: seconds the loop has taken in all sessions, and seconds of processor time
     """
 
     algorithm: Algorithm[Any]
     problem: Problem
     note: Callable[[str], None]
-    clock: Callable[[], float]
+    clock: Callable[[], tuple[float, float]]
 
 
 def train(
@@ -94,11 +105,11 @@ def train(
         or written.
       KeyboardInterrupt: after the last finished step is saved.
     """
-    steps, began = problem.config.optim.steps, time.perf_counter()
+    steps, clock = problem.config.optim.steps, _clock()
     first = initial_state(algorithm, problem) if first is None else first
     restored = saver.checkpoints.restore_latest(first)
     state = first if restored is None else restored[1]
-    before = state.elapsed
+    before = state.elapsed, state.processor
     log.truncate_after(-1 if restored is None else state.step)
     saver.begin(state.step, state)
     # Several processes save together or not at all, so none can save for itself when it is asked to stop and is deaf.
@@ -108,7 +119,7 @@ def train(
         StepProgress(steps, done=state.step) as progress,
         Events(events_folder, log) as events,
     ):
-        session = _Session(algorithm, problem, progress.note, lambda: before + time.perf_counter() - began)
+        session = _Session(algorithm, problem, progress.note, partial(clock, *before))
         try:
             if restored is None:
                 state, record = _start(session, state)
@@ -131,7 +142,16 @@ def train(
 
 def initial_state(algorithm: Algorithm[Any], problem: Problem) -> TrainState:
     """Step 0. Anything that has a score is better than its best."""
-    return TrainState(0, algorithm.init(problem), Best(problem.start, 0, Score(-1.0, np.inf), problem.config.krr.ridge))
+    config = problem.config
+    best = Best(problem.start, 0, Score(-1.0, np.inf), config.krr.ridge)
+    average = None if config.optim.average is None else Average(problem.start)
+    return TrainState(0, algorithm.init(problem), best, average=average)
+
+
+def _clock() -> Callable[[float, float], tuple[float, float]]:
+    """Start a clock of seconds and of processor seconds, which tells what is added to those before."""
+    began = time.perf_counter(), time.process_time()
+    return lambda *before: (before[0] + time.perf_counter() - began[0], before[1] + time.process_time() - began[1])
 
 
 def _start(session: _Session, first: TrainState) -> tuple[TrainState, Record]:
@@ -139,32 +159,46 @@ def _start(session: _Session, first: TrainState) -> tuple[TrainState, Record]:
     config, support = session.problem.config, session.algorithm.support(first.learner)
 
     def attempt(factor: float) -> tuple[Best, Record]:
-        return _validate(session, first.best, support, first.step, factor)
+        return _validate(session, first.best, [support], first.step, factor)
 
     (best, scored), rollbacks = retry_with_larger_ridge(attempt, first.step, first.rollbacks, config, session.note)
-    state = first._replace(best=best, rollbacks=rollbacks, elapsed=session.clock())
-    return state, {"step": state.step, "rollbacks": rollbacks, **scored, "elapsed": state.elapsed}
+    elapsed, processor = session.clock()
+    state = first._replace(best=best, rollbacks=rollbacks, elapsed=elapsed, processor=processor)
+    return state, {"step": state.step, "rollbacks": rollbacks, **scored, **_so_far(state)}
 
 
 def _step(session: _Session, state: TrainState) -> tuple[TrainState, Record]:
     algorithm, problem, step = session.algorithm, session.problem, state.step + 1
     before = algorithm.support(state.learner)
 
-    def attempt(factor: float) -> tuple[StepResult[Any], Record, Best, Record]:
+    def attempt(factor: float) -> tuple[StepResult[Any], Average | None, Record, Best, Record]:
         began = time.perf_counter()
         result = algorithm.step(problem, state.learner, state.step, factor)
         after = algorithm.support(result.state)
         check_range(problem, before.images, after.images, ridge_of_step(problem.config, state.step, factor))
         record = _record(step, result, time.perf_counter() - began)
+        average = _average(problem.config, state.average, after)
         if not to_validate(step, problem.config):
-            return result, record, state.best, {}
-        return result, record, *_validate(session, state.best, after, step, factor)
+            return result, average, record, state.best, {}
+        candidates = [after] if average is None else [after, average.support]
+        return result, average, record, *_validate(session, state.best, candidates, step, factor)
 
-    (result, record, best, scored), rollbacks = retry_with_larger_ridge(
+    (result, average, record, best, scored), rollbacks = retry_with_larger_ridge(
         attempt, step, state.rollbacks, problem.config, session.note
     )
-    next_state = TrainState(step, result.state, best, rollbacks, session.clock())
-    return next_state, {**record, "rollbacks": rollbacks, **scored, "elapsed": next_state.elapsed}
+    entries = state.entries + result.entries
+    next_state = TrainState(step, result.state, best, rollbacks, *session.clock(), entries, average)
+    return next_state, {**record, "rollbacks": rollbacks, **scored, **_so_far(next_state)}
+
+
+def _average(config: Config, before: Average | None, support: Support) -> Average | None:
+    fraction = config.optim.average
+    return None if fraction is None or before is None else before.after(support, fraction)
+
+
+def _so_far(state: TrainState) -> Record:
+    """What all steps took together, so that curves can be drawn over it."""
+    return {"entries": state.entries, "elapsed": state.elapsed, "elapsed_processor": state.processor}
 
 
 def _record(step: int, result: StepResult[Any], seconds: float) -> Record:
@@ -172,15 +206,22 @@ def _record(step: int, result: StepResult[Any], seconds: float) -> Record:
     return {"step": step, "loss": result.loss, **result.metrics, **speed}
 
 
-def _validate(session: _Session, best: Best, support: Support, step: int, factor: float) -> tuple[Best, Record]:
-    """Score a support on validation and return the better one. Without validation the newest is the best."""
+def _validate(
+    session: _Session, best: Best, candidates: Sequence[Support], step: int, factor: float
+) -> tuple[Best, Record]:
+    """Score supports on validation and return the best so far. Without validation the last of the newest is the best.
+
+    candidates: the newest, and its average where one is kept
+    """
     problem, ridge = session.problem, scaled_ridge(session.problem.config, factor)
     if not len(problem.validation):
-        return Best(support, step, best.score, ridge), {}
-    began = time.perf_counter()
-    source = regressed(support, problem.config.support.flip)
-    score = evaluate(problem.engine, source, problem.validation, ridge)
-    beats = (score.accuracy, -score.mse) > (best.score.accuracy, -best.score.mse)
-    record = {"validation_accuracy": score.accuracy, "validation_mse": score.mse}
+        return Best(candidates[-1], step, best.score, ridge, averaged=len(candidates) > 1), {}
+    began, record = time.perf_counter(), {}
+    for number, support in enumerate(candidates):
+        source = regressed(support, problem.config.support.flip)
+        score = evaluate(problem.engine, source, problem.validation, ridge)
+        if (score.accuracy, -score.mse) > (best.score.accuracy, -best.score.mse):
+            best = Best(support, step, score, ridge, averaged=number > 0)
+        record |= {f"{VALIDATION[number]}_accuracy": score.accuracy, f"{VALIDATION[number]}_mse": score.mse}
     record["validation_seconds"] = time.perf_counter() - began
-    return Best(support, step, score, ridge) if beats else best, record
+    return best, record

@@ -1,18 +1,51 @@
 """The record of a run: one JSON line for each step, which every other tool can read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runtime.distributed import collectives
 
 # These measure the machine; everything else in a record is the same, bit for bit, however often a run was stopped.
-TIMING = frozenset({"seconds", "validation_seconds", "entries_per_second", "elapsed"})
+TIMING = frozenset({"seconds", "validation_seconds", "entries_per_second", "elapsed", "elapsed_processor"})
+# What the names of the scores on validation begin with: of the newest set, and of the average where one is kept.
+VALIDATION = ("validation", "average_validation")
 
 # What one line holds: plain finite numbers by name, `step` among them.
 Record = Mapping[str, int | float]
+
+
+class Scored(NamedTuple):
+    """A score on validation.
+
+    step: outer steps done
+    accuracy: 0..1
+    mse: half the mean square
+    averaged: whether it is of the average of several steps
+    """
+
+    step: int
+    accuracy: float
+    mse: float
+    averaged: bool
+
+
+def scored(records: Iterable[Record]) -> list[Scored]:
+    """Every score on validation in the records of a run, in their order, an average after the newest set."""
+    return [
+        Scored(int(record["step"]), record[f"{name}_accuracy"], record[f"{name}_mse"], averaged)
+        for record in records
+        for averaged, name in zip((False, True), VALIDATION, strict=True)
+        if f"{name}_mse" in record
+    ]
+
+
+def best_on_validation(records: Iterable[Record]) -> Scored | None:
+    """The score that the run chose by: most accuracy, then least mse, then the first; None where there is none."""
+    return max(scored(records), key=lambda score: (score.accuracy, -score.mse), default=None)
 
 
 class MetricsLog:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kerneldistill.config.presets import PRESETS
-from kerneldistill.config.schema import CheckpointConfig, Config, ScheduleConfig
+from kerneldistill.config.schema import CheckpointConfig, Config, GrowthConfig, ScheduleConfig
 from kerneldistill.errors import UserError
 from kerneldistill.runs.directory import RunDir
 
@@ -59,9 +59,10 @@ def test_all_else_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     "stretched",
     [
         replace(DIGITS, optim=replace(DIGITS.optim, schedule=ScheduleConfig(name="cosine"))),
+        replace(DIGITS, optim=replace(DIGITS.optim, growth=GrowthConfig(name="geometric"))),
         replace(DIGITS, krr=replace(DIGITS.krr, first_ridge=1e-2)),
     ],
-    ids=["cosine", "ridge"],
+    ids=["cosine", "growth", "ridge"],
 )
 def test_a_run_whose_steps_depend_on_their_number_is_not_made_longer(tmp_path: Path, stretched: Config) -> None:
     with RunDir(tmp_path).open(stretched) as rundir:

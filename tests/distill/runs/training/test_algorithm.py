@@ -87,7 +87,7 @@ def test_a_checkpoint_of_another_algorithm_is_refused(tmp_path: Path) -> None:
 def test_a_run_and_its_fork_take_it_from_the_registry(
     finished: RunDir, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kerneldistill.algorithms.registry.ALGORITHMS", {**ALGORITHMS, "kip": TOY})
+    monkeypatch.setattr("kerneldistill.algorithms.registry.ALGORITHMS", {**ALGORITHMS, "adam": TOY})
     config = replace(small, optim=replace(small.optim, steps=3))
     rundir, fork = RunDir(tmp_path / "run"), RunDir(tmp_path / "fork")
     with rundir.open(config):

@@ -52,7 +52,7 @@ def test_metrics_tell_every_step_and_validation_when_due(tmp_path: Path) -> None
     found = MetricsLog(tmp_path / "metrics.jsonl").read()
     assert [record["step"] for record in found] == [0, 1, 2, 3, 4, 5]
     assert [record["step"] for record in found if "validation_accuracy" in record] == [0, 2, 4, 5]
-    assert {"step", "loss", "gradient_norm", "condition", "ridge", "rollbacks", *TIMING} == {
+    assert {"step", "loss", "gradient_norm", "condition", "ridge", "rollbacks", "targets", "entries", *TIMING} == {
         *found[1],
         "validation_seconds",
     }

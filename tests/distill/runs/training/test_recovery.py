@@ -38,7 +38,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_a_remedy(tmp_path: Pa
         GaveUpError, match=r"step 1: the loss is inf .*--optim\.learning-rate, .*--krr\.ridge, .*float64"
     ):
         trained(tmp_path, problem)
-    assert records(tmp_path) == [{"step": 0, "rollbacks": 0}]
+    assert records(tmp_path) == [{"step": 0, "rollbacks": 0, "entries": 0}]
 
 
 def test_images_that_leave_the_range_end_the_run_with_a_diagnosis(
