@@ -37,6 +37,7 @@ from kerneldistill.runs.fork import first_state
 from kerneldistill.runs.initial_support import bundle_folder, seconds_before, start_of
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.plan import check_memory
+from kerneldistill.runs.planning.precedent import precedent_for
 from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.live_picture import LivePicture
@@ -59,6 +60,8 @@ def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
     from_first(lambda: check_memory(config, rundir))
+    if (precedent := precedent_for(config)) is not None:
+        tell(precedent.line())
     prepare(config, rundir, options)
     made_by = {"distill": lambda: distill(config, rundir), "evaluate": lambda: evaluate(rundir)}
     made_by["export"] = lambda: export(rundir)

@@ -12,6 +12,7 @@ from kerneldistill.runs.planning.calibration import Speed
 from kerneldistill.runs.planning.dataset_size import DataSize, size_of
 from kerneldistill.runs.planning.machine import Machine, machine
 from kerneldistill.runs.planning.memory import Memory, Part, memory_of
+from kerneldistill.runs.planning.precedent import Milestone, precedent_for
 from kerneldistill.runs.planning.workload import Workload, workload_of
 
 # Measured peaks are within this factor of the prediction; what is above the limit by more cannot fit.
@@ -59,6 +60,8 @@ class Plan:
     validation_entries, test_entries: of all evaluations on validation, and of the closing one
     seconds: None where nothing was timed
     notes: what the plan leaves out
+    precedent: data and devices of a committed record of the same settings; "" if there is none
+    reached: what it reached, and when
     """
 
     machine: Machine
@@ -76,6 +79,8 @@ class Plan:
     test_entries: int
     seconds: Seconds | None
     notes: tuple[str, ...]
+    precedent: str
+    reached: tuple[Milestone, ...]
 
     def to_json(self) -> str:
         """Return the plan as a JSON object, with its totals."""
@@ -88,7 +93,7 @@ class Plan:
 
 def plan_of(work: Workload, machine: Machine, speed: Speed | None = None) -> Plan:
     """Return the plan of `work` on `machine`, timed if its speed is known."""
-    memory, notes = memory_of(work), work.notes
+    memory, notes, precedent = memory_of(work), work.notes, precedent_for(work.config)
     if machine.memory is not None and memory.limited > machine.memory:
         notes = (*notes, f"it may not fit: predictions of memory are right within {MARGIN - 1:.0%}")
     return Plan(
@@ -107,6 +112,8 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None) -> Pla
         test_entries=work.test_entries,
         seconds=None if speed is None else seconds_of(work, speed),
         notes=notes,
+        precedent=precedent.where if precedent else "",
+        reached=precedent.milestones(speed.gradient if speed else None) if precedent else (),
     )
 
 

@@ -2,12 +2,13 @@
 
 from kerneldistill.runs.planning.plan import Plan, gigabytes
 from kerneldistill.runtime.console import duration
-from kerneldistill.runtime.text import columns
+from kerneldistill.runtime.text import columns, percent
 
 
 def table(plan: Plan) -> str:
     """Write the plan, one line for each figure a user decides by."""
-    return "\n".join([_title(plan), *_sizes(plan), *_memory(plan), *_work(plan), *_time(plan), *_notes(plan)])
+    parts = (_sizes(plan), _memory(plan), _work(plan), _time(plan), _results(plan), _notes(plan))
+    return "\n".join([_title(plan), *(line for part in parts for line in part)])
 
 
 def _title(plan: Plan) -> str:
@@ -69,6 +70,17 @@ def _time(plan: Plan) -> list[str]:
         "in total": f"{duration(seconds.total)}, and the preparation of the data",
     }
     return ["time, from a calibration on this machine", columns(rows)]
+
+
+def _results(plan: Plan) -> list[str]:
+    if not plan.reached:
+        return []
+    rows = {}
+    for reached in plan.reached:
+        here = "" if reached.here is None else f"; here about {duration(reached.here)}"
+        name = f"{reached.split}, {reached.entries:,} entries"
+        rows[name] = f"{percent(reached.accuracy)} after {duration(reached.seconds)}{here}"
+    return [f"accuracy, in the committed record of these settings ({plan.precedent})", columns(rows)]
 
 
 def _notes(plan: Plan) -> list[str]:
