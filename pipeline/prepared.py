@@ -1,6 +1,5 @@
 """`load`: read a prepared data set into memory and check every byte. Needs neither Beam nor TensorFlow."""
 
-import io
 import math
 import shutil
 import tempfile
@@ -10,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from etils import epath
 
-from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.storage.files import absolute, sha256
 from kerneldistill.pipeline.storage.manifest import PROBE, WHITENER, File, Manifest
-from kerneldistill.pipeline.storage.shard import Shard, ShardImages, read_shard
+from kerneldistill.pipeline.storage.shard import Shard, ShardImages, fault_of, read_shard
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.numpy_arrays import read_npy
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
 # Hashing and reading release the interpreter lock; more threads than this wait for memory.
@@ -68,13 +69,27 @@ def load(path: epath.PathLike, max_bytes_in_memory: int = MAX_BYTES_IN_MEMORY) -
     check_files(folder, manifest)
     splits = {split: read_split(folder, manifest, split, max_bytes_in_memory) for split in manifest.class_counts}
     return Prepared(
-        train=splits["train"],
-        validation=splits["validation"],
-        test=splits["test"],
-        whitener=Whitener.load(folder / WHITENER),
-        manifest=manifest,
-        probe=np.load(io.BytesIO((folder / PROBE).read_bytes())),
+        **splits, whitener=read_whitener(folder, manifest), manifest=manifest, probe=read_probe(folder, manifest)
     )
+
+
+def read_whitener(folder: epath.Path, manifest: Manifest) -> Whitener:
+    """Read the whitener of a prepared data set. Raises DataError if it is none, or of other images."""
+    whitener = Whitener.load(folder / WHITENER)
+    if whitener.image_shape != manifest.image_shape or whitener.kind != manifest.config.whiten:
+        raise DataError(f"{folder / WHITENER} is of another data set or whitening; prepare the data set again")
+    return whitener
+
+
+def read_probe(folder: epath.Path, manifest: Manifest) -> np.ndarray:
+    """Read the raw test images of a prepared data set. Raises DataError if they are none, or of another shape."""
+    try:
+        probe = read_npy(read_bounded(folder / PROBE), str(folder / PROBE))
+    except ValueError as error:
+        raise DataError(f"{folder / PROBE} is no .npy ({first_line(error)}); prepare the data set again") from error
+    if probe.dtype != np.uint8 or probe.shape[1:] != manifest.image_shape:
+        raise DataError(f"{folder / PROBE} is {probe.dtype} {probe.shape}, of another data set; prepare it again")
+    return probe
 
 
 def check_files(folder: epath.Path, manifest: Manifest) -> None:
@@ -96,7 +111,11 @@ def check_file(folder: epath.Path, file: File | Shard) -> None:
         raise DataError(f"{path} is missing; {again}")
     if (size := path.stat().length) != file.bytes:
         raise DataError(f"{path} has {size} bytes, the manifest says {file.bytes}; {again}")
-    if (digest := sha256(path)) != file.sha256:
+    try:
+        digest = sha256(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {again}") from error
+    if digest != file.sha256:
         raise DataError(
             f"{path} is damaged: its sha256 is {digest[:16]}..., the manifest says {file.sha256[:16]}...; {again}"
         )
@@ -111,10 +130,8 @@ def read_split(folder: epath.Path, manifest: Manifest, split: str, max_bytes_in_
 
     def read(shard: Shard, start: int, stop: int) -> None:
         content: ShardImages = read_shard(folder / shard.path)
-        if content.images.shape != (stop - start, *manifest.image_shape):
-            raise DataError(
-                f"{folder / shard.path} holds {content.images.shape}, the manifest says {stop - start} images"
-            )
+        if (fault := fault_of(content, shard, manifest.image_shape)) is not None:
+            raise DataError(f"{folder / shard.path}: {fault}; prepare the data set again")
         images[start:stop], labels[start:stop] = content.images, content.labels
 
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -4,7 +4,6 @@
 files that do not belong.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import astuple
 
@@ -12,13 +11,15 @@ import numpy as np
 from etils import epath
 
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.prepared import check_file
+from kerneldistill.pipeline.prepared import check_file, read_probe, read_whitener
 from kerneldistill.pipeline.storage.files import absolute, names_below
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, Manifest
-from kerneldistill.pipeline.storage.shard import Shard, read_shard
+from kerneldistill.pipeline.storage.shard import Shard, fault_of, read_shard
 from kerneldistill.pipeline.storage.statistics import Statistics
-from kerneldistill.pipeline.whitening.whitener import Whitener
+from kerneldistill.pipeline.untrusted.document import read_json
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.names import printable
 
 # Of statistics: sums of equal numbers, perhaps by another numpy.
 _TOLERANCE = 1e-6
@@ -58,9 +59,17 @@ def find_problems(path: epath.PathLike) -> Iterator[str]:
     # What follows reads the files, and would only repeat that they are damaged.
     if not damaged:
         for shard in manifest.shards:
-            yield from _shard(folder, manifest, shard)
-        yield from _dead_letters(folder, manifest)
-        yield from _probe(folder, manifest)
+            yield from _told(_shard(folder, manifest, shard))
+        yield from _told(_dead_letters(folder, manifest))
+        yield from _told(_probe(folder, manifest))
+
+
+def _told(problems: Iterator[str]) -> Iterator[str]:
+    """Yield the problems, and the one that ends the search for them."""
+    try:
+        yield from problems
+    except DataError as error:
+        yield str(error)
 
 
 def _unlisted_files(path: epath.Path, manifest: Manifest) -> Iterator[str]:
@@ -68,7 +77,7 @@ def _unlisted_files(path: epath.Path, manifest: Manifest) -> Iterator[str]:
     prefix = f"{manifest.root}/" if manifest.root else ""
     known = {MANIFEST, *(prefix + file.path for file in (*manifest.files, *manifest.shards))}
     for name in sorted(set(names_below(path)) - known):
-        yield f"{path / name} is not of this data set; remove it"
+        yield f"{path / printable(name)} is not of this data set; remove it"
 
 
 def _counts(manifest: Manifest) -> Iterator[str]:
@@ -93,40 +102,31 @@ def _counts(manifest: Manifest) -> Iterator[str]:
 def _shard(folder: epath.Path, manifest: Manifest, shard: Shard) -> Iterator[str]:
     """Compare the images with what the manifest says of them."""
     path = folder / shard.path
-    try:
-        content = read_shard(path)
-    except DataError as error:
-        yield str(error)
-        return
-    if content.images.shape[1:] != manifest.image_shape:
-        yield f"{path}: images are {content.images.shape[1:]}, the manifest says {manifest.image_shape}"
-        return
-    counts = np.bincount(content.labels, minlength=len(manifest.class_names)).tolist()
-    if tuple(counts) != shard.class_counts:
-        yield f"{path}: classes are {counts}, the manifest says {list(shard.class_counts)}"
-    if not np.isfinite(content.images).all():
-        yield f"{path}: holds numbers that are not finite"
+    content = read_shard(path)
+    if (fault := fault_of(content, shard, manifest.image_shape)) is not None:
+        yield f"{path}: {fault}"
     elif not _alike(Statistics.of(content.images), shard.statistics):
         yield f"{path}: statistics of its images are not those of the manifest"
 
 
 def _dead_letters(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
-    lines = (folder / DEAD_LETTER).read_text().splitlines()
+    lines = read_bounded(folder / DEAD_LETTER).splitlines()
+    found = [read_json(line, f"{folder / DEAD_LETTER} line {number}") for number, line in enumerate(lines, 1)]
     if len(lines) != manifest.num_bad or not all(
-        {"key", "reason", "sha256"} <= set(json.loads(line)) for line in lines
+        isinstance(line, dict) and {"key", "reason", "sha256"} <= {*line} for line in found
     ):
         yield f"{folder / DEAD_LETTER} has {len(lines)} lines, the manifest says {manifest.num_bad} bad records"
 
 
 def _probe(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
     """Whiten the raw images of the probe again, and compare them with what was written."""
-    with (folder / PROBE).open("rb") as file:
-        probe = np.load(file)
-    whitener = Whitener.load(folder / WHITENER)
-    if whitener.kind != manifest.config.whiten or whitener.data_fingerprint != manifest.fingerprint:
+    probe, whitener = read_probe(folder, manifest), read_whitener(folder, manifest)
+    if whitener.data_fingerprint != manifest.fingerprint:
         yield f"{folder / WHITENER} is of another data set or whitening"
         return
-    first = next(shard for shard in manifest.shards if shard.split == "test")
+    first = next((shard for shard in manifest.shards if shard.split == "test"), None)
+    if first is None:
+        return
     written = read_shard(folder / first.path).images[: len(probe)]
     again = whitener.apply(probe[: len(written)])
     if again.shape != written.shape or np.abs(again - written).max() > _PROBE_TOLERANCE * np.abs(written).max():

@@ -25,6 +25,7 @@ HEADER = 30  # height of the line of class names
 TITLE = 46  # height of the line above a panel
 BARS = 34  # height of the bars of a label
 CLASSES_ABREAST = 10
+MOST_LETTERS = 100  # of a class name, before it is cut to its column
 ROWS = 10  # images of one class that are shown at most
 WHITE, INK, FAINT, FRAME = (255, 255, 255), (32, 33, 36), (112, 117, 122), (218, 220, 224)
 
@@ -168,7 +169,8 @@ def _font(size: int) -> Font:
 
 
 def _shortened(text: str, font: Font, width: float) -> str:
-    """Return the text, cut with an ellipsis if it is wider than `width` pixels."""
+    """Return the text on one line, cut with an ellipsis if it is wider than `width` pixels."""
+    text = " ".join(text[:MOST_LETTERS].split())
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

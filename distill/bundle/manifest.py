@@ -5,14 +5,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval, Len
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.config.marks import Count, Fraction, Seed
 from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.validation import check_kernel
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.document import read_as, read_json
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.limits import MAX_IMAGES, MAX_PICKLE_BYTES
+from kerneldistill.pipeline.untrusted.names import Digest, Name, Names, Text, Whole
 
-# 1 had no `origin`, `augmented` and `flip`.
-SCHEMA = 2
+# 1 had no `origin`, `augmented` and `flip`; 2 no `train_images`.
+SCHEMA = 3
+_AGAIN = "copy it again, or export it again"
+
+Size = Annotated[int, Interval(ge=1, le=MAX_IMAGES)]
 
 
 @dataclass(frozen=True)
@@ -24,9 +35,9 @@ class Evidence:
     images: validation images predicted
     """
 
-    whiten: str
-    accuracy: float
-    images: int
+    whiten: Name
+    accuracy: Fraction
+    images: Count
 
 
 @dataclass(frozen=True)
@@ -42,18 +53,18 @@ class Origin:
     evidence: of each whitening tried, where the whitening was inferred; empty where it was named
     """
 
-    file: str
-    sha256: str
-    kind: str
-    layout: str
-    labels: str
-    space: str
+    file: Text
+    sha256: Digest
+    kind: Name
+    layout: Name
+    labels: Name
+    space: Name
     evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
 class BundleManifest:
-    """Where a bundle comes from.
+    """Where a bundle comes from. The types hold what is allowed: a stranger may have written it.
 
     dataset: name of the source data set
     dataset_version: its version
@@ -77,32 +88,34 @@ class BundleManifest:
     augmented: whether target images were augmented
     flip: whether the regression is from the images and their mirror images too
     origin: where an imported set comes from; None for one that was distilled here
+    train_images: images of the training split, which `init_indices` count; None where that is not known
     schema: version of this format
     """
 
-    dataset: str
-    dataset_version: str
-    source_fingerprint: str
-    fingerprint: str
-    licence: str
-    class_names: tuple[str, ...]
+    dataset: Name
+    dataset_version: Name
+    source_fingerprint: Name
+    fingerprint: Name
+    licence: Text
+    class_names: Annotated[Names, Len(1)]
     kernel: KernelConfig
-    ridge: float
-    support_size: int
-    images_per_class: tuple[int, ...]
+    ridge: Annotated[float, Interval(ge=0, le=1e9)]
+    support_size: Size
+    images_per_class: tuple[Annotated[int, Interval(ge=0, le=MAX_IMAGES)], ...]
     label_mode: LabelMode
-    step: int
-    seed: int
-    validation_seed: int
-    dtypes: Mapping[str, str]
-    config_sha256: str
-    code_version: str
-    jax_version: str
-    files: Mapping[str, str]
+    step: Whole
+    seed: Seed
+    validation_seed: Annotated[int, Interval(ge=0, lt=2**63)]
+    dtypes: Annotated[Mapping[Name, Name], Len(0, 10)]
+    config_sha256: Digest
+    code_version: Name
+    jax_version: Name
+    files: Annotated[Mapping[Name, Digest], Len(0, 100)]
     augmented: bool = False
     flip: bool = False
     origin: Origin | None = None
-    schema: int = SCHEMA
+    train_images: Count | None = None
+    schema: Annotated[int, Interval(ge=1, le=SCHEMA)] = SCHEMA
 
     def to_json(self) -> str:
         """Return the manifest as JSON, with a digest of itself in front."""
@@ -116,31 +129,27 @@ class BundleManifest:
         Raises:
           UserError: it is absent, damaged, or of another schema.
         """
-        from pydantic import ConfigDict, TypeAdapter, ValidationError
-
         if not file.is_file():
             raise UserError(
                 f"{file.parent} has no manifest.json, so no bundle of kerneldistill: give a folder it exported"
             )
+        document = read_json(read_bounded(file, MAX_PICKLE_BYTES), str(file))
         try:
-            document = json.loads(file.read_bytes())
             digest, schema = document.pop("digest"), document["schema"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{file} is damaged, it is no manifest: copy it again, or export it again") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{file} is damaged, it is no manifest: {_AGAIN}") from error
         if schema not in range(1, SCHEMA + 1):
             raise UserError(
-                f"{file} has schema {schema}, this version reads 1 to {SCHEMA}: use the version that wrote it"
+                f"{file} has schema {schema!r:.20}, this version reads 1 to {SCHEMA}: use the version that wrote it"
             )
         if digest != _digest(document):
-            raise UserError(f"{file} is damaged, its digest does not match: copy it again, or export it again")
-        adapter = TypeAdapter(list[cls], config=ConfigDict(extra="forbid", strict=True))
+            raise UserError(f"{file} is damaged, its digest does not match: {_AGAIN}")
+        manifest = read_as(cls, json.dumps(document).encode(), str(file), "export the bundle again")
         try:
-            return adapter.validate_json(json.dumps([document]))[0]
-        except ValidationError as error:
-            place = ".".join(map(str, error.errors()[0]["loc"][1:]))
-            raise UserError(
-                f"{file} is wrong at {place}: {error.errors()[0]['msg']}. Export the bundle again"
-            ) from error
+            check_kernel(manifest.kernel)
+        except UserError as error:
+            raise UserError(f"{file} is wrong: {error}") from error
+        return manifest
 
 
 def _digest(fields: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ A bundle may come from a stranger. Its digests find accidents; they do not stop 
 are held to shapes, types and limits too, and nothing in it is ever executed.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +14,20 @@ import numpy as np
 
 from kerneldistill.algorithms.support import NO_START
 from kerneldistill.bundle.manifest import BundleManifest
-from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES, read_limited
-from kerneldistill.bundle.untrusted.numpy_arrays import read_npz
 from kerneldistill.bundle.whitened_space import PROBE_TOLERANCE, largest_difference
+from kerneldistill.config.data_limits import check_image
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below, sha256
+from kerneldistill.pipeline.untrusted.document import read_json
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_IMAGE_VALUE, MAX_LABEL_VALUE, MAX_PICKLE_BYTES
+from kerneldistill.pipeline.untrusted.names import printable
+from kerneldistill.pipeline.untrusted.numpy_arrays import read_npz
 from kerneldistill.pipeline.whitening.whitener import Whitener
 
 FILES = ("README.md", "probe.npz", "results.json", "support.npz", "support.png", "transform.npz")
+# Where a bundle does not say how many images were trained on.
+MOST_ROWS = 10**8
 _AGAIN = "copy the whole bundle again, or export it again"
 
 
@@ -60,7 +65,7 @@ def find_problems(folder: Path) -> Iterator[str]:
     damaged = list(_file_problems(folder, manifest))
     yield from damaged
     for name in sorted({*names_below(folder)} - {*FILES, *manifest.files, "manifest.json"}):
-        yield f"{folder / name} is not of this bundle: remove it"
+        yield f"{folder / printable(name)} is not of this bundle: remove it"
     # What follows reads the files, and would only say again that they are damaged.
     if not damaged:
         try:
@@ -93,11 +98,11 @@ def _file_problems(folder: Path, manifest: BundleManifest) -> Iterator[str]:
     for name in sorted({*FILES, *manifest.files}):
         file = folder / name
         if Path(name).name != name or name not in manifest.files:
-            yield f"{folder / 'manifest.json'} lists {sorted(manifest.files)}, needed are {FILES}: {_AGAIN}"
+            yield f"{folder / 'manifest.json'} lists other files than {FILES}: {_AGAIN}"
             return
         if not file.is_file():
             yield f"{file} is missing: {_AGAIN}"
-        elif sha256(file) != manifest.files[name]:
+        elif file.stat().st_size > MAX_BYTES or sha256(file) != manifest.files[name]:
             yield f"{file} is damaged, its sha256 is not the manifest's: {_AGAIN}"
 
 
@@ -109,11 +114,7 @@ def _read(folder: Path, manifest: BundleManifest) -> Bundle:
     """
     try:
         support, probe = read_npz(folder / "support.npz"), read_npz(folder / "probe.npz")
-        # The sizes in it are true: the whitener's own reader believes them.
-        read_npz(folder / "transform.npz", texts=True)
-        results = read_limited(folder / "results.json")
-        if len(results) > MAX_PICKLE_BYTES:
-            raise UserError(f"{folder / 'results.json'} has {len(results):,} bytes: it is none of ours")
+        results = folder / "results.json"
         return Bundle(
             images=support["images"],
             labels=support["labels"],
@@ -122,7 +123,7 @@ def _read(folder: Path, manifest: BundleManifest) -> Bundle:
             whitener=Whitener.load(folder / "transform.npz"),
             probe=probe["raw"],
             manifest=manifest,
-            results=json.loads(results),
+            results=read_json(read_bounded(results, MAX_PICKLE_BYTES), str(results)),
         )
     except UserError:
         raise
@@ -164,18 +165,36 @@ def _array_problems(bundle: Bundle) -> Iterator[str]:
     wrong = False
     for name, (dtype, wanted) in needed.items():
         array = getattr(bundle, name)
-        if array.dtype != dtype or array.shape != wanted or (dtype == "float32" and not np.isfinite(array).all()):
+        if array.dtype != dtype or array.shape != wanted:
             wrong = True
-            yield f"{name} is {array.dtype} {array.shape}, needed is {dtype} {wanted} of finite numbers"
+            yield f"{name} is {array.dtype} {array.shape}, needed is {dtype} {wanted}"
     if wrong:
         return
     if n < 1 or np.any(bundle.class_ids < 0) or np.any(bundle.class_ids >= k) or np.any(np.diff(bundle.class_ids) < 0):
         yield f"class_ids are not classes from 0 to {k - 1} in their order"
     elif tuple(np.bincount(bundle.class_ids, minlength=k).tolist()) != tuple(manifest.images_per_class):
         yield f"class_ids are not {manifest.images_per_class} images of each class, as the manifest says"
-    if np.any(bundle.init_indices < NO_START):
-        yield "init_indices are no rows"
-    if not (math.isfinite(manifest.ridge) and manifest.ridge >= 0):
-        yield f"the ridge is {manifest.ridge}, allowed is a finite number from 0 up"
-    if not isinstance(bundle.results, dict):
-        yield "results.json is no table"
+    for name, largest in (("images", MAX_IMAGE_VALUE), ("labels", MAX_LABEL_VALUE)):
+        if not float(np.abs(getattr(bundle, name)).max()) <= largest:  # nan where one is
+            yield f"{name} are not finite numbers up to {largest:g}"
+    known = bundle.init_indices[bundle.init_indices != NO_START]
+    rows = manifest.train_images or MOST_ROWS
+    if np.any(known < 0) or np.any(known >= rows) or len(np.unique(known)) < len(known):
+        yield f"init_indices are not different rows from 0 to {rows - 1} of a training split"
+    try:
+        check_image(manifest.kernel, shape)
+    except UserError as error:
+        yield f"the kernel does not suit the images: {error}"
+    yield from _result_problems(bundle.results)
+
+
+def _result_problems(results: Any) -> Iterator[str]:
+    """Yield what is wrong with the two figures of results.json that other formats take over."""
+    measured = results.get("learned", {}) if isinstance(results, dict) else None
+    if not isinstance(measured, dict):
+        yield "results.json is no table of what was measured"
+        return
+    for name, largest in (("accuracy", 1.0), ("mse", math.inf)):
+        value = measured.get(name, 0.0)
+        if type(value) not in (int, float) or not 0 <= value <= largest or math.isinf(value):
+            yield f"results.json says learned.{name} is {value!r:.40}, allowed is a finite number from 0 up"

@@ -3,6 +3,7 @@
 from kerneldistill.bundle.manifest import Origin
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.whitening.whitening import whitening_of
+from kerneldistill.runtime.escapes import markdown
 
 # `Whitener.apply`, written out so that numpy alone can do it; the probe shows that it does.
 NUMPY = """\
@@ -71,8 +72,9 @@ def readme(
     notes = "Regress from the images and their mirror images, with the same labels.\n" if flip else ""
     if origin is not None:
         began = "`class_ids` (the class of its largest label)\nand `init_indices` (-1: what it began as is not known)"
-        notes = f"The set was not distilled here: it is that of `{origin.file}` ({origin.kind}), imported.\n"
-    return f"""# {size} images distilled from {source.name} {source.version}
+        file, kind_of_file = markdown(origin.file), markdown(origin.kind)
+        notes = f"The set was not distilled here: it is that of {file} ({kind_of_file}), imported.\n"
+    return f"""# {size} images distilled from {markdown(f"{source.name} {source.version}")}
 
 `support.npz` holds `images` float32 [{size}, {height}, {width}, {channels}], `labels` float32 \
 [{size}, {len(source.class_names)}] ({LABELS[label_mode]}), {began}. Rows are class-major.

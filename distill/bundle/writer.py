@@ -194,4 +194,5 @@ def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleMan
         augmented=bool(config.augment.names),
         flip=config.support.flip,
         origin=contents.origin,
+        train_images=source.count("train"),
     )

@@ -31,15 +31,16 @@ def execute(call: Call) -> None:
     """Check everything about something stored: a run directory, a bundle, or a prepared data set."""
     given = call.parse(VerifyArguments).dir
     from kerneldistill.pipeline.storage.files import absolute
+    from kerneldistill.pipeline.untrusted.names import printable
 
     path = absolute(given)
     found = 0
     for problem in _problems(path):
         found += 1
-        print(" ".join(problem.split()), file=sys.stderr)
+        print(printable(" ".join(problem.split())), file=sys.stderr)
     if found:
         raise UserError(f"{path} has {found} problem{'s' * (found > 1)}, named above")
-    print(_summary(path) + ": all as it was written")
+    print(printable(_summary(path)) + ": all as it was written")
 
 
 def _problems(path: "epath.Path") -> Iterator[str]:

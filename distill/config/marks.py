@@ -34,8 +34,12 @@ class Mark:
 
 ANYTIME = Mark("resume", stage=None)
 
-Count = Annotated[int, Ge(1)]
-CountOrZero = Annotated[int, Ge(0)]
+# The largest whole number that a float holds exactly; in words, no bound.
+LARGEST = 2**53
+Count = Annotated[int, Interval(ge=1, le=LARGEST)]
+CountOrZero = Annotated[int, Interval(ge=0, le=LARGEST)]
+# Layers: more take minutes to trace, and their kernel is nearly constant.
+Depth = Annotated[int, Interval(ge=1, le=1000)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]

@@ -14,6 +14,7 @@ from kerneldistill.config.marks import (
     Count,
     CountOrZero,
     Decay,
+    Depth,
     Fraction,
     FractionAbove0,
     Mark,
@@ -53,7 +54,7 @@ class KernelConfig:
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
     network: Annotated[NetworkName, Mark(example="conv_net")]
     # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
-    depth: Annotated[Count, Mark(example=3)]
+    depth: Annotated[Depth, Mark(example=3)]
     # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
     prepend: bool = True
     # After every layer but the last.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from kerneldistill.config.marks import Mark
+from kerneldistill.config.marks import LARGEST, Mark
 from kerneldistill.config.schema import Config
 
 
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
             name: value
             for bound in _bounds(self.type)
             for name in ("gt", "ge", "lt", "le")
-            if (value := getattr(bound, name, None)) is not None
+            if (value := getattr(bound, name, None)) not in (None, LARGEST)
         }
         above = f" above {bounds['gt']}" if "gt" in bounds else f" from {bounds['ge']}" if "ge" in bounds else ""
         below = f" to below {bounds['lt']}" if "lt" in bounds else f" to {bounds['le']}" if "le" in bounds else ""

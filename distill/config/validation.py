@@ -23,11 +23,11 @@ def check(config: Config) -> None:
       UserError: a value is impossible, or a data set that is not built in has no folder.
     """
     _check_each(config)
-    _check_kernel(config.kernel)
+    check_kernel(config.kernel)
     for text, kernel in zip(config.kernel.sampled, sampled_kernels(config.kernel), strict=False):
         try:
             _check_each(replace(config, kernel=kernel))
-            _check_kernel(kernel)
+            check_kernel(kernel)
         except UserError as error:
             raise UserError(f"kernel.sampled has {text!r}: {error}") from error
     _check_learning(config)
@@ -77,7 +77,7 @@ def _check_at(table: str, value: ScheduleConfig | GrowthConfig) -> None:
         )
 
 
-def _check_kernel(kernel: KernelConfig) -> None:
+def check_kernel(kernel: KernelConfig) -> None:
     """Check that the values of a network go together.
 
     Raises:

@@ -22,6 +22,7 @@ from kerneldistill.report.document import (
 )
 from kerneldistill.report.html import png
 from kerneldistill.report.palette import PAPER
+from kerneldistill.runtime.escapes import markdown as escaped
 
 TILE = 64
 
@@ -90,13 +91,6 @@ class Markdown:
             first, *rest = map(escaped, tile.lines)
             said.append(", ".join([first if tile.right else f"**{first}**", *rest]))
         return _table(caption, shown, [said], len(tiles))
-
-
-def escaped(text: str) -> str:
-    """Return text that is no Markdown and no HTML, on one line."""
-    flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    plain = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", plain).replace("://", ":&#47;/")
 
 
 def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], row_headers: int) -> str:

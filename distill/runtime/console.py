@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from kerneldistill.pipeline.untrusted.names import printable
+
 # Between two lines where there is no terminal, unless there is a validation accuracy to tell.
 LINE_SECONDS = 30.0
 
@@ -90,7 +92,7 @@ class StepProgress:
 
     def note(self, text: str) -> None:
         """Tell one line above the bar."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def _text(self, step: int, loss: float, now: float) -> str:
         parts = [f"loss {loss:.5f}"]
@@ -106,7 +108,7 @@ class StepProgress:
 
 def tell(text: str) -> None:
     """One line on the standard error stream, where all progress goes."""
-    Console(stderr=True, quiet=quiet).print(text, highlight=False, markup=False, soft_wrap=True)
+    Console(stderr=True, quiet=quiet).print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
@@ -133,6 +135,7 @@ def closing_table(
       console: where to write; the standard output if it is not given.
     """
     console = console or Console(quiet=quiet)
+    title, rows = printable(title), [[printable(cell) for cell in row] for row in rows]
     if not (console.is_terminal or console.is_jupyter):
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         console.print(title, highlight=False, markup=False, soft_wrap=True)
@@ -140,7 +143,7 @@ def closing_table(
             cells = [f"{cell:{'>' if column else '<'}{widths[column]}}" for column, cell in enumerate(row)]
             console.print("  ".join(cells).rstrip(), highlight=False, markup=False, soft_wrap=True)
         return
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="dim")
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="dim")
     for column, name in enumerate(header):
         table.add_column(name, justify="right" if column else "left")
     for number, row in enumerate(rows):

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from etils import epath
 
+from kerneldistill.pipeline.untrusted.file import opened
+
 _CHUNK = 1 << 20
 
 
@@ -22,13 +24,20 @@ def is_remote(path: epath.PathLike) -> bool:
 
 def absolute(path: epath.PathLike) -> epath.Path:
     """Return the path as workers elsewhere understand it; a URL stays as it is."""
-    return epath.Path(path) if is_remote(path) else epath.Path(path).expanduser().resolve()
+    # Those of pathlib raise RuntimeError for a link to itself and for the home of nobody.
+    return epath.Path(path) if is_remote(path) else epath.Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def names_below(folder: epath.PathLike) -> Iterator[str]:
-    """Yield the relative names of all files below a folder; follow links to folders."""
+    """Yield the relative names of all files below a folder; follow links to folders, each folder once."""
     if not is_remote(folder):
-        for parent, _, files in os.walk(folder, followlinks=True):
+        seen: set[tuple[int, int]] = set()
+        for parent, folders, files in os.walk(folder, followlinks=True):
+            found = os.stat(parent)
+            if (found.st_dev, found.st_ino) in seen:
+                folders.clear()  # a link back, or a second one to the same
+                continue
+            seen.add((found.st_dev, found.st_ino))
             inside = os.path.relpath(parent, folder)
             yield from (os.path.normpath(f"{inside}/{name}") for name in files)
         return
@@ -118,9 +127,9 @@ _copy = functools.lru_cache(maxsize=16)(_Copy)
 
 
 def sha256(path: epath.PathLike) -> str:
-    """Return the hex digest of a file."""
+    """Return the hex digest of a file. Raises OSError if it is no regular file."""
     digest = hashlib.sha256()
-    with epath.Path(path).open("rb") as file:
+    with opened(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -3,16 +3,23 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
+from annotated_types import Interval, Len, Predicate
 from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import absolute, write_whole
-from kerneldistill.pipeline.storage.shard import Shard
+from kerneldistill.pipeline.storage.shard import MAX_SHRINKING, Shard
 from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.untrusted.document import read_as, read_json
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
+from kerneldistill.pipeline.untrusted.names import Digest, Name, Names, RelativePath, Whole, is_relative
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -20,6 +27,16 @@ WHITENER = "whitener.npz"
 PROBE = "probe.npy"
 DEAD_LETTER = "dead_letter.jsonl"
 SPLITS = ("train", "validation", "test")
+
+
+SplitName = Literal["train", "validation", "test"]
+Side = Annotated[int, Interval(ge=1, le=MAX_PREPARED_SIDE)]
+# Of the manifest: a line for each shard.
+_MAX_BYTES = 1 << 27
+
+
+def _is_root(text: str) -> bool:
+    return not text or is_relative(text)
 
 
 @dataclass(frozen=True)
@@ -31,9 +48,9 @@ class File:
     sha256: hex digest of the file
     """
 
-    path: str
-    bytes: int
-    sha256: str
+    path: RelativePath
+    bytes: Whole
+    sha256: Digest
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,23 +77,23 @@ class Manifest:
     schema: version of this format
     """
 
-    name: str
-    version: str
-    source_format: str
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    class_counts: Mapping[str, tuple[int, ...]]
-    num_in: int
-    num_bad: int
+    name: Name
+    version: Name
+    source_format: Name
+    image_shape: tuple[Side, Side, Side]
+    class_names: Annotated[Names, Len(1)]
+    class_counts: Mapping[SplitName, tuple[Whole, ...]]
+    num_in: Whole
+    num_bad: Whole
     shards: tuple[Shard, ...]
     files: tuple[File, ...]
-    source_fingerprint: str
-    fingerprint: str
-    versions: Mapping[str, str]
+    source_fingerprint: Name
+    fingerprint: Name
+    versions: Mapping[Name, Name]
     config: DataConfig
     pipeline_options: tuple[str, ...]
-    statistics: Mapping[str, Statistics] = field(default_factory=dict)
-    root: str = ""
+    statistics: Mapping[SplitName, Statistics] = field(default_factory=dict)
+    root: Annotated[str, Predicate(_is_root)] = ""
     schema: int = SCHEMA
 
     def __repr__(self) -> str:
@@ -111,29 +128,46 @@ class Manifest:
         Raises:
           DataError: it is absent, damaged, or of another schema version.
         """
-        import pydantic
-
         path = absolute(folder) / MANIFEST
         if not path.exists():
             raise DataError(
                 f"no {MANIFEST} in {folder}: not a prepared data set, or one never finished; prepare it first"
             )
         again = "prepare the data set again"
+        document = read_json(read_bounded(path, _MAX_BYTES), str(path))
         try:
-            document = json.loads(path.read_bytes())
             schema, digest = document["schema"], document.pop("digest")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is damaged ({error}); {again}") from error
         if schema != SCHEMA:
-            raise DataError(f"{path} has schema version {schema}; this program reads {SCHEMA}; {again}")
+            raise DataError(f"{path} has schema version {schema!r:.20}; this program reads {SCHEMA}; {again}")
         if digest != _digest(document):
             raise DataError(f"{path} is damaged (its digest does not match); {again}")
-        try:
-            return pydantic.TypeAdapter(cls).validate_python(document)
-        except pydantic.ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DataError(f"{path} is damaged ({where}: {first['msg']}); {again}") from error
+        manifest = read_as(cls, json.dumps(document).encode(), str(path), again)
+        if (fault := manifest.contradiction()) is not None:
+            raise DataError(f"{path} is damaged ({fault}); {again}")
+        return manifest
+
+    def contradiction(self) -> str | None:
+        """Return what in the manifest contradicts itself, in words; None if nothing does."""
+        k, sizes = len(self.class_names), dict.fromkeys(SPLITS, 0)
+        if {*self.class_counts} != {*SPLITS} or any(len(counts) != k for counts in self.class_counts.values()):
+            return f"class_counts are not of {k} classes in {', '.join(SPLITS)}"
+        if {file.path for file in self.files} != {WHITENER, PROBE, DEAD_LETTER}:
+            return f"files are not {WHITENER}, {PROBE} and {DEAD_LETTER}"
+        measured = [*self.statistics.values(), *(shard.statistics for shard in self.shards)]
+        if any(found.channels != self.image_shape[2] for found in measured):
+            return f"statistics are not of {self.image_shape[2]} channels"
+        for shard in self.shards:
+            if len(shard.class_counts) != k:
+                return f"{shard.path} is of other classes"
+            sizes[shard.split] += sum(shard.class_counts)
+        if self.shards and any(sizes[split] != self.count(split) for split in SPLITS):
+            return "class_counts are not those of the shards"
+        held = 4 * math.prod(self.image_shape) * sum(sizes.values())
+        if held > MAX_SHRINKING * sum(shard.bytes for shard in self.shards):
+            return f"its images take {held:,} bytes, more than {MAX_SHRINKING} times its shards"
+        return None
 
 
 def _digest(fields: Mapping[str, object]) -> str:

@@ -10,10 +10,11 @@
 All little-endian. array_record adds a checksum to each chunk, the manifest a digest of the whole file.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -22,9 +23,12 @@ from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.storage.files import local, sha256, whole
 from kerneldistill.pipeline.storage.retry import retry
 from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.untrusted.names import Digest, RelativePath, Whole
 
 _MAGIC = b"KDR1"
 _HEAD = struct.Struct("<4siH3I")
+# Pixels in memory to bytes of the files. Real ones reach 3; those of one value, in files of 128 kB at least, some 1000.
+MAX_SHRINKING = 1000
 # Records compressed together. Standardised pixels shrink to 40 % with 64, to 55 % one by one; 1000 gain little more.
 _OPTIONS = "group_size:64"
 
@@ -42,13 +46,13 @@ class Shard:
     sha256: hex digest of the file
     """
 
-    split: str
-    index: int
-    path: str
-    class_counts: tuple[int, ...]
+    split: Literal["train", "validation", "test"]
+    index: Whole
+    path: RelativePath
+    class_counts: tuple[Whole, ...]
     statistics: Statistics
-    bytes: int
-    sha256: str
+    bytes: Whole
+    sha256: Digest
 
 
 class ShardImages(NamedTuple):
@@ -104,12 +108,26 @@ def read_shard(path: epath.Path) -> ShardImages:
             reader = array_record_module.ArrayRecordReader(readable)
             records = reader.read_all()
             reader.close()
-        decoded = [decode(record) for record in records]
+        keys, images, labels = zip(*map(decode, records), strict=True)
+        return ShardImages(keys, np.stack(images), np.array(labels, np.int32))
     except (RuntimeError, ValueError, struct.error) as error:
         reason = first_line(error)
         raise DataError(f"shard {path} cannot be read ({reason}); prepare the data set again") from error
-    keys, images, labels = zip(*decoded, strict=True)
-    return ShardImages(keys, np.stack(images), np.array(labels, np.int32))
+
+
+def fault_of(content: ShardImages, shard: Shard, image_shape: Sequence[int]) -> str | None:
+    """Return what a shard holds other than the manifest says, in words; None if nothing."""
+    if content.images.shape[1:] != tuple(image_shape):
+        return f"images are {content.images.shape[1:]}, the manifest says {tuple(image_shape)}"
+    k = len(shard.class_counts)
+    if content.labels.min() < 0 or content.labels.max() >= k:
+        return f"labels go from {content.labels.min()} to {content.labels.max()}, the manifest says 0 to {k - 1}"
+    counts = np.bincount(content.labels, minlength=k).tolist()
+    if tuple(counts) != shard.class_counts:
+        return f"classes are {str(counts)[:200]}, the manifest says {str(list(shard.class_counts))[:200]}"
+    if not -math.inf < content.images.min() <= content.images.max() < math.inf:
+        return "holds numbers that are not finite"
+    return None
 
 
 def encode(key: str, image: np.ndarray, label: int) -> bytes:

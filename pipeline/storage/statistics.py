@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,17 @@ class Statistics:
     max: [c]
     """
 
-    num_pixels: int
+    num_pixels: Annotated[int, Ge(1)]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     min: tuple[float, ...]
     max: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels; -1 where the columns are not equally long, which a damaged file may say."""
+        lengths = {len(column) for column in (self.mean, self.std, self.min, self.max)}
+        return lengths.pop() if len(lengths) == 1 else -1
 
     @classmethod
     def of(cls, images: np.ndarray) -> "Statistics":

@@ -10,7 +10,6 @@ Letters: n images, d = h * w * c features, c channels; g blocks of e features.
 """
 
 import functools
-import zipfile
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -19,12 +18,16 @@ from etils import epath
 
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.storage.files import whole
+from kerneldistill.pipeline.untrusted.numpy_arrays import read_npz
 from kerneldistill.pipeline.whitening.blocks import Blocks
 from kerneldistill.pipeline.whitening.moments import unit_images
 from kerneldistill.pipeline.whitening.registry import WHITENINGS
+from kerneldistill.pipeline.whitening.validity import fault_of
 
 _VERSION = 2
 _ROWS = 1000
+# Of a file: two matrices of some eight thousand features.
+_MAX_BYTES = 1 << 30
 
 
 class Forgotten(NamedTuple):
@@ -109,14 +112,21 @@ class Whitener:
         Raises:
           DataError: the images are of another shape than the whitener's.
         """
-        rows = self._checked(whitened).reshape(-1, self.feature_mean.size).astype(np.float64)
-        if self.W_inv.size:
-            rows = self._times(rows, self.W_inv) + self.feature_mean
-        if self.per_image_norm:
-            mean, norm = (self.image_mean, self.image_norm) if forgotten is None else (x[:, None] for x in forgotten)
-            rows = rows * norm + mean
-        pixels = rows.reshape(-1, *self.image_shape) * self.channel_std + self.channel_mean
-        return (pixels * self.input_scale).astype(np.float32)
+        whitened = self._checked(whitened)
+        images = np.empty(whitened.shape, np.float32)
+        for start in range(0, len(images), _ROWS):
+            part = slice(start, start + _ROWS)
+            rows = whitened[part].reshape(-1, self.feature_mean.size).astype(np.float64)
+            if self.W_inv.size:
+                rows = self._times(rows, self.W_inv) + self.feature_mean
+            if self.per_image_norm:
+                mean, norm = (
+                    (self.image_mean, self.image_norm) if forgotten is None else (x[part, None] for x in forgotten)
+                )
+                rows = rows * norm + mean
+            pixels = rows.reshape(-1, *self.image_shape) * self.channel_std + self.channel_mean
+            images[part] = pixels * self.input_scale
+        return images
 
     def forgotten(self, images: np.ndarray) -> Forgotten:
         """Measure the two numbers of each image [n, h, w, c] that `apply` drops where `per_image_norm` is set."""
@@ -136,22 +146,30 @@ class Whitener:
 
     @classmethod
     def load(cls, path: epath.PathLike) -> "Whitener":
-        """Read what `save` wrote. Raises DataError if the file is missing, damaged, or of another version or kind."""
+        """Read what `save` wrote.
+
+        Raises:
+          DataError: the file is missing, damaged, of another version or kind, or its numbers make no whitening.
+        """
         try:
-            with epath.Path(path).open("rb") as file, np.load(file) as arrays:
-                if int(arrays["version"]) != _VERSION:
-                    raise DataError(f"whitener {path} has version {arrays['version']}; this program reads {_VERSION}")
-                values = {field.name: arrays[field.name] for field in fields(cls)}
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            if isinstance(error, DataError):
-                raise
+            arrays = read_npz(path, texts=True, most=_MAX_BYTES)
+            if (version := arrays["version"].item()) != _VERSION:
+                raise DataError(f"whitener {path} has version {version!r:.20}; this program reads {_VERSION}")
+            values = {field.name: arrays[field.name] for field in fields(cls)}
+            scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
+            whitener = cls(**{**values, **scalars, "image_shape": tuple(values["image_shape"].tolist())})
+            fault = fault_of(whitener)
+        except DataError:
+            raise
+        except Exception as error:  # of any class: it depends on the byte that is damaged
             raise DataError(
                 f"{path} is not a readable whitener ({first_line(error)}); restore the file, or make it again"
             ) from error
-        scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
-        if scalars.get("kind") not in WHITENINGS:
-            raise DataError(f"{path} is a whitener of kind {values['kind']}; allowed: {', '.join(WHITENINGS)}")
-        return cls(**{**values, **scalars, "image_shape": tuple(values["image_shape"].tolist())})
+        if whitener.kind not in WHITENINGS:
+            raise DataError(f"{path} is a whitener of kind {whitener.kind!r:.80}; allowed: {', '.join(WHITENINGS)}")
+        if fault is not None:
+            raise DataError(f"{path} is no whitening: {fault}; restore the file, or make it again")
+        return whitener
 
     @functools.cached_property
     def _W32(self) -> np.ndarray:  # noqa: N802

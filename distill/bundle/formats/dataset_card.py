@@ -1,8 +1,11 @@
 """The data set card of a Hugging Face folder: YAML in front, then a text for people."""
 
+import yaml
+
 from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.readme import LABELS
 from kerneldistill.pipeline.whitening.whitening import whitening_of
+from kerneldistill.runtime.escapes import markdown
 from kerneldistill.runtime.text import percent
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
@@ -16,26 +19,21 @@ def card(source: ExportSource) -> str:
     measured = source.bundle.results.get("learned", {})
     accuracy = percent(measured.get("accuracy", 0.0))
     reached = f"Kernel ridge regression from it reaches {accuracy} on test. " if measured else ""
+    front = {
+        "pretty_name": f"{manifest.dataset}, distilled to {size} images",
+        "license": "other",
+        "license_name": "that-of-the-source-data",
+        "task_categories": ["image-classification"],
+        "size_categories": [category],
+        "tags": ["dataset-distillation"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}],
+    }
     return f"""---
-pretty_name: {manifest.dataset}, distilled to {size} images
-license: other
-license_name: that-of-the-source-data
-task_categories:
-- image-classification
-size_categories:
-- {category}
-tags:
-- dataset-distillation
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: data/train-*
----
+{yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10_000)}---
 
-# {manifest.dataset} {manifest.dataset_version}, distilled to {size} images
+# {markdown(f"{manifest.dataset} {manifest.dataset_version}")}, distilled to {size} images
 
-{reached}Made by kerneldistill {manifest.code_version}.
+{reached}Made by kerneldistill {markdown(manifest.code_version)}.
 
 | column | what it is |
 |---|---|
@@ -47,5 +45,5 @@ configs:
 `whitened` lives in the space `{whitener.kind}`: {whitening.summary}. Whiten your test images with `transform.npz`
 before you use them with it; images whitened in another way are another space.
 
-Licence of the source data: {manifest.licence}
+Licence of the source data: {markdown(manifest.licence)}
 """

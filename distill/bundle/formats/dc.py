@@ -18,6 +18,7 @@ from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.bundle.untrusted.torch_file import is_torch, read_torch, torch_type
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.untrusted.names import below
 
 METHOD, NETWORK = "DC", "ConvNet"
 
@@ -27,7 +28,7 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     name = f"res_{METHOD}_{source.foreign_name}_{NETWORK}_{source.per_class('dc')}ipc"
     images = nchw(source.images_in(source.normalised))
     value = {"data": [[images, source.hard_labels]], "accs_all_exps": {NETWORK: []}}
-    path = folder / f"{name}.pt"
+    path = below(folder, f"{name}.pt")
     write_whole(path, torch_bytes(value, name))
     lost = together(source.lost_space(source.normalised), source.lost_labels())
     return (ReadBack(path.name, read(path), source.normalised, lost),)

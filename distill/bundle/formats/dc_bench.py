@@ -15,6 +15,7 @@ from kerneldistill.bundle.formats import kip_release, mtt, npz_sets
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack, nchw, together
 from kerneldistill.bundle.formats.torch_archive import torch_bytes
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.untrusted.names import below
 
 _KIP_NETWORKS = {"cifar10": "ConvNet3", "cifar100": "ConvNet"}
 
@@ -27,12 +28,11 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     if kip_release.is_zca(whitener) and source.name in _KIP_NETWORKS:
         network, size = _KIP_NETWORKS[source.name], len(source.bundle.images)
         name = f"kip_{source.name}_{network}_ssize{size}_zca_nol_noaug_ckpt1000.npz"
-        path = folder / "distilled_results" / "KIP" / place / name
+        path = below(folder, "distilled_results", "KIP", *place.parts, name)
         kip_release.write_npz(source, whitener, path)
         taken = replace(npz_sets.read(path), labels=source.hard_labels)
         return (ReadBack(name, taken, whitener, source.lost_labels()),)
-    path = folder / "distilled_results" / "TM" / place
-    path.mkdir(parents=True, exist_ok=True)
+    path = below(folder, "distilled_results", "TM", *place.parts, "images_best.pt").parent
     space = source.normalised
     write_whole(path / "images_best.pt", torch_bytes(nchw(source.images_in(space)), "images_best"))
     write_whole(path / "labels_best.pt", torch_bytes(source.hard_labels, "labels_best"))

@@ -12,6 +12,7 @@ whitening, so a set in KIP's is taken back to pixels first. (NUS-HPC-AI-Lab/DD-R
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from kerneldistill.bundle.formats import mtt
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
@@ -96,7 +97,7 @@ def _config(source: ExportSource, per_class: int) -> str:
     height, width, _ = source.bundle.whitener.image_shape
     zca = whitening_of(source.torch_space.kind).is_zca
     return _CONFIG.format(
-        dataset=source.foreign_name,
+        dataset=yaml.safe_dump(source.foreign_name, default_style='"').strip(),
         per_class=per_class,
         height=height,
         width=width,

@@ -14,6 +14,7 @@ from kerneldistill.bundle.reader import Bundle
 from kerneldistill.bundle.whitened_space import same_space
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared
+from kerneldistill.pipeline.untrusted.names import file_name
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 
@@ -77,8 +78,13 @@ class ExportSource:
 
     @property
     def foreign_name(self) -> str:
-        """Of the data set, as torchvision and DC have it."""
-        return FOREIGN_NAMES.get(self.name, self.name)
+        """Of the data set, as torchvision and DC have it; a part of a path."""
+        return FOREIGN_NAMES.get(self.name, self.file_name)
+
+    @property
+    def file_name(self) -> str:
+        """The name of the data set as a part of a path: what a bundle says of itself may lead anywhere."""
+        return file_name(self.name)
 
     @cached_property
     def pixels(self) -> np.ndarray:

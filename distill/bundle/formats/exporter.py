@@ -12,6 +12,7 @@ from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack, t
 from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.untrusted.names import below, printable
 from kerneldistill.runtime.console import closing_table, tell
 from kerneldistill.runtime.text import percent
 
@@ -103,11 +104,11 @@ def _write(source: ExportSource, name: str, out: Path) -> tuple[ReadBack, ...]:
         foreign = sorted(there - written)
         if foreign and not kind.grows:
             raise UserError(
-                f"{target} holds {foreign[0]}, which is not of this export: remove the folder, or give another --out"
+                f"{target} holds {printable(str(foreign[0]))}, which is not of this export: remove the folder, or give "
+                "another --out"
             )
         for path in sorted(written):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            (staging / path).replace(target / path)
+            (staging / path).replace(below(out, name, path.as_posix()))
     return copies
 
 

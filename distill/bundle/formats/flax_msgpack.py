@@ -7,18 +7,22 @@ pixel is another pixel, and nothing can tell.
 """
 
 import math
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
-from kerneldistill.bundle.untrusted.limits import MAX_MEMBERS, MAX_PICKLE_BYTES, read_limited
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_MEMBERS, MAX_PICKLE_BYTES
 
 _ARRAY, _SCALAR = 1, 3
 _NUMBERS = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint32", "uint8", "bool")
 _PLACES = ("ema_average", "params")
+# Maps, lists and arrays of a checkpoint are some hundreds; an empty map is one byte there, and 64 in memory.
+_MAX_PARTS = 10_000
 
 
 def detects(path: Path, head: bytes) -> bool:
@@ -32,7 +36,7 @@ def read(path: Path, layout: Layout | None = None) -> ForeignSet:
     Raises:
       UserError: it has no learned set, or holds more than numbers.
     """
-    tree = _unpacked(read_limited(path), path)
+    tree = _unpacked(read_bounded(path, MAX_BYTES // 2), path)
     for place in _PLACES:
         part = tree.get(place) if isinstance(tree, dict) else None
         if isinstance(part, dict) and all(isinstance(part.get(key), np.ndarray) for key in ("x_proto", "y_proto")):
@@ -47,7 +51,17 @@ def read(path: Path, layout: Layout | None = None) -> ForeignSet:
 def _unpacked(content: bytes, path: Path) -> Any:
     import msgpack
 
+    parts = count(1)
+
+    def counted(part: Any) -> Any:
+        if next(parts) > _MAX_PARTS:
+            raise UserError(
+                f"{path} has more than {_MAX_PARTS:,} maps and lists: it is no checkpoint of a distilled set"
+            )
+        return part
+
     def array(code: int, data: bytes) -> np.ndarray:
+        counted(data)
         if code not in (_ARRAY, _SCALAR):
             raise UserError(f"{path} holds an extension of type {code}, which is no array: it is not read")
         shape, dtype, body = msgpack.unpackb(data, raw=True, max_array_len=8)
@@ -58,6 +72,8 @@ def _unpacked(content: bytes, path: Path) -> Any:
         raw=False,
         strict_map_key=True,
         ext_hook=array,
+        object_hook=counted,
+        list_hook=counted,
         max_map_len=MAX_MEMBERS,
         max_array_len=MAX_MEMBERS,
         max_str_len=MAX_PICKLE_BYTES,

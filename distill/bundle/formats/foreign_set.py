@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from kerneldistill.algorithms.labels import centred, centred_one_hot, class_probabilities
-from kerneldistill.bundle.untrusted.limits import MAX_IMAGES, MAX_SIDE
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_IMAGE_VALUE, MAX_IMAGES, MAX_LABEL_VALUE, MAX_SIDE
 
 Layout = Literal["NHWC", "NCHW"]
 LabelForm = Literal["class numbers", "one-hot", "centred one-hot", "probabilities", "learned"]
@@ -65,16 +65,26 @@ def foreign_set(
         raise UserError(f"{kind}: images are {images.shape}, allowed is [n, h, w, c] or [n, c, h, w]")
     if images.dtype.kind != "f" and images.dtype != np.uint8:
         raise UserError(f"{kind}: images are {images.dtype}, allowed are floats and uint8")
+    if (size := images.size * min(4, images.itemsize * 4)) > MAX_BYTES:
+        raise UserError(f"{kind}: images take {size:,} bytes, allowed are {MAX_BYTES:,}: a distilled set is smaller")
     layout = layout or _layout(kind, images.shape)
+    _check_values(f"{kind}: images", images, MAX_IMAGE_VALUE)
     images = np.moveaxis(images, 1, -1) if layout == "NCHW" else images
-    images = images if images.dtype == np.uint8 else images.astype(np.float32)
+    images = images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.ndim not in (1, 2) or len(labels) != len(images):
         raise UserError(f"{kind}: labels are {labels.shape}, allowed is [{len(images)}] or [{len(images)}, k]")
-    for name, array in (("images", images), ("labels", labels)):
-        if not np.isfinite(array).all():
-            raise UserError(f"{kind}: {name} hold numbers that are not finite: the file is damaged")
+    _check_values(f"{kind}: labels", labels, MAX_LABEL_VALUE)
     return ForeignSet(kind, np.ascontiguousarray(images), labels, layout, step)
+
+
+def _check_values(name: str, array: np.ndarray, largest: float) -> None:
+    """Raise UserError unless all numbers are finite and at most `largest`."""
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)  # nan where one is
+    if not -largest <= low <= high <= largest:
+        raise UserError(
+            f"{name} go from {low:g} to {high:g}, allowed are finite numbers up to {largest:g}: the file is damaged"
+        )
 
 
 def labels_of(foreign: ForeignSet, num_classes: int) -> Labels:

@@ -14,6 +14,7 @@ parquet's default, and the metadata, which has none, hold a sha256 of all number
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,16 @@ from kerneldistill.bundle.formats.dataset_card import card
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
 from kerneldistill.bundle.formats.png import pixels, png
-from kerneldistill.bundle.untrusted.limits import MAX_BYTES, MAX_IMAGES, read_limited
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.untrusted.document import read_json
+from kerneldistill.pipeline.untrusted.file import opened
+from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_IMAGES, MAX_PICKLE_BYTES
 
 _FILE = "data/train-00000-of-00001.parquet"
+# Of the description of a parquet, which is read before its sizes are known.
+_THRIFT = {"thrift_string_size_limit": MAX_PICKLE_BYTES, "thrift_container_size_limit": MAX_PICKLE_BYTES}
+_BATCH = 1000
 
 
 def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
@@ -47,7 +53,8 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
         ],
         schema=_schema(source),
     )
-    pq.write_table(table, path, write_page_checksum=True)
+    # Neither compressed nor in a dictionary: so a stranger's is refused that would unpack to more than it is.
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
     source.bundle.whitener.save(folder / "transform.npz")
     write_whole(folder / "README.md", card(source).encode())
     return (
@@ -76,22 +83,41 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
     import pyarrow.parquet as pq
 
     path = path / _FILE if path.is_dir() else path
-    file = pq.ParquetFile(pa.BufferReader(read_limited(path)), page_checksum_verification=True)
-    size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.metadata.num_row_groups))
-    if file.metadata.num_rows > MAX_IMAGES or size > MAX_BYTES:
-        raise UserError(f"{path} unpacks to {size:,} bytes, allowed are {MAX_BYTES:,}: a distilled set is smaller")
     names = {"whitened": "soft_label", "image": "label"}
-    table = file.read([column, names[column]])
-    said = json.loads(file.schema_arrow.metadata[b"kerneldistill"])
+    with opened(path) as stream:
+        file = pq.ParquetFile(stream, page_checksum_verification=True, **_THRIFT)
+        _check_size(file, path, (column, names[column]))
+        table = pa.Table.from_batches(_rows_of(file, path, [column, names[column]]))
+        said = read_json(file.schema_arrow.metadata[b"kerneldistill"], f"{path}: metadata")
     if column == "image":
         images = [pixels(cell["bytes"], f"{path}: image") for cell in table["image"].to_pylist()]
         return foreign_set("parquet, column image", np.stack(images), table["label"].to_numpy(), "NHWC")
     images, labels = (table[name].combine_chunks().flatten().to_numpy() for name in ("whitened", "soft_label"))
     if _digest(images, labels) != said["sha256"]:
         raise UserError(f"{path} is damaged: the sha256 of its numbers is not the one it holds; copy it again")
-    rows = file.metadata.num_rows
+    rows = len(table)
     images = images.reshape(rows, *said["image_shape"])
     return foreign_set("parquet, column whitened", images, labels.reshape(rows, -1), "NHWC")
+
+
+def _check_size(file: Any, path: Path, columns: Sequence[str]) -> None:
+    """Refuse what could become more than the file is: a codec, too many rows, or lists of another length."""
+    meta, schema = file.metadata, file.schema_arrow
+    chunks = [meta.row_group(g).column(c) for g in range(meta.num_row_groups) for c in range(meta.num_columns)]
+    if any(chunk.compression != "UNCOMPRESSED" or "DICTIONARY" in str(chunk.encodings) for chunk in chunks):
+        raise UserError(f"{path} is compressed, which is not read from strangers: write it again with kdistill export")
+    wide = max((getattr(schema.field(name).type, "list_size", 1) for name in columns), default=1)
+    if meta.num_rows > MAX_IMAGES or 4 * wide * meta.num_rows > MAX_BYTES:
+        raise UserError(f"{path} unpacks to more than {MAX_BYTES:,} bytes: a distilled set is smaller")
+
+
+def _rows_of(file: Any, path: Path, columns: list[str]) -> Iterator[Any]:
+    """Yield the rows in batches; stop where they are more than the file is."""
+    held, most = 0, 2 * path.stat().st_size
+    for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
+        if (held := held + batch.nbytes) > most:
+            raise UserError(f"{path} unpacks to more than twice its size: it is no set that kerneldistill exported")
+        yield batch
 
 
 def _digest(images: np.ndarray, labels: np.ndarray) -> str:

@@ -18,8 +18,11 @@ from kerneldistill.bundle.formats import npz_sets
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.config.kernel_names import architecture_name
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.untrusted.file import read_bounded
+from kerneldistill.pipeline.untrusted.names import below
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.pipeline.whitening.whitening import whitening_of
+from kerneldistill.runtime.escapes import csv_cell
 
 _COLUMNS = ("architecture", "dataset", "ssize", "zca", "l", "aug", "ckpt", "test_acc", "test_mse", "URL")
 
@@ -30,7 +33,7 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     whitener = source.bundle.whitener
     space = whitener if "kip" in whitening_of(whitener.kind).used_by else source.normalised
     row = _row(source, space)
-    path = folder / row["URL"]
+    path = below(folder, row["URL"])
     write_npz(source, space, path)
     table = "ls" if source.bundle.manifest.label_mode == "label_solve" else "kip"
     index = folder / table / f"{table}.csv"
@@ -40,7 +43,6 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
 
 def write_npz(source: ExportSource, space: Whitener, path: Path) -> None:
     """Write the .npz alone; numpy dates its members 1980, so equal sets give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, images=source.images_in(space), labels=source.bundle.labels)
     write_whole(path, buffer.getvalue())
@@ -71,7 +73,7 @@ def _row(source: ExportSource, space: Whitener) -> dict[str, str]:
         "ckpt": str(manifest.step),
         "test_acc": _figure(measured.get("accuracy")),
         "test_mse": _figure(measured.get("mse")),
-        "URL": f"{'ls' if solved else 'kip'}/{manifest.dataset}/{name}.npz",
+        "URL": f"{'ls' if solved else 'kip'}/{source.file_name}/{name}.npz",
     }
     return {column: row[column] for column in _COLUMNS if not (solved and column == "aug")}
 
@@ -82,10 +84,10 @@ def _figure(value: float | None) -> str:
 
 def _with_row(index: Path, row: dict[str, str]) -> str:
     """Add a row to the index, in the place of that of the same URL."""
-    rows = list(csv.DictReader(io.StringIO(index.read_text()))) if index.exists() else []
+    rows = list(csv.DictReader(io.StringIO(read_bounded(index).decode(errors="replace")))) if index.exists() else []
     rows = [*(old for old in rows if old.get("URL") != row["URL"]), row]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(row), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: csv_cell(value) for key, value in old.items() if key in row and value} for old in rows)
     return text.getvalue()

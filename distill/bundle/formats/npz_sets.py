@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
-from kerneldistill.bundle.untrusted.numpy_arrays import read_npz
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.numpy_arrays import read_npz
 
 _STEP = re.compile(r"(?:_ckpt|^step)(\d{1,9})\.npz$")
 

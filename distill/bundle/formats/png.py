@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from kerneldistill.bundle.untrusted.limits import MAX_SIDE
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.sources.image_decoding import decode
+from kerneldistill.pipeline.untrusted.limits import MAX_SIDE
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 

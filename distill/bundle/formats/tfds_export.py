@@ -11,6 +11,7 @@ Rows are in the order of the bundle. array_record has a checksum on every chunk.
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ import numpy as np
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout, foreign_set
 from kerneldistill.bundle.formats.png import png
-from kerneldistill.bundle.untrusted.limits import MAX_IMAGES
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.limits import MAX_IMAGES
 
 VERSION = "1.0.0"
 
@@ -69,6 +70,12 @@ def read(
     return foreign_set(f"TFDS, feature {features[0]}", images, labels, "NHWC")
 
 
+def _tfds_name(source: ExportSource) -> str:
+    """Return the name of the data set as TFDS allows it, which makes a folder of it."""
+    name = re.sub(r"[^a-z0-9_]", "_", source.file_name.lower())
+    return name if name[0].isalpha() else f"set_{name}"
+
+
 def _builder_class(tfds: Any, source: ExportSource) -> type:
     """Return a builder class of this set alone, which TFDS's registry of names never sees."""
     bundle = source.bundle
@@ -97,7 +104,7 @@ def _builder_class(tfds: Any, source: ExportSource) -> type:
 
     body = {
         "VERSION": tfds.core.Version(VERSION),
-        "name": f"{source.name}_distilled_{len(bundle.images)}",
+        "name": f"{_tfds_name(source)}_distilled_{len(bundle.images)}",
         "pkg_dir_path": None,
         "_info": info,
         "_split_generators": lambda builder, manager: {"train": builder._generate_examples()},

@@ -12,7 +12,6 @@ A .pt is a zip archive, nothing in it compressed:
 """
 
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +20,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kerneldistill.bundle.untrusted.limits import FREE_RATIO_BYTES, MAX_BYTES, read_limited
 from kerneldistill.bundle.untrusted.torch_pickle import Tensor, read_pickle
-from kerneldistill.bundle.untrusted.zip_archive import read_archive
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.limits import FREE_RATIO_BYTES, MAX_BYTES
+from kerneldistill.pipeline.untrusted.zip_archive import member_names, read_archive
 
 # numpy's names of the types of storages.
 DTYPES: Mapping[str, str] = MappingProxyType(
@@ -47,8 +46,7 @@ _ORDERS: Mapping[bytes, _Order] = MappingProxyType({b"little": "<", b"big": ">"}
 
 def is_torch(path: Path) -> bool:
     """Return whether a zip archive is a .pt."""
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/data.pkl") for name in archive.namelist())
+    return any(name.endswith("/data.pkl") for name in member_names(path))
 
 
 def torch_type(path: Path) -> type:
@@ -57,7 +55,7 @@ def torch_type(path: Path) -> type:
     Raises:
       UserError: see `read_torch`.
     """
-    _, value = _pickled(read_archive(read_limited(path), str(path), lambda name: name.endswith("/data.pkl")), path)
+    _, value = _pickled(read_archive(path, lambda name: name.endswith("/data.pkl")), path)
     return dict if isinstance(value, dict) else type(value)
 
 
@@ -67,18 +65,18 @@ def read_torch(path: Path) -> Any:
     Raises:
       UserError: it is damaged, too large, or holds more than data.
     """
-    members = read_archive(read_limited(path), str(path))
+    members = read_archive(path)
     root, value = _pickled(members, path)
-    order = _ORDERS[members.get(f"{root}byteorder", b"little").strip()]
+    order = _ORDERS[bytes(members.get(f"{root}byteorder", b"little")).strip()]
     return _Filler(members, root, order).filled(value)
 
 
-def _pickled(members: Mapping[str, bytes], path: Path) -> tuple[str, Any]:
+def _pickled(members: Mapping[str, bytes | memoryview], path: Path) -> tuple[str, Any]:
     """Return the folder of the value in an archive, and the value without its numbers."""
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise UserError(f"{path} has {len(pickles)} members data.pkl, so it is no file of torch.save (1.6 or later)")
-    return pickles[0].removesuffix("data.pkl"), read_pickle(members[pickles[0]], f"{path}: data.pkl")
+    return pickles[0].removesuffix("data.pkl"), read_pickle(bytes(members[pickles[0]]), f"{path}: data.pkl")
 
 
 @dataclass
@@ -92,7 +90,7 @@ class _Filler:
     done: what became of each object, by its id: an object that stands in many places is filled once
     """
 
-    members: Mapping[str, bytes]
+    members: Mapping[str, bytes | memoryview]
     root: str
     order: _Order
     shown: int = 0

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from kerneldistill.bundle.untrusted.limits import MAX_PICKLE_BYTES
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.limits import MAX_PICKLE_BYTES
 
 # DC's file of 20 experiments with their accuracies has some 50,000.
 _MAX_OPCODES = 1_000_000
