@@ -26,9 +26,7 @@ def read_json(content: bytes, name: str) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{printable(name)} is no JSON that can be read ({_reason(error)}): restore the file"
-        ) from error
+        raise DataError(f"{printable(name)} is damaged, it is no JSON ({_reason(error)}): restore the file") from error
 
 
 def read_toml(content: bytes, name: str) -> dict[str, Any]:
@@ -102,9 +100,7 @@ def _words(error: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] != "predicate_failed":
         return message
-    return next(
-        (words for name, words in _PREDICATES.items() if f" {name} " in f" {message.replace('.', ' ')} "), message
-    )
+    return next((words for name, words in _PREDICATES.items() if repr(name) in message), message)
 
 
 def _reason(error: Exception) -> str:

@@ -1,16 +1,13 @@
 """What the numbers of a whitening must satisfy: one that was read may be a stranger's."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
 from kerneldistill.pipeline.untrusted.names import is_name
 from kerneldistill.pipeline.whitening.blocks import Blocks
-
-if TYPE_CHECKING:
-    from kerneldistill.pipeline.whitening.whitener import Whitener
 
 # Pixels over `input_scale` lie in 0..1, so their mean and deviation do, too; the rest is far above what a fit gives.
 _ARRAYS = {"channel_mean": (-10.0, 10.0), "feature_mean": (-1e6, 1e6), "W": (-1e9, 1e9), "W_inv": (-1e9, 1e9)}
@@ -21,8 +18,8 @@ _TEXTS = ("kind", "reg_mode", "fit_split", "data_fingerprint")
 _INVERSE = 1e-6
 
 
-def fault_of(whitener: "Whitener") -> str | None:
-    """Return the first thing that is wrong with a whitening, in words; None if it can be used."""
+def fault_of(whitener: Any) -> str | None:
+    """Return the first thing that is wrong with a `Whitener`, in words; None if it can be used."""
     wrong_type = next((n for n, kind in _TYPES.items() if type(getattr(whitener, n)) is not kind), None)
     if wrong_type is not None:
         return f"{wrong_type} is no {_TYPES[wrong_type].__name__}"
@@ -36,7 +33,7 @@ def fault_of(whitener: "Whitener") -> str | None:
     return _fault_of_shapes(whitener) or _fault_of_values(whitener)
 
 
-def _fault_of_shapes(whitener: "Whitener") -> str | None:
+def _fault_of_shapes(whitener: Any) -> str | None:
     height, width, channels = whitener.image_shape
     block = whitener.block
     if block < 0 or (block and (height % block or width % block)):
@@ -57,7 +54,7 @@ def _fault_of_shapes(whitener: "Whitener") -> str | None:
     return None
 
 
-def _fault_of_values(whitener: "Whitener") -> str | None:
+def _fault_of_values(whitener: Any) -> str | None:
     for name, (low, high) in {**_ARRAYS, **_NUMBERS}.items():
         value = getattr(whitener, name)
         if np.size(value) and not (low <= np.min(value) and np.max(value) <= high):  # nan keeps no bound

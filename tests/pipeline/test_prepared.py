@@ -107,16 +107,17 @@ def test_a_damaged_manifest(own_digits, content):
 
 def test_a_manifest_of_other_fields(own_digits):
     _rewrite(own_digits, lambda document: document.pop("shards"))
-    with pytest.raises(DataError, match=r"manifest\.json is damaged \(.*shards"):
+    with pytest.raises(DataError, match=r"manifest\.json is wrong at shards: .*prepare the data set again"):
         pipeline.load(own_digits)
 
 
 def test_a_shard_that_holds_less_than_the_manifest_says(own_digits):
     def change(document):
         document["shards"][0]["class_counts"][0] += 1
+        document["class_counts"][document["shards"][0]["split"]][0] += 1
 
     _rewrite(own_digits, change)
-    with pytest.raises(DataError, match=r"holds .*, the manifest says"):
+    with pytest.raises(DataError, match=r"classes are .*, the manifest says"):
         pipeline.load(own_digits)
 
 

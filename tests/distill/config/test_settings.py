@@ -9,7 +9,7 @@ from kerneldistill.config.settings import flag, names_in, settings
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
-        ("kernel.depth", "a whole number from 1 up"),
+        ("kernel.depth", "a whole number from 1 to 1000"),
         ("optim.learning_rate", "a finite number above 0"),
         ("augment.strength.flip", "a number from 0 to 1"),
         ("optim.momentum", "a number from 0 to below 1"),

@@ -158,7 +158,7 @@ def test_kornias_whitening_is_used_where_it_is_given(tmp_path: Path, learned: Ex
     FORMATS["dd-ranking"].writer.write(exported, tmp_path)
     np.testing.assert_array_equal(read_foreign(tmp_path).images, kornia.apply(learned.pixels))
     config = (tmp_path / "config.yaml").read_text().splitlines()
-    assert {"dataset: tiny", "use_zca: true", "ipc: 2", "im_size: [6, 5]", "soft_label_mode: S"} <= {*config}
+    assert {'dataset: "tiny"', "use_zca: true", "ipc: 2", "im_size: [6, 5]", "soft_label_mode: S"} <= {*config}
     with pytest.raises(UserError, match="--kornia names data whitened by standard"):
         replace(learned, kornia=learned.normalised).check()
 
