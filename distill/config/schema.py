@@ -225,7 +225,7 @@ class OptimConfig:
     steps: Annotated[CountOrZero, Mark("longer")] = 300
     # Training images whose labels are predicted in one step; at most all of them are used.
     target_batch: Count = 5000
-    # How that number grows over the steps, to `target_batch`.
+    # How that number grows over the steps, to `target_batch`. Step sizes and ridge go by steps, whatever their targets.
     growth: GrowthConfig = GrowthConfig()
     # Also keep the mean of the sets of about this part of the steps done; the better on validation is handed out.
     average: Annotated[FractionAbove0 | None, Mark(example=0.1)] = None

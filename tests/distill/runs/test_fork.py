@@ -70,6 +70,18 @@ def test_another_optimiser_begins_anew(
     assert "the optimiser begins anew" in capsys.readouterr().err
 
 
+def test_an_average_goes_on_in_a_fork_or_begins_there(finished: RunDir, small: Config, tmp_path: Path) -> None:
+    averaging = changed(small, steps=14, average=0.5)
+    first = forked(tmp_path / "first", averaging, finished)
+    stages.distill(averaging, first)
+    longer = changed(small, steps=15, average=0.5)
+    second = forked(tmp_path / "second", longer, first)
+    stages.distill(longer, second)
+    counts = [int(_newest(rundir)[".average.steps"]) for rundir in (first, second)]
+    assert counts == [2, 3]
+    assert not np.array_equal(_newest(second)[".average.support.images"], _newest(first)[".average.support.images"])
+
+
 def test_a_fork_from_the_best_or_from_a_step(finished: RunDir, small: Config, tmp_path: Path) -> None:
     best, *_ = (int(entry.name) for entry in finished.best.iterdir())
     for which, step in (("best", best), ("11", 11)):

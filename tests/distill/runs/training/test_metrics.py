@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.errors import UserError
-from kerneldistill.runs.training.metrics import MetricsLog
+from kerneldistill.runs.training.metrics import MetricsLog, Scored, best_on_validation, scored
 
 
 @pytest.fixture
@@ -78,3 +78,18 @@ def test_a_full_disk_is_told_with_what_to_do() -> None:
         pytest.skip("this system has no /dev/full")
     with pytest.raises(UserError, match=r"step 3 could not be recorded in /dev/full: No space left.* again"):
         MetricsLog(full).append({"step": 3})
+
+
+def test_scores_of_the_newest_set_and_of_the_average_compete() -> None:
+    def score(step: int, accuracy: float, mse: float, name: str = "validation") -> dict[str, int | float]:
+        return {"step": step, f"{name}_accuracy": accuracy, f"{name}_mse": mse}
+
+    records = [
+        score(0, 0.3, 0.5),
+        {"step": 1, "loss": 0.1},
+        score(2, 0.6, 0.4) | score(2, 0.6, 0.3, "average_validation"),
+        score(4, 0.6, 0.3) | score(4, 0.5, 0.1, "average_validation"),
+    ]
+    assert [(s.step, s.averaged) for s in scored(records)] == [(0, False), (2, False), (2, True), (4, False), (4, True)]
+    assert best_on_validation(records) == Scored(2, 0.6, 0.3, averaged=True)
+    assert best_on_validation(records[1:2]) is None
