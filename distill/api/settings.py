@@ -1,6 +1,6 @@
 """Configurations by preset and by keyword, checked as those of the command line are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any, TypedDict
 
@@ -29,7 +29,7 @@ _OPTIM = OptimConfig(steps=200, target_batch=500)
 
 
 class Sections(TypedDict, total=False):
-    """Settings by keyword: of each section its own class, or a mapping of the values that differ."""
+    """Settings by keyword: of each section its own class, or a mapping of the values that differ; levels in a list."""
 
     data: DataConfig | Mapping[str, Any]
     kernel: KernelConfig | Mapping[str, Any]
@@ -41,6 +41,7 @@ class Sections(TypedDict, total=False):
     krr: KrrConfig | Mapping[str, Any]
     evaluate: EvaluateConfig | Mapping[str, Any]
     checkpoint: CheckpointConfig | Mapping[str, Any]
+    coarse: Sequence[int | str]
 
 
 def preset(name: str) -> Config:

@@ -33,22 +33,24 @@ class PlanJob(Job):
 def execute(call: Call) -> None:
     """Plan a run."""
     job = parse_job(call, PlanJob)
+    from kerneldistill.runs.directory import RunDir
     from kerneldistill.runs.planning.calibration import calibrate
-    from kerneldistill.runs.planning.dataset_size import size_of
+    from kerneldistill.runs.planning.levels import workloads_of
     from kerneldistill.runs.planning.machine import machine
     from kerneldistill.runs.planning.memory import memory_of
     from kerneldistill.runs.planning.plan import check_fits, plan_of
     from kerneldistill.runs.planning.table import table
-    from kerneldistill.runs.planning.workload import workload_of
     from kerneldistill.runtime import devices
 
     devices.setup()
     there = machine(job.devices, job.memory)
-    prepared = (job.dir or Path("runs", job.preset)) / "prepared"
-    work = workload_of(job.settings, size_of(job.settings, prepared), there.devices)
-    check_fits(job.settings, memory_of(work), there)
+    works = workloads_of(job.settings, RunDir(job.dir or Path("runs", job.preset)), there.devices)
+    for work in works:
+        check_fits(work.config, memory_of(work), there)
     timed = job.calibrate and there.devices == machine().devices
     if job.calibrate and not timed:
         LOG.warning("nothing is timed: this machine has not %d devices", there.devices)
-    plan = plan_of(work, there, calibrate(work) if timed else None)
+    plan = plan_of(works[0], there, calibrate(works[0]) if timed else None)
+    for work in works[1:]:
+        plan = plan_of(work, there, calibrate(work) if timed else None, plan)
     print(plan.to_json() if job.json else table(plan), end="" if job.json else "\n")

@@ -22,9 +22,6 @@ from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.runtime.distributed import collectives
 
-# Targets to which labels are refitted: as many, and as many for each image, at least.
-TARGETS, TARGETS_PER_IMAGE = 2000, 10
-
 
 class Learned(NamedTuple):
     """A set as it was learned.
@@ -39,6 +36,11 @@ class Learned(NamedTuple):
     labels: np.ndarray
     class_ids: np.ndarray
     whitener: Whitener
+
+
+def refit_targets(size: int) -> int:
+    """Targets to which the labels of `size` images are refitted: ten times the numbers that are fitted for a class."""
+    return max(2000, 10 * size)
 
 
 def start_from(learned: Learned, config: Config, data: Prepared, refit: bool) -> Start:
@@ -87,7 +89,7 @@ def resized(pixels: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray
 
 def refitted(support: Support, config: Config, data: Prepared) -> Support:
     """Fit the labels of a support to class-balanced training images, by least squares over their predictions."""
-    count, classes = max(TARGETS, TARGETS_PER_IMAGE * len(support.images)), len(data.manifest.class_names)
+    count, classes = refit_targets(len(support.images)), len(data.manifest.class_names)
     rows = balanced(data.train.labels, classes, count, generator(config.seed, Stream.REFIT))
     engine = engine_of(config.kernel, data.manifest.image_shape)
     targets = Targets(engine, Split(data.train.images[rows], data.train.labels[rows]), classes)

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from kerneldistill.config.kernel_names import kernel_name
+from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 from kerneldistill.runs.completion import Stages, stages_of
-from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.last_error import read_failure
 from kerneldistill.runs.lock import Holder, holder
 from kerneldistill.runs.training.metrics import MetricsLog, Record, best_on_validation
@@ -38,6 +40,8 @@ class Status:
     to_do: stages after the data are prepared that are not done, or whose files are missing or damaged
     rollbacks: faults so far, each of which raised the ridge
     error: that ended it
+    level: the size of its images, where it is not that of the data, and its kernel
+    coarse: the level before, in progress or done; None where there is none, or it has not begun
     """
 
     path: str
@@ -57,6 +61,8 @@ class Status:
     to_do: tuple[str, ...]
     rollbacks: int
     error: str | None
+    level: str
+    coarse: "Status | None" = None
 
 
 def status_of(path: Path) -> Status:
@@ -96,13 +102,15 @@ def status_of(path: Path) -> Status:
         to_do=tuple(name for name in to_do if not (solved and name == "distill")),
         rollbacks=int(records[-1].get("rollbacks", 0)) if records else 0,
         error=failure.error if failure else None,
+        level=_level(config),
+        coarse=status_of(rundir.coarse.path) if config.coarse and is_run(rundir.coarse.path) else None,
     )
 
 
 def as_text(status: Status) -> str:
     """Format a status for people: the state in the first line, indented lines below it."""
     who = f" (process {status.process} on {status.host})" if status.process else ""
-    lines = [f"{status.path}: {status.state}{who}"]
+    lines = [f"{status.path}: {status.state}{who}", *_before(status.coarse)]
     if status.steps is not None:
         parts = [f"{status.step or 0} of {status.steps}"]
         parts += [f"{duration(status.seconds_per_step)} a step"] if status.seconds_per_step else []
@@ -120,6 +128,21 @@ def as_text(status: Status) -> str:
     if status.error is not None:
         lines.append(f"last error  {status.error}")
     return "\n  ".join(lines)
+
+
+def _before(level: Status | None) -> list[str]:
+    """Format the levels before, the coarsest first, one line each."""
+    if level is None:
+        return []
+    state = "done" if level.state == "done" else f"{level.state}, {level.step or 0} of {level.steps} steps"
+    left = f", {duration(level.seconds_left)} left" if level.seconds_left else ""
+    best = "" if level.best_accuracy is None else f", best {level.best_accuracy:.1%} on its validation images"
+    return [*_before(level.coarse), f"level       {level.level}: {state}{left}{best}"]
+
+
+def _level(config: Config) -> str:
+    data, name = config.data, kernel_name(config.kernel)
+    return name if data.height is None or data.width is None else f"{data.height}x{data.width} {name}"
 
 
 def as_json(statuses: Sequence[Status]) -> str:

@@ -12,7 +12,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline import verification
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.runs.completion import Stages, stages_of
-from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.metrics import MetricsLog
@@ -39,6 +39,8 @@ def find_problems(folder: Path) -> Iterator[str]:
     yield from _metrics(rundir)
     yield from _checkpoints(rundir)
     yield from _made(rundir, config, manifest)
+    if is_run(rundir.coarse.path):
+        yield from find_problems(rundir.coarse.path)
     if rundir.bundle.is_dir():
         found = list(reader.find_problems(rundir.bundle))
         yield from found

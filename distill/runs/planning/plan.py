@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import pydantic
 
+from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
@@ -25,6 +26,7 @@ class Seconds:
 
     compile: of the programs of a step
     features: the standard deviations of all images
+    refit: fitting the labels of a set that was learned at another level
     step: an outer step
     steps: all of them
     validation: all evaluations on the validation split
@@ -37,10 +39,15 @@ class Seconds:
     steps: float
     validation: float
     evaluation: float
+    refit: float = 0.0
+
+    @property
+    def learning(self) -> float:
+        return self.compile + self.features + self.refit + self.steps + self.validation
 
     @property
     def total(self) -> float:
-        return self.compile + self.features + self.steps + self.validation + self.evaluation
+        return self.learning + self.evaluation
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class Plan:
     notes: what the plan leaves out
     precedent: data and devices of a committed record of the same settings; "" if there is none
     reached: what it reached, and when
+    kernel: name of the kernel
+    steps: outer steps
+    coarse: of the level before; None where there is none
     """
 
     machine: Machine
@@ -81,6 +91,20 @@ class Plan:
     notes: tuple[str, ...]
     precedent: str
     reached: tuple[Milestone, ...]
+    kernel: str
+    steps: int
+    coarse: "Plan | None" = None
+
+    @property
+    def levels(self) -> "tuple[Plan, ...]":
+        """The plans of the levels before, the coarsest first."""
+        return () if self.coarse is None else (*self.coarse.levels, self.coarse)
+
+    @property
+    def total(self) -> float | None:
+        """Seconds of the run with all its levels, of which the last alone is tested; None where nothing was timed."""
+        before = [level.seconds.learning for level in self.levels if level.seconds is not None]
+        return None if self.seconds is None else sum(before) + self.seconds.total
 
     def to_json(self) -> str:
         """Return the plan as a JSON object, with its totals."""
@@ -88,11 +112,12 @@ class Plan:
         document["memory"] |= {"host_bytes": self.memory.host, "device_bytes": self.memory.device}
         if self.seconds is not None:
             document["seconds"]["total"] = self.seconds.total
+            document["seconds"]["total_with_levels"] = self.total
         return pydantic.TypeAdapter(dict).dump_json(document, indent=2).decode() + "\n"
 
 
-def plan_of(work: Workload, machine: Machine, speed: Speed | None = None) -> Plan:
-    """Return the plan of `work` on `machine`, timed if its speed is known."""
+def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse: Plan | None = None) -> Plan:
+    """Return the plan of `work` on `machine`, timed if its speed is known; `coarse` is that of the level before."""
     memory, notes, precedent = memory_of(work), work.notes, precedent_for(work.config)
     if machine.memory is not None and memory.limited > machine.memory:
         notes = (*notes, f"it may not fit: predictions of memory are right within {MARGIN - 1:.0%}")
@@ -114,6 +139,9 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None) -> Pla
         notes=notes,
         precedent=precedent.where if precedent else "",
         reached=precedent.milestones(speed.gradient if speed else None) if precedent else (),
+        kernel=kernel_name(work.config.kernel),
+        steps=work.config.optim.steps,
+        coarse=coarse,
     )
 
 
@@ -130,6 +158,7 @@ def seconds_of(work: Workload, speed: Speed) -> Seconds:
         steps=sum(count * step_to(targets) for targets, count in work.batches.items()),
         validation=work.validation_entries * speed.forward,
         evaluation=work.test_entries * speed.forward,
+        refit=work.refit_entries * speed.forward,
     )
 
 

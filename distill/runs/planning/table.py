@@ -7,8 +7,8 @@ from kerneldistill.runtime.text import columns, percent
 
 def table(plan: Plan) -> str:
     """Write the plan, one line for each figure a user decides by."""
-    parts = (_sizes(plan), _memory(plan), _work(plan), _time(plan), _results(plan), _notes(plan))
-    return "\n".join([_title(plan), *(line for part in parts for line in part)])
+    sections = (_levels, _sizes, _memory, _work, _time, _results, _notes)
+    return "\n".join([_title(plan), *(line for section in sections for line in section(plan))])
 
 
 def _title(plan: Plan) -> str:
@@ -19,6 +19,20 @@ def _title(plan: Plan) -> str:
         f"{plan.support} images learned from {data.train:,} of {data.name}, {shape} (validation {data.validation:,}, "
         f"test {data.test:,}), on {devices}"
     )
+
+
+def _levels(plan: Plan) -> list[str]:
+    if not plan.levels:
+        return []
+    rows = {"x".join(map(str, level.data.image_shape)) + f", {level.kernel}": _level(level) for level in plan.levels}
+    return ["coarser levels, before it", columns(rows)]
+
+
+def _level(plan: Plan) -> str:
+    work, seconds = f"{plan.steps:,} steps of {plan.entries:,} entries", plan.seconds
+    if seconds is None:
+        return work
+    return f"{work}, {duration(seconds.step)} each; {duration(seconds.learning)} with compiling and validation"
 
 
 def _sizes(plan: Plan) -> list[str]:
@@ -67,8 +81,11 @@ def _time(plan: Plan) -> list[str]:
         "all steps": duration(seconds.steps),
         "validation": duration(seconds.validation),
         "closing evaluation": duration(seconds.evaluation),
-        "in total": f"{duration(seconds.total)}, and the preparation of the data",
     }
+    rows |= {"labels refitted": duration(seconds.refit)} if seconds.refit else {}
+    rows["in total"] = f"{duration(plan.total or seconds.total)}, and the preparation of the data"
+    if plan.levels:
+        rows["of it, coarser levels"] = duration((plan.total or seconds.total) - seconds.total)
     return ["time, from a calibration on this machine", columns(rows)]
 
 

@@ -14,6 +14,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.flops import Flops, entry_flops
 from kerneldistill.kernels.levels import levels
+from kerneldistill.runs.bring_up import refit_targets
 from kerneldistill.runs.planning.dataset_size import DataSize
 from kerneldistill.runs.training.schedule import to_validate
 
@@ -97,6 +98,13 @@ class Workload:
         sets = 2 + self.config.evaluate.baseline_draws
         on_validation = self.rows * (self.size.validation + self.rows) if self.size.validation else 0
         return sets * self.rows * (self.size.test + self.rows) + on_validation
+
+    @cached_property
+    def refit_entries(self) -> int:
+        """Entries by which the labels of a set from the level before are fitted, without gradient."""
+        if not (self.config.coarse and self.config.support.learn_labels):
+            return 0
+        return self.rows * (min(self.size.train, refit_targets(self.config.support.size)) + self.rows)
 
     @cached_property
     def images(self) -> int:

@@ -6,11 +6,10 @@ from pathlib import Path
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.runs.planning.calibration import Speed, calibrate
-from kerneldistill.runs.planning.dataset_size import size_of
+from kerneldistill.runs.planning.levels import workloads_of
 from kerneldistill.runs.planning.machine import machine
 from kerneldistill.runs.planning.memory import memory_of
 from kerneldistill.runs.planning.plan import check_fits, label_solve_seconds, seconds_of
-from kerneldistill.runs.planning.workload import workload_of
 from kerneldistill.runs.sweep.cases import Case
 from kerneldistill.runs.sweep.directories import Place, places_of
 from kerneldistill.runtime import devices
@@ -47,13 +46,16 @@ def forecast(cases: Sequence[Case], folder: Path, timed: bool) -> None:
 
 def _seconds(place: Place, speeds: Speeds, timed: bool) -> float:
     """Return the seconds of a whole run, as if it had not started."""
-    config, here = place.case.config, machine()
-    work = workload_of(config, size_of(config, place.rundir.prepared), here.devices)
-    check_fits(config, memory_of(work), here)
-    if not timed:
-        return 0.0
-    key = (config.kernel, work.size.image_shape)
-    if key not in speeds:
-        speeds[key] = calibrate(work)
-    of_method = label_solve_seconds if place.case.command == "label-solve" else seconds_of
-    return of_method(work, speeds[key]).total
+    here = machine()
+    works, seconds = workloads_of(place.case.config, place.rundir, here.devices), 0.0
+    for work in works:
+        check_fits(work.config, memory_of(work), here)
+        if not timed:
+            continue
+        key = (work.config.kernel, work.size.image_shape)
+        if key not in speeds:
+            speeds[key] = calibrate(work)
+        of_method = label_solve_seconds if place.case.command == "label-solve" else seconds_of
+        planned = of_method(work, speeds[key])
+        seconds += planned.total if work is works[-1] else planned.learning
+    return seconds
