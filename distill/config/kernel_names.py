@@ -1,8 +1,8 @@
-"""Short names of kernels and networks, the same in every table, index and file name."""
+"""Short names of kernels, networks and levels, the same in every table, index and file name."""
 
 from dataclasses import fields
 
-from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.schema import Config, KernelConfig
 
 # Shown by their values alone, or not at all.
 _PLAIN = ("network", "depth", "get", "dtype", "sampled")
@@ -14,6 +14,12 @@ def kernel_name(kernel: KernelConfig) -> str:
     names = [field.name for field in fields(kernel) if field.name not in _PLAIN]
     changed = [f"{name}={getattr(kernel, name)}" for name in names if getattr(kernel, name) != getattr(usual, name)]
     return " ".join([kernel.network, f"d{kernel.depth}", *changed, kernel.get])
+
+
+def level_name(config: Config) -> str:
+    """Name a level of a run by the size of its images, where it is not that of the data, and by its kernel."""
+    data, name = config.data, kernel_name(config.kernel)
+    return name if data.height is None or data.width is None else f"{data.height}x{data.width} {name}"
 
 
 def architecture_name(kernel: KernelConfig) -> str:

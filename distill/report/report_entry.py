@@ -10,6 +10,7 @@ import numpy as np
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.bundle.manifest import Origin
+from kerneldistill.config.kernel_names import level_name
 from kerneldistill.config.schema import Config, KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import ProtocolResult
@@ -30,6 +31,13 @@ class Absent(NamedTuple):
     """Something that is not there. reason: why, a sentence without its full stop."""
 
     reason: str
+
+
+class LevelRecords(NamedTuple):
+    """The outer steps of a coarser level. name: of the level. records: oldest first."""
+
+    name: str
+    records: Sequence[Record]
 
 
 class LearnedSet(NamedTuple):
@@ -71,6 +79,7 @@ class ReportEntry:
     config: of the run
     sessions: where it ran, oldest first
     origin: where an imported set comes from; None for one that was distilled here
+    levels: that were learned before, the coarsest first
     """
 
     name: str
@@ -87,6 +96,7 @@ class ReportEntry:
     config: Config | Absent
     sessions: Sequence[Environment] | Absent
     origin: Origin | None = None
+    levels: Sequence[LevelRecords] = ()
 
 
 def held(of: Held | Absent) -> Held | None:
@@ -142,6 +152,7 @@ def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
         sessions=environment.from_json(sessions.read_text(encoding="utf-8"))
         if sessions.exists()
         else Absent(f"{sessions.name} is not there: nothing was computed yet"),
+        levels=_levels(rundir),
     )
 
 
@@ -202,6 +213,13 @@ def named_apart(entries: Sequence[ReportEntry]) -> list[ReportEntry]:
 
 _NO_STEPS = "its labels were solved for in closed form, and its images are real: there were no steps"
 _NOT_EVALUATED = "results.json is not there: kdistill evaluate measures what was distilled"
+
+
+def _levels(rundir: RunDir) -> tuple[LevelRecords, ...]:
+    if not is_run(rundir.coarse.path):
+        return ()
+    own = LevelRecords(level_name(rundir.coarse.config()), MetricsLog(rundir.coarse.metrics_file).read())
+    return (*_levels(rundir.coarse), own)
 
 
 def _protocols(results: Results | Absent) -> Sequence[ProtocolResult]:

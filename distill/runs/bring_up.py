@@ -61,7 +61,8 @@ def brought_up(images: np.ndarray, whitener: Whitener, data: Prepared) -> np.nda
     """Bring whitened images [s, h, w, c] into the space of `data`: float32 [s, h', w', c]; in it they stay as they are.
 
     A whitening that brings each image to length 1 would take off the contrast that was learned: put it back, relative
-    to that of the average training image.
+    to that of the average training image. (Ten images of CIFAR-10 under `kip_zca`, from 16x16 to 32x32, predict 43.2 %
+    of 1,500 validation images so, and 41.4 % without it; keeping the length in the whitened space gives 43.5 %.)
     """
     target = data.whitener
     if same_space(whitener, target, data.probe):

@@ -21,6 +21,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.config_changes import may_fork
 from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.initial_support import Spent
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.loop import TrainState, initial_state
 from kerneldistill.runtime.console import tell
@@ -98,8 +99,8 @@ def read_fork(rundir: RunDir) -> Fork | None:
         raise UserError(f"{rundir.fork_file} is damaged: {error}. Fork again into another --dir") from error
 
 
-def first_state(rundir: RunDir, algorithm: Algorithm[Any], problem: Problem, elapsed: float = 0.0) -> TrainState:
-    """The state a run begins with: that of the fork, or step 0 after the seconds `elapsed`.
+def first_state(rundir: RunDir, algorithm: Algorithm[Any], problem: Problem, spent: Spent) -> TrainState:
+    """The state a run begins with: that of the fork, or step 0 after what was spent before it.
 
     The algorithm's state, such as an optimiser's, goes on where it is of the same kind as in the other run, and begins
     anew, from the other run's support, where it is not.
@@ -109,7 +110,7 @@ def first_state(rundir: RunDir, algorithm: Algorithm[Any], problem: Problem, ela
     """
     fork = read_fork(rundir)
     if fork is None:
-        return initial_state(algorithm, problem)._replace(elapsed=elapsed)
+        return initial_state(algorithm, problem)._replace(elapsed=spent.seconds, processor=spent.processor)
     before = problem._replace(config=config_from_toml(fork.config, str(rundir.fork_file)))
     restored = Checkpoints(rundir.fork, keep=1).restore_latest(initial_state(algorithm, before))
     if restored is None:

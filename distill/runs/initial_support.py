@@ -3,6 +3,7 @@
 import io
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,11 +35,18 @@ _REMEDY = (
 _SAMPLE = 1000
 
 
-def save_start(start: Start, path: Path, seconds: float) -> None:
-    """Write an .npz, whole or not at all; `seconds` is what it took to learn and to fetch the set."""
+class Spent(NamedTuple):
+    """What it took to come to a start, in the levels before. seconds: on the clock. processor: of this process."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+
+
+def save_start(start: Start, path: Path, spent: Spent) -> None:
+    """Write an .npz, whole or not at all."""
     buffer = io.BytesIO()
     arrays = start.support._asdict()
-    np.savez(buffer, **arrays, init_indices=start.init_indices, class_ids=start.class_ids, seconds=seconds)
+    np.savez(buffer, **arrays, init_indices=start.init_indices, class_ids=start.class_ids, spent=spent)
     write_whole(path, buffer.getvalue())
 
 
@@ -52,16 +60,16 @@ def load_start(path: Path) -> Start:
         return Start(Support(file["images"], file["labels"]), file["init_indices"], file["class_ids"])
 
 
-def seconds_before(path: Path) -> float:
-    """What `save_start` was told; 0 if there is no such file.
+def spent_before(path: Path) -> Spent:
+    """Read what `save_start` was told; nothing if there is no such file.
 
     Raises:
       UserError: it is damaged.
     """
     if not path.exists():
-        return 0.0
+        return Spent()
     with stored_arrays(path, _REMEDY) as file:
-        return float(file["seconds"])
+        return Spent(*map(float, file["spent"]))
 
 
 def bundle_folder(start: str) -> Path:
@@ -96,22 +104,25 @@ def start_of(config: Config, data: Prepared, kept: Path, coarse: RunDir | None =
         return load_start(kept)
     if coarse is None and config.support.start in ("real", "noise"):
         return _real(config, data) if config.support.start == "real" else _noise(config, data)
-    began = time.perf_counter()
+    began = time.perf_counter(), time.process_time()
     if coarse is None:
-        learned, before = _of_bundle(config, data, Path(config.support.start).expanduser()), 0.0
+        learned, before = _of_bundle(config, data, Path(config.support.start).expanduser()), Spent()
         refit = not same_space(learned.whitener, data.whitener, data.probe)
     else:
-        learned, before, refit = _of_level(coarse), seconds_learned(coarse), True
+        learned, before, refit = _of_level(coarse), _spent_at(coarse), True
     start = start_from(learned, config, data, refit)
-    seconds = before + time.perf_counter() - began
-    collectives.from_first(lambda: save_start(start, kept, seconds))
+    seconds, processor = time.perf_counter() - began[0], time.process_time() - began[1]
+    spent = Spent(before.seconds + seconds, before.processor + processor)
+    collectives.from_first(lambda: save_start(start, kept, spent))
     return load_start(kept)
 
 
-def seconds_learned(rundir: RunDir) -> float:
-    """The seconds that a run has spent in its steps and, where it has levels before it, in theirs."""
-    records = MetricsLog(rundir.metrics_file).read()
-    return float(records[-1].get("elapsed", 0.0)) if records else 0.0
+def began_as(config: Config) -> str:
+    """What the set of a run began as, in words."""
+    if config.coarse:
+        return "learned at a coarser level"
+    named = {"real": "real images", "noise": "noise"}
+    return named.get(config.support.start, "a set learned before")
 
 
 def _real(config: Config, data: Prepared) -> Start:
@@ -156,3 +167,9 @@ def _of_level(coarse: RunDir) -> Learned:
     outcome = Outcome.load(coarse.outcome_file)
     whitener = Whitener.load(coarse.prepared / WHITENER)
     return Learned(*outcome.support, outcome.start.class_ids, whitener)
+
+
+def _spent_at(coarse: RunDir) -> Spent:
+    """The time that a run took with the levels before it."""
+    *_, last = ({}, *MetricsLog(coarse.metrics_file).read())
+    return Spent(last.get("elapsed", 0.0), last.get("elapsed_processor", 0.0))

@@ -29,11 +29,12 @@ class Results:
     support_size: images in it
     num_test: test images predicted
     learned: the chosen support, on test
-    start: the real images it began as, on test
+    start: what it began as, on test
     random_real: other random real supports of the same size, on test
     validation: the chosen support on validation, by which it was chosen; None without a validation split
     protocols: the chosen support under named protocols, as far as they were asked for
     averaged: whether the chosen support is the mean of those of several steps
+    began_as: the start, in words
     """
 
     step: int
@@ -46,6 +47,7 @@ class Results:
     validation: Measured | None
     protocols: tuple[ProtocolResult, ...] = ()
     averaged: bool = False
+    began_as: str = "real images"
 
     def to_json(self) -> str:
         """The results as a JSON object."""
@@ -87,7 +89,7 @@ class Results:
         learned = f"learned, {'mean up to ' if self.averaged else ''}step {self.step}"
         learned = "labels solved" if self.label_mode == "label_solve" else learned
         rows = [(learned, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
-        rows.append(("its start, real images", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
+        rows.append((f"its start, {self.began_as}", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
         if self.random_real:
             mean = mean_percent([measured.accuracy for measured in self.random_real])
             rows.append((f"random real images, mean of {len(self.random_real)}", mean, f"{self._random_mse():.4f}"))

@@ -34,7 +34,7 @@ from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned,
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
-from kerneldistill.runs.initial_support import bundle_folder, seconds_before, start_of
+from kerneldistill.runs.initial_support import began_as, bundle_folder, spent_before, start_of
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.planning.precedent import precedent_for
@@ -133,7 +133,7 @@ def distill(config: Config, rundir: RunDir) -> None:
         lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))) if writes else None,
     )
     algorithm = algorithm_of(config)
-    first = first_state(rundir, algorithm, problem, seconds_before(rundir.start_file))
+    first = first_state(rundir, algorithm, problem, spent_before(rundir.start_file))
     events = rundir.events if writes else None
     best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
     mode = start.label_mode(best.support.labels)
@@ -201,6 +201,7 @@ def evaluate(rundir: RunDir) -> None:
         validation=None if held_out is None else Measured(*held_out),
         protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
         averaged=outcome.averaged,
+        began_as=began_as(config),
     )
     from_first(lambda: write_whole(rundir.results_file, results.to_json().encode()))
     _done("evaluate", rundir)

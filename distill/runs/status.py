@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerneldistill.config.kernel_names import kernel_name
-from kerneldistill.config.schema import Config
+from kerneldistill.config.kernel_names import level_name
 from kerneldistill.errors import UserError
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir, is_run
@@ -102,7 +101,7 @@ def status_of(path: Path) -> Status:
         to_do=tuple(name for name in to_do if not (solved and name == "distill")),
         rollbacks=int(records[-1].get("rollbacks", 0)) if records else 0,
         error=failure.error if failure else None,
-        level=_level(config),
+        level=level_name(config),
         coarse=status_of(rundir.coarse.path) if config.coarse and is_run(rundir.coarse.path) else None,
     )
 
@@ -138,11 +137,6 @@ def _before(level: Status | None) -> list[str]:
     left = f", {duration(level.seconds_left)} left" if level.seconds_left else ""
     best = "" if level.best_accuracy is None else f", best {level.best_accuracy:.1%} on its validation images"
     return [*_before(level.coarse), f"level       {level.level}: {state}{left}{best}"]
-
-
-def _level(config: Config) -> str:
-    data, name = config.data, kernel_name(config.kernel)
-    return name if data.height is None or data.width is None else f"{data.height}x{data.width} {name}"
 
 
 def as_json(statuses: Sequence[Status]) -> str:

@@ -1,6 +1,6 @@
 """The learning curves, as far as the records of a run hold them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +15,29 @@ from kerneldistill.runtime.console import duration
 
 
 class Curve(NamedTuple):
-    """A quantity of the records. key: its name there. name: of the chart's file. caption, scales: of the chart."""
+    """A quantity of the records.
+
+    key: its name there
+    name: of the chart's file
+    caption, scales: of the chart
+    x: name in the records of what it is drawn against; over what levels have in common it is drawn for each level
+    """
 
     key: str
     name: str
     caption: str
     scales: Scales
+    x: str = "step"
+
+
+class Recorded(NamedTuple):
+    """Records of a run or of one of its levels. run: gives the colour. entries: of the levels before."""
+
+    run: int
+    name: str
+    records: Sequence[Record]
+    is_level: bool = False
+    entries: int = 0
 
 
 def _steps(y: str, log: bool = False, percent: bool = False) -> Scales:
@@ -34,6 +51,20 @@ CURVES = (
         "validation-accuracy",
         "Accuracy on the validation split",
         _steps("validation accuracy", percent=True),
+    ),
+    Curve(
+        "validation_accuracy",
+        "validation-accuracy-seconds",
+        "Accuracy on the validation split over time, with all levels",
+        Scales("seconds", "validation accuracy", percent=True),
+        x="elapsed",
+    ),
+    Curve(
+        "validation_accuracy",
+        "validation-accuracy-entries",
+        "Accuracy on the validation split over kernel entries, with all levels",
+        Scales("kernel entries with gradient", "validation accuracy", percent=True, whole=True),
+        x="entries",
     ),
     Curve("validation_mse", "validation-mse", "Error on the validation split", _steps("validation mse", log=True)),
     Curve("gradient_norm", "gradient-norm", "Length of the gradient by the images", _steps("gradient norm", log=True)),
@@ -50,7 +81,7 @@ CURVES = (
 
 def learning(entries: Sequence[ReportEntry]) -> Section:
     """Return the learning curves of all runs over each other."""
-    recorded = [(run, s.name, records) for run, s in enumerate(entries) if (records := held(s.records)) is not None]
+    recorded = [part for run, entry in enumerate(entries) for part in _recorded(run, entry)]
     charts = [chart for curve in CURVES if (chart := _chart(curve, recorded)) is not None]
     blocks: list[Block] = [Beside(charts)] if charts else []
     chosen = _chosen(entries)
@@ -59,13 +90,26 @@ def learning(entries: Sequence[ReportEntry]) -> Section:
     return Section("Learning curves", "learning", [*blocks, *missing(entries, "records", "learning curves")])
 
 
-def _chart(curve: Curve, recorded: Sequence[tuple[int, str, Sequence[Record]]]) -> Chart | None:
+def _recorded(run: int, entry: ReportEntry) -> Iterator[Recorded]:
+    """Yield the records of an entry, level by level, its own last."""
+    before = 0
+    for level in entry.levels:
+        yield Recorded(run, f"{entry.name}, {level.name}", level.records, is_level=True, entries=before)
+        before += int(level.records[-1].get("entries", 0)) if level.records else 0
+    if (records := held(entry.records)) is not None:
+        yield Recorded(run, entry.name, records, entries=before)
+
+
+def _chart(curve: Curve, recorded: Sequence[Recorded]) -> Chart | None:
     lines = []
-    for run, name, records in recorded:
-        held_by = [(record["step"], record[curve.key]) for record in records if curve.key in record]
-        if len(held_by) > 1 and not (curve.key == "ridge" and len({y for _, y in held_by}) == 1):
-            steps, values = np.array(held_by, np.float64).T
-            lines.append(Line(name, steps, values, run, dots=len(steps) <= 40))
+    for of in recorded:
+        if of.is_level and curve.x == "step":
+            continue
+        before = of.entries if curve.x == "entries" else 0
+        points = [(before + r[curve.x], r[curve.key]) for r in of.records if curve.key in r and curve.x in r]
+        if len(points) > 1 and not (curve.key == "ridge" and len({y for _, y in points}) == 1):
+            x, y = np.array(points, np.float64).T
+            lines.append(Line(of.name, x, y, of.run, dashed=of.is_level, dots=len(x) <= 40))
     return line_chart(curve.name, curve.caption, lines, curve.scales) if lines else None
 
 

@@ -39,7 +39,7 @@ def _regression(entry: ReportEntry, entries: Sequence[ReportEntry], results: Res
     chosen = "labels solved" if results.label_mode == "label_solve" else f"learned, step {results.step:,}"
     rows = [
         (chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
-        ("its start, real images", percent(results.start.accuracy), f"{results.start.mse:.4f}"),
+        (f"its start, {results.began_as}", percent(results.start.accuracy), f"{results.start.mse:.4f}"),
     ]
     if results.random_real:
         accuracies = [measured.accuracy for measured in results.random_real]

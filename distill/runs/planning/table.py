@@ -24,7 +24,10 @@ def _title(plan: Plan) -> str:
 def _levels(plan: Plan) -> list[str]:
     if not plan.levels:
         return []
-    rows = {"x".join(map(str, level.data.image_shape)) + f", {level.kernel}": _level(level) for level in plan.levels}
+    named = (
+        (f"{n}: {'x'.join(map(str, of.data.image_shape))}, {of.kernel}", of) for n, of in enumerate(plan.levels, 1)
+    )
+    rows = {name: _level(level) for name, level in named}
     return ["coarser levels, before it", columns(rows)]
 
 
