@@ -14,6 +14,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.planning.calibration import Speed, calibrate
 from kerneldistill.runs.planning.dataset_size import DataSize, size_of
+from kerneldistill.runs.planning.levels import workloads_of
 from kerneldistill.runs.planning.machine import Machine
 from kerneldistill.runs.planning.memory import memory_of
 from kerneldistill.runs.planning.plan import MARGIN, REMEDIES, check_fits, label_solve_seconds, plan_of, seconds_of
@@ -97,6 +98,32 @@ def test_the_json_holds_what_the_table_says(work: Workload) -> None:
     assert "of 10.00 GB" in text
     assert "1,100 entries with gradient" in text
     assert "time: not measured" in table(plan_of(work, Machine("cpu", 2, None)))
+
+
+def test_the_levels_are_planned_with_the_run(small: Config, tmp_path: Path) -> None:
+    config = replace(small, support=SupportConfig(10, learn_labels=True), coarse=("4,optim.steps=5", "kernel.get=nngp"))
+    works = workloads_of(config, RunDir(tmp_path), 2)
+    assert [work.size.image_shape for work in works] == [(4, 4, 1), (8, 8, 1), (8, 8, 1)]
+    assert [work.refit_entries > 0 for work in works] == [False, True, True]
+    plan = None
+    for work in works:
+        plan = plan_of(work, Machine("cpu", 2, None), SPEED, plan)
+    assert plan is not None
+    first, second = plan.levels
+    times = [level.seconds for level in (first, second, plan)]
+    assert times[0].steps == 5 * times[0].step
+    assert plan.total == pytest.approx(times[0].learning + times[1].learning + times[2].total)
+    assert times[1].learning == times[1].total - times[1].evaluation
+    assert times[1].refit == 2.0 * works[1].refit_entries
+    document = json.loads(plan.to_json())
+    assert document["seconds"]["total_with_levels"] == plan.total
+    assert document["coarse"]["coarse"]["data"]["image_shape"] == [4, 4, 1]
+    text = table(plan)
+    assert "1: 4x4x1, fc d1 nngp  5 steps of 1,100 entries" in text
+    assert "2: 8x8x1, fc d1 nngp  12 steps of 1,100 entries" in text
+    assert "of it, coarser levels" in text
+    with pytest.raises(UserError, match=r"size 16, but the images of digits"):
+        workloads_of(replace(config, coarse=(16,)), RunDir(tmp_path), 2)
 
 
 def test_what_cannot_fit_is_refused_with_numbers_and_a_remedy(small: Config) -> None:
