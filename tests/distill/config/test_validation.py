@@ -10,7 +10,7 @@ from kerneldistill.config.data_limits import check_image, check_support, halving
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.presets import PRESETS
-from kerneldistill.config.schema import Config, KernelConfig, KrrConfig, ScheduleConfig, SupportConfig
+from kerneldistill.config.schema import Config, GrowthConfig, KernelConfig, KrrConfig, ScheduleConfig, SupportConfig
 from kerneldistill.config.settings import flag, settings
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -192,6 +192,12 @@ def test_values_of_a_kernel_must_go_together(kernel: KernelConfig, message: str)
             r"schedule\.at is \(\), .*--optim\.schedule\.at 100 200",
         ),
         ("optim.schedule", ScheduleConfig("piecewise", at=(5, 3)), r"at is \(5, 3\), .*ascending"),
+        ("optim.growth", GrowthConfig("piecewise"), r"optim\.growth\.at is \(\), .*--optim\.growth\.at 100 200"),
+        (
+            "optim.growth",
+            GrowthConfig("noise", first=401),
+            r"growth\.first is 401, allowed is at most .* 400, to which",
+        ),
         ("krr", KrrConfig(0.0, first_ridge=0.1), r"krr\.first_ridge is 0\.1.*--krr\.first-ridge None"),
         ("random_features.networks", 4, r"random_features\.networks is 4.*--kernel\.get nngp"),
         ("kernel.sampled", ("depth=0",), r"kernel\.sampled has 'depth=0': kernel\.depth is 0"),
