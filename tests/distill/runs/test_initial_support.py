@@ -16,7 +16,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline import Prepared
 from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.whitener import Whitener
-from kerneldistill.runs.initial_support import bundle_folder, start_of
+from kerneldistill.runs.initial_support import bundle_folder, spent_before, start_of
 from tests.helpers.bundles import NAMES, SHAPE, fitted, make_contents, make_source
 from tests.helpers.tolerance import assert_close
 
@@ -114,6 +114,28 @@ def test_a_set_of_another_whitening_comes_by_way_of_pixels(kind: str, bundle: Pa
     assert_close(found, truth[order], 1e-5)
     if kind != "kip_zca":  # which forgets the brightness
         assert_close(data.whitener.invert(found), pixels[order], 1e-4)
+
+
+def test_a_set_of_another_size_is_brought_up(bundle: Path, tmp_path: Path) -> None:
+    contents = make_contents("standard")
+    pixels = np.random.default_rng(3).integers(0, 256, (60, 12, 10, 3), dtype=np.uint8)
+    whitener = fitted("standard", pixels)
+    split = Split(whitener.apply(pixels), LABELS)
+    manifest = replace(make_source(), image_shape=(12, 10, 3))
+    data = Prepared(split, split, split, whitener, manifest, pixels[:8])
+    found = start_of(config_of(start=bundle), data, tmp_path / "start.npz")
+    order = np.argsort(contents.class_ids, kind="stable")
+    before = contents.whitener.invert(contents.images.astype(np.float32))[order]
+    after = whitener.invert(found.support.images).reshape(7, 6, 2, 5, 2, 3).mean((2, 4))
+    # Noise is what a bicubic filter takes most of; the rest is the same picture.
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.95
+    assert_close(found.support.labels, np.random.default_rng(1).standard_normal((7, 3))[order], 1e-6)
+    learned = replace(config_of(start=bundle), support=SupportConfig(7, learn_labels=True, start=str(bundle)))
+    refitted = start_of(learned, data, tmp_path / "refitted.npz")
+    assert np.array_equal(refitted.support.images, found.support.images)
+    assert not np.allclose(refitted.support.labels, found.support.labels)
+    assert spent_before(tmp_path / "refitted.npz").seconds > 0
+    assert spent_before(tmp_path / "absent.npz").seconds == 0
 
 
 def test_what_came_from_elsewhere_is_kept(bundle: Path, tmp_path: Path) -> None:
