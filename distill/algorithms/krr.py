@@ -71,6 +71,10 @@ class Regression:
         # What is not finite in `right` stays so in the solution, for the caller, who knows the step, to refuse.
         return linalg.cho_solve(self._factor, right, check_finite=False)
 
+    def labels(self, alpha: np.ndarray) -> np.ndarray:
+        """(k_ss + ridge tr/s I) alpha: the labels from which `solve` gives alpha [s, ...]."""
+        return self._regularised @ alpha
+
     @cached_property
     def condition(self) -> float:
         """Condition number of k_ss with its ridge, at most 1 / eps; estimated (LAPACK pocon) where s is large."""

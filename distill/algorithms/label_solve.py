@@ -13,6 +13,7 @@ from scipy import linalg
 
 from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
 from kerneldistill.algorithms.krr import factored
+from kerneldistill.algorithms.least_squares import triangle_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.engine import Engine
@@ -48,16 +49,9 @@ def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: fl
             piece = slice(start, start + _PIECE)
             design = regression.solve(k_ts[piece].T).T
             shared = design.reshape(len(design), -1, size).sum(1)
-            triangle = _triangle(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
-    triangle = _triangle(*collectives.all_gather(triangle))
+            triangle = triangle_of(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
+    triangle = triangle_of(*collectives.all_gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
     solution: Any = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)
     return collectives.broadcast(solution[0])
-
-
-def _triangle(*parts: np.ndarray) -> np.ndarray:
-    """The triangle R [n, n] of parts [t_i, n] of a matrix, one under the other, at least n rows in all."""
-    whole = np.concatenate(parts)
-    factors: Any = linalg.qr(whole, mode="r")
-    return factors[0][: whole.shape[1]]

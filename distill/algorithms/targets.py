@@ -41,16 +41,18 @@ class Chunks:
     support_size: rows that each chunk meets
     rows: [t] which targets, in this order
     change: of their images; None for none
+    chunk: size of the chunks in which so many targets meet so many rows; None: the engine's
     """
 
     targets: "Targets"
     support_size: int
     rows: np.ndarray
     change: Change | None
+    chunk: Callable[[int, int], int] | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         shard = collectives.shard(len(self.rows))
-        size = self.targets.engine.chunk(shard.each, self.support_size)
+        size = (self.chunk or self.targets.engine.chunk)(shard.each, self.support_size)
         for start in range(shard.start, shard.start + shard.each, size):
             own = self.rows[start : min(start + size, shard.stop)]
             # One shape, one compiled program.
@@ -82,9 +84,18 @@ class Targets:
         """The same targets under another kernel; they share the images if it has the same precision."""
         return Targets(engine, self.split, self.num_classes, self.images)
 
-    def chunks(self, support_size: int, rows: np.ndarray | None = None, change: Change | None = None) -> Chunks:
-        """Yield all targets, or those of `rows` [t], chunk by chunk in order, their images augmented by `change`."""
-        return Chunks(self, support_size, np.arange(len(self)) if rows is None else rows, change)
+    def chunks(
+        self,
+        support_size: int,
+        rows: np.ndarray | None = None,
+        change: Change | None = None,
+        chunk: Callable[[int, int], int] | None = None,
+    ) -> Chunks:
+        """Yield all targets, or those of `rows` [t], in order and in chunks, their images augmented by `change`.
+
+        chunk: see `Chunks`
+        """
+        return Chunks(self, support_size, np.arange(len(self)) if rows is None else rows, change, chunk)
 
     def chunk(self, rows: np.ndarray, count: int, first: int, change: Change | None) -> Chunk:
         """Put the targets `rows` on the devices; those after the first `count` are padding.

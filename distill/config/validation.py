@@ -55,6 +55,7 @@ def _check_learning(config: Config) -> None:
             f"optim.growth.first is {optim.growth.first}, allowed is at most optim.target_batch, {optim.target_batch}, "
             "to which it grows: set a smaller --optim.growth.first, or a larger --optim.target-batch"
         )
+    _check_gauss_newton(config)
     if krr.first_ridge is not None and krr.ridge == 0:
         raise UserError(
             f"krr.first_ridge is {krr.first_ridge!r}, but from it no geometric series goes to a krr.ridge of 0: set "
@@ -65,6 +66,25 @@ def _check_learning(config: Config) -> None:
             f"random_features.networks is {config.random_features.networks}, but random features estimate the kernel "
             "nngp alone (an ntk has a feature for each weight): set --kernel.get nngp, or --random-features.networks 0"
         )
+
+
+def _check_gauss_newton(config: Config) -> None:
+    """Check that what Gauss-Newton steps cannot do is not asked of them."""
+    if config.optim.name != "gauss_newton":
+        return
+    asked = {
+        "loss.name": (config.loss.name, "mse", "--loss.name mse"),
+        "random_features.networks": (config.random_features.networks, 0, "--random-features.networks 0"),
+        "kernel.sampled": (config.kernel.sampled, (), "--kernel.sampled without a kernel"),
+    }
+    if config.optim.growth.name == "noise":
+        asked["optim.growth.name"] = ("noise", "linear", "--optim.growth.name linear")
+    for name, (value, allowed, remedy) in asked.items():
+        if value != allowed:
+            raise UserError(
+                f"{name} is {value!r}, allowed with an optim.name of gauss_newton is {allowed!r}: set {remedy}, or "
+                "another --optim.name such as adam"
+            )
 
 
 def _check_at(table: str, value: ScheduleConfig | GrowthConfig) -> None:
