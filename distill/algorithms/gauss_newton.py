@@ -12,7 +12,7 @@ entries, one batch of 480 alone to .0377 after 86,000.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -85,7 +85,7 @@ class GaussNewton:
             system = _system(problem, batches, before.images, regression, alpha)
             damping = _damping(config, i)
             gradient, dx = _solved(system, damping * system.scale(), config.optim.gauss_newton.iterations)
-            length = schedule(config.optim.schedule, config.optim.steps)(i)
+            length: Any = schedule(config.optim.schedule, config.optim.steps)(i)
             images = before.images + (float(length) * dx).reshape(before.images.shape).astype(before.images.dtype)
             after = collectives.broadcast(_with_labels(problem, before, images, batches, ridge))
         except NumericalError as error:
@@ -202,7 +202,8 @@ def _solved(system: System, damping: float, iterations: int) -> tuple[np.ndarray
         dx = vector.reshape(shape)
         return (system.times(dx) + damping * dx).ravel()
 
-    matrix = LinearOperator((gradient.size, gradient.size), matvec=times, dtype=np.float64)
+    operator: Any = LinearOperator  # the class makes another one of itself, which its type does not say
+    matrix = operator((gradient.size, gradient.size), matvec=times, dtype=np.float64)
     found, _ = cg(matrix, -gradient.ravel(), rtol=_TOLERANCE, maxiter=iterations)
     if not (np.isfinite(gradient).all() and np.isfinite(found).all()):
         raise NumericalError(

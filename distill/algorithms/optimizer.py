@@ -76,6 +76,8 @@ def _named(optim: OptimConfig, rate: float | optax.Schedule) -> optax.GradientTr
             return optax.lamb(rate, **adaptive, weight_decay=optim.weight_decay)
         case "sgd":
             return optax.sgd(rate, momentum=optim.momentum)
+        case "gauss_newton":
+            raise ValueError("gauss_newton is an algorithm of its own, not an optimiser of optax's")
 
 
 def _clipped(optim: OptimConfig, inner: optax.GradientTransformation) -> optax.GradientTransformation:

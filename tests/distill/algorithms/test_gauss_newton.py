@@ -165,6 +165,7 @@ def test_a_run_that_goes_on_computes_what_was_kept_again():
     assert np.array_equal(went_on.images, anew.images)
 
 
+@pytest.mark.usefixtures("optax_may_promote")
 def test_it_learns_more_from_as_many_entries_than_adam():
     def learned(problem: Problem, algorithm) -> float:
         state = algorithm.init(problem)
