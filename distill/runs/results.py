@@ -84,11 +84,16 @@ class Results:
             return ()
         return tuple(result for result in measured if result.support_sha256 == support_sha256)
 
+    @property
+    def chosen(self) -> str:
+        """How the chosen support came about, in words."""
+        if self.label_mode == "label_solve":
+            return "labels solved"
+        return f"learned, {'mean up to ' if self.averaged else ''}step {self.step:,}"
+
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""
-        learned = f"learned, {'mean up to ' if self.averaged else ''}step {self.step}"
-        learned = "labels solved" if self.label_mode == "label_solve" else learned
-        rows = [(learned, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
+        rows = [(self.chosen, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
         rows.append((f"its start, {self.began_as}", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
         if self.random_real:
             mean = mean_percent([measured.accuracy for measured in self.random_real])

@@ -67,6 +67,20 @@ CURVES = (
         x="entries",
     ),
     Curve("validation_mse", "validation-mse", "Error on the validation split", _steps("validation mse", log=True)),
+    Curve(
+        "validation_mse",
+        "validation-mse-seconds",
+        "Error on the validation split over time, with all levels",
+        Scales("seconds", "validation mse", log_y=True),
+        x="elapsed",
+    ),
+    Curve(
+        "validation_mse",
+        "validation-mse-entries",
+        "Error on the validation split over kernel entries, with all levels",
+        Scales("kernel entries with gradient", "validation mse", log_y=True, whole=True),
+        x="entries",
+    ),
     Curve("gradient_norm", "gradient-norm", "Length of the gradient by the images", _steps("gradient norm", log=True)),
     Curve(
         "condition",
@@ -76,6 +90,7 @@ CURVES = (
     ),
     Curve("log_temperature", "temperature", "Logarithm of the loss's temperature", _steps("log temperature")),
     Curve("ridge", "ridge", "Ridge in force", _steps("ridge", log=True)),
+    Curve("targets", "targets", "Targets of each step", Scales("outer step", "targets", whole=True)),
 )
 
 
@@ -106,20 +121,27 @@ def _chart(curve: Curve, recorded: Sequence[Recorded]) -> Chart | None:
         if of.is_level and curve.x == "step":
             continue
         before = of.entries if curve.x == "entries" else 0
-        points = [(before + r[curve.x], r[curve.key]) for r in of.records if curve.key in r and curve.x in r]
-        if len(points) > 1 and not (curve.key == "ridge" and len({y for _, y in points}) == 1):
-            x, y = np.array(points, np.float64).T
-            lines.append(Line(of.name, x, y, of.run, dashed=of.is_level, dots=len(x) <= 40))
+        for key, name in ((curve.key, of.name), (f"average_{curve.key}", f"{of.name}, mean of sets")):
+            points = [(before + r[curve.x], r[key]) for r in of.records if key in r and curve.x in r]
+            if len(points) > 1 and not (key in ("ridge", "targets") and len({y for _, y in points}) == 1):
+                x, y = np.array(points, np.float64).T
+                dashed = of.is_level or key != curve.key
+                lines.append(Line(name, x, y, of.run, dashed=dashed, dots=len(x) <= 40))
     return line_chart(curve.name, curve.caption, lines, curve.scales) if lines else None
 
 
 def _chosen(entries: Sequence[ReportEntry]) -> str:
     ends = [
-        f"{named(entry, entries, _run_of(records))}; step {learned.step:,} was chosen"
+        f"{named(entry, entries, _run_of(records))}; {_kept(entry)}step {learned.step:,} was chosen"
         for entry in entries
         if (records := held(entry.records)) is not None and (learned := held(entry.learned)) is not None
     ]
     return f"The support that predicts the validation split best is kept. {'. '.join(ends)}." if ends else ""
+
+
+def _kept(entry: ReportEntry) -> str:
+    results = held(entry.results)
+    return "the mean of the sets up to " if results is not None and results.averaged else ""
 
 
 def _run_of(records: Sequence[Record]) -> str:

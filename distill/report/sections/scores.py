@@ -36,9 +36,8 @@ def scores(entries: Sequence[ReportEntry]) -> Section:
 
 
 def _regression(entry: ReportEntry, entries: Sequence[ReportEntry], results: Results) -> Table:
-    chosen = "labels solved" if results.label_mode == "label_solve" else f"learned, step {results.step:,}"
     rows = [
-        (chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
+        (results.chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
         (f"its start, {results.began_as}", percent(results.start.accuracy), f"{results.start.mse:.4f}"),
     ]
     if results.random_real:
@@ -48,6 +47,6 @@ def _regression(entry: ReportEntry, entries: Sequence[ReportEntry], results: Res
         rows.append((f"random real images, {len(accuracies)} draws", spread(accuracies), mse))
     if results.validation is not None:
         validation = (percent(results.validation.accuracy), f"{results.validation.mse:.4f}")
-        rows.append((f"{chosen}, on validation", *validation))
+        rows.append((f"{results.chosen}, on validation", *validation))
     what = f"{results.support_size:,} images predict {results.num_test:,} test images by kernel ridge regression"
     return Table(named(entry, entries, what), ("support", "accuracy", "mse"), rows, strong=frozenset({0}))

@@ -16,7 +16,7 @@ from kerneldistill.config.settings import settings
 from kerneldistill.config.toml import config_from_table, config_to_toml
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.metrics import MetricsLog, scored
 from kerneldistill.runtime import environment
@@ -36,7 +36,7 @@ class Point:
     """A score on validation.
 
     step: outer steps done
-    entries: kernel entries of these steps, each with its gradient
+    entries: kernel entries of these steps and of all coarser levels before, each with its gradient
     seconds: since the first step began, with validation
     processor_seconds: of processor time, likewise
     accuracy: 0..1
@@ -144,8 +144,9 @@ def precedent_of(rundir: RunDir) -> Precedent:
     config, results = rundir.config(), Results.load(rundir.results_file)
     records = MetricsLog(rundir.metrics_file).read()
     at = {record["step"]: record for record in records if "entries" in record}
+    before = _entries_before(rundir)
     curve = [
-        Point(s.step, int(r["entries"]), r["elapsed"], r["elapsed_processor"], s.accuracy, s.mse, s.averaged)
+        Point(s.step, before + int(r["entries"]), r["elapsed"], r["elapsed_processor"], s.accuracy, s.mse, s.averaged)
         for s in scored(records)
         if (r := at.get(s.step)) is not None
     ]
@@ -167,6 +168,14 @@ def precedent_of(rundir: RunDir) -> Precedent:
         test_accuracy=results.learned.accuracy,
         test_mse=results.learned.mse,
     )
+
+
+def _entries_before(rundir: RunDir) -> int:
+    """The kernel entries of all coarser levels of a run."""
+    if not is_run(rundir.coarse.path):
+        return 0
+    *_, last = ({}, *MetricsLog(rundir.coarse.metrics_file).read())
+    return _entries_before(rundir.coarse) + int(last.get("entries", 0))
 
 
 def _same(one: Config, other: Config) -> bool:

@@ -181,6 +181,28 @@ def test_learning_curves_are_of_what_was_recorded() -> None:
     assert "from 1 at 1 to 0.00444 at 15" in charts[0].alt
 
 
+def test_the_average_is_drawn_beside_the_newest_over_steps_entries_and_seconds() -> None:
+    records = [
+        {"step": step, "entries": 100 * step, "elapsed": 2.0 * step}
+        | {
+            f"{name}_{score}": step / 10 + place
+            for name, place in (("validation", 0.1), ("average_validation", 0.2))
+            for score in ("accuracy", "mse")
+        }
+        for step in (1, 2, 3)
+    ]
+    entry = replace(SUBJECT, records=records, results=replace(SUBJECT.results, averaged=True))
+    section = learning([entry])
+    charts = {chart.name: chart.alt for chart in blocks(section, Chart)}
+    over = {"": "1", "-entries": "100", "-seconds": "2"}
+    assert set(charts) == {f"validation-{score}{x}" for score in ("accuracy", "mse") for x in over}
+    for x, first in over.items():
+        assert f"run: from 20.0 % at {first} to" in charts[f"validation-accuracy{x}"]
+        assert f"run, mean of sets: from 30.0 % at {first} to" in charts[f"validation-accuracy{x}"]
+    assert "the mean of the sets up to step" in blocks(section, Paragraph)[0].text
+    assert "mean up to step" in blocks(scores([entry]), Table)[0].rows[0][0]
+
+
 def test_the_summary_compares_runs() -> None:
     better = replace(make_entry("better", 1), results=make_results(learned=make_results().validation))
     comparison, made_of = blocks(summary([better, SUBJECT]), Table)
