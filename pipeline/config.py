@@ -9,8 +9,11 @@ from annotated_types import Ge, Gt, Le, Lt
 from kerneldistill.pipeline.bounds import find_violations
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.sources.registry import BUILT_IN, SourceKind
+from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
+from kerneldistill.pipeline.untrusted.names import is_name, is_path
 from kerneldistill.pipeline.whitening.registry import WhiteningKind
 
+_TEXTS = ("name", "dir", "version", "train_split", "test_split", "image_key", "label_key")
 Resize = Literal["refuse", "nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 
@@ -51,17 +54,17 @@ class DataConfig:
     test_split: str = "test"
     image_key: str = "image"
     label_key: str = "label"
-    height: Annotated[int, Ge(1)] | None = None
-    width: Annotated[int, Ge(1)] | None = None
+    height: Annotated[int, Ge(1), Le(MAX_PREPARED_SIDE)] | None = None
+    width: Annotated[int, Ge(1), Le(MAX_PREPARED_SIDE)] | None = None
     channels: Literal[1, 3, 4] | None = None
     resize: Resize = "refuse"
     validation_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.1
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
     whiten: WhiteningKind = "standard"
-    zca_reg: Annotated[float, Gt(0)] = 0.1
-    zca_block: Annotated[int, Ge(0)] = 0
+    zca_reg: Annotated[float, Gt(0), Le(1e9)] = 0.1
+    zca_block: Annotated[int, Ge(0), Le(MAX_PREPARED_SIDE)] = 0
     max_bad_fraction: Annotated[float, Ge(0), Le(1)] = 0.001
-    batch_size: Annotated[int, Ge(1)] = 1000
+    batch_size: Annotated[int, Ge(1), Le(1_000_000)] = 1000
     download: bool = False
 
     def __post_init__(self) -> None:
@@ -70,6 +73,12 @@ class DataConfig:
             object.__setattr__(self, "dir", os.fspath(self.dir))  # a Path, which JSON does not know
         for field, value, allowed in find_violations(self):
             raise DataError(f"data.{field} is {value!r}; allowed: {allowed}")
+        for field in _TEXTS:
+            text = getattr(self, field)
+            if text is not None and not (is_path(text) if field == "dir" else is_name(text)):
+                raise DataError(
+                    f"data.{field} is {text!r:.80}; allowed: a text on one line, without control characters"
+                )
         if self.resize != "refuse" and (self.height is None or self.width is None):
             raise DataError(
                 f"data.resize is {self.resize!r}; allowed: refuse, unless data.height and data.width say to what"

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import names_in, settings
+from kerneldistill.pipeline.untrusted.names import printable
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
 _RANGES = ("finite_number", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
+
+# Of many faults, those that are told.
+_TOLD = 20
 
 
 class ParsingError(ValueError):
@@ -29,7 +33,7 @@ class ParsingError(ValueError):
     def __init__(self, details: list["ErrorDetails"]) -> None:
         self.faults = [_fault(detail) for detail in details]
         self.names = [_name(detail) for detail in details]
-        super().__init__("; ".join(self.faults))
+        super().__init__("; ".join(self.faults[:_TOLD]))
 
 
 def parse(values: Mapping[str, Any]) -> Config:
@@ -70,7 +74,7 @@ def _adapter() -> "TypeAdapter[list[Config]]":
 
 
 def _name(detail: "ErrorDetails") -> str:
-    return ".".join(map(str, detail["loc"][1:]))
+    return printable(".".join(map(str, detail["loc"][1:])))[:80]
 
 
 def _fault(detail: "ErrorDetails") -> str:
@@ -81,9 +85,9 @@ def _fault(detail: "ErrorDetails") -> str:
     if kind == "missing":
         return f"{name} is missing"
     if kind == "dataclass_type":
-        return f"{name} is {given!r}, allowed is a table [{name}]"
+        return f"{name} is {given!r:.80}, allowed is a table [{name}]"
     if kind == "value_error":  # DataConfig checks itself; its messages are whole
         return detail["msg"].removeprefix("Value error, ")
     if kind in _RANGES and name in settings():
-        return f"{name} is {given!r}, allowed is {settings()[name].allowed}"
-    return f"{name} is {given!r}, allowed is {detail['msg'].removeprefix('Input should be ')}"
+        return f"{name} is {given!r:.80}, allowed is {settings()[name].allowed}"
+    return f"{name} is {given!r:.80}, allowed is {detail['msg'].removeprefix('Input should be ')}"

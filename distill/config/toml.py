@@ -1,7 +1,6 @@
 """From a preset and a TOML file to one `Config`, and back to TOML."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,8 @@ from kerneldistill.config.parsing import ParsingError, parse
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.document import read_toml
+from kerneldistill.pipeline.untrusted.file import read_bounded
 
 
 def preset_config(name: str) -> Config:
@@ -33,11 +34,7 @@ def layered(preset: str, file: Path | None) -> Config:
     base = preset_config(preset)
     if file is None:
         return base
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {file} cannot be read: {error}. Give a TOML file in UTF-8") from error
-    return config_from_toml(text, str(file), base)
+    return config_from_table(read_toml(read_bounded(file), str(file)), str(file), base)
 
 
 def config_to_toml(config: Config) -> str:
@@ -58,11 +55,7 @@ def config_from_toml(text: str, source: str, base: Config | None = None) -> Conf
     Raises:
       UserError: not TOML, an unknown or missing key, a value of the wrong type or out of its range; it names them all.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{source} is not TOML: {error}") from error
-    return config_from_table(document, source, base)
+    return config_from_table(read_toml(text.encode(), source), source, base)
 
 
 def config_from_table(table: Mapping[str, Any], source: str, base: Config | None = None) -> Config:

@@ -4,6 +4,7 @@ Every message names the value, what is allowed, and the flag that changes it. `c
 checked only when the data set is known.
 """
 
+import math
 from dataclasses import replace
 
 from kerneldistill.config.coarse import levels_of
@@ -124,3 +125,24 @@ def check_kernel(kernel: KernelConfig) -> None:
             f"kernel.width is {kernel.width}, but the NTK parameterisation has none: leave it out "
             "(--kernel.width None), or set --kernel.parameterization standard"
         )
+    _check_scale(kernel)
+
+
+def _check_scale(kernel: KernelConfig) -> None:
+    """Check that the kernel stays within the numbers of its precision: a layer multiplies it by W_std^2 / 2 or so.
+
+    Raises:
+      UserError: it would be 0 or infinite.
+    """
+    layers = 2 * kernel.depth * kernel.groups if kernel.network == "wide_resnet" else kernel.depth + 1
+    power, most = layers * (2 * math.log10(kernel.W_std) - math.log10(2)), 30 if kernel.dtype == "float32" else 300
+    if power < -most and kernel.b_std < 10.0 ** (-most / 2):
+        size = "0"
+    elif power > most or kernel.b_std > 10.0 ** (most / 2):
+        size = "infinite"
+    else:
+        return
+    raise UserError(
+        f"kernel.W_std is {kernel.W_std} and kernel.b_std {kernel.b_std}, by which the kernel of {layers} layers is "
+        f"{size} in {kernel.dtype}: set, for example, --kernel.W-std 1.4 --kernel.b-std 0.1"
+    )

@@ -5,16 +5,19 @@ from collections.abc import Iterable
 import numpy as np
 
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.untrusted.names import is_name
 
 _MAX_CLASSES = 100_000
 
 
 def name_of(label: object) -> str | None:
-    """Name a label's class: a text as it is, a number in decimal; None for anything else, and below 0."""
-    if isinstance(label, bytes):
-        return label.decode("utf-8", "replace")
-    if isinstance(label, str):
-        return str(label)
+    """Name a label's class: a text as it is, a number in decimal; None for anything else, and below 0.
+
+    A text with control characters, or of more than `MAX_NAME` letters, is no name.
+    """
+    if isinstance(label, bytes | str):
+        text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
+        return text if is_name(text) else None
     if isinstance(label, int | np.integer | np.bool_):
         return str(int(label)) if label >= 0 else None
     return None

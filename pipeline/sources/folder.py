@@ -8,9 +8,11 @@ left out; every other file is an example, and a bad one if it is no picture. `sh
 there is one, is compared with every file: most picture formats have no checksum of their own.
 """
 
+import errno
 import functools
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,10 +25,14 @@ from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE, Source
 from kerneldistill.pipeline.storage.files import absolute, names_below, sha256
+from kerneldistill.pipeline.untrusted.file import NotAFileError, opened, read_bounded
+from kerneldistill.pipeline.untrusted.names import is_name, printable
 
 SUMS = "SHA256SUMS"
 _PROBED = 100
-_UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
+# Of one picture's file.
+_MAX_BYTES = 1 << 28
+_UNREADABLE = (FileNotFoundError, PermissionError, NotAFileError, NotADirectoryError)
 _log = logging.getLogger(__name__)
 
 
@@ -42,9 +48,15 @@ class ImageFolder(Source):
     def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
         sums = _sums(self.folder)
         for name in _names(self.folder, split)[start:stop]:
+            key = printable(name)
+            if key != name or _class_of(name) not in self.class_names:
+                yield bad(key, "is named by letters that do not print, or not UTF-8: rename it", b"")
+                continue
             try:
-                content = (epath.Path(self.folder) / name).read_bytes()
-            except _UNREADABLE as error:
+                content = _content(epath.Path(self.folder) / name)
+            except OSError as error:
+                if not _is_lasting(error):
+                    raise
                 yield bad(name, f"cannot be read: {error.strerror or first_line(error)}", b"")
                 continue
             reason = _mismatch(name, content, sums)
@@ -58,13 +70,15 @@ class ImageFolder(Source):
             for name in _names(self.folder, split):
                 try:
                     content = sha256(epath.Path(self.folder) / name)
-                except _UNREADABLE:
+                except OSError as error:
+                    if not _is_lasting(error):
+                        raise
                     content = "unreadable"
-                digest.update(f"{name} {content} {sums.get(name, '')}\n".encode())
+                digest.update(_encoded(f"{name} {content} {sums.get(name, '')}\n"))
         return digest.hexdigest()
 
     def _label(self, name: str) -> int:
-        return self.class_names.index(name.split("/")[-2])
+        return self.class_names.index(_class_of(name))
 
 
 def open_source(config: DataConfig) -> ImageFolder:
@@ -82,7 +96,7 @@ def open_source(config: DataConfig) -> ImageFolder:
     splits = {split: sum(map(len, classes.values())) for split, classes in tree.items()}
     if not any(splits.values()):
         raise DataError(f"{folder} holds no pictures in class folders; allowed: SPLIT/CLASS/picture or CLASS/picture")
-    names = tuple(sorted({name for classes in tree.values() for name in classes}))
+    names = tuple(sorted({name for classes in tree.values() for name in classes if is_name(name)}))
     _warn_unchecked(folder, tree)
     return ImageFolder(
         name=config.name,
@@ -100,12 +114,33 @@ def _declared(folder: epath.Path, tree: Mapping[str, Mapping[str, list[str]]]) -
     names = [name for split in tree for name in _names(str(folder), split)[:_PROBED]]
     for name in names:
         try:
-            return measure((folder / name).read_bytes())
+            return measure(_content(folder / name))
         except (ValueError, OSError):
             continue
     raise DataError(
-        f"none of the first {len(names)} files of {folder} is a picture that can be read, {names[0]} to start"
+        f"none of the first {len(names)} files of {folder} is a picture that can be read, "
+        f"{printable(names[0])} to start"
     )
+
+
+def _content(path: epath.Path) -> bytes:
+    """Read a file of `_MAX_BYTES` at most; of a larger one, no more than is needed to tell."""
+    with opened(path) as file:
+        return file.read(_MAX_BYTES + 1)
+
+
+def _is_lasting(error: OSError) -> bool:
+    """Return whether a file will not be readable a moment later either: it is no fault of storage or network."""
+    return isinstance(error, _UNREADABLE) or error.errno in (errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def _class_of(name: str) -> str:
+    return name.split("/")[-2]
+
+
+def _encoded(text: str) -> bytes:
+    """Return the bytes of a text with names of files in it, which need not be UTF-8."""
+    return os.fsencode(text)
 
 
 @functools.cache
@@ -133,7 +168,7 @@ def _visible(folder: str) -> Iterator[str]:
 def _names(folder: str, split: str) -> tuple[str, ...]:
     """List the files of a split, in the order of the hashes of their names."""
     names = [name for names in _tree(folder)[split].values() for name in names]
-    return tuple(sorted(names, key=lambda name: hashlib.blake2b(name.encode(), digest_size=16).digest()))
+    return tuple(sorted(names, key=lambda name: hashlib.blake2b(_encoded(name), digest_size=16).digest()))
 
 
 @functools.cache
@@ -143,7 +178,8 @@ def _sums(folder: str) -> dict[str, str]:
     if not path.exists():
         return {}
     sums = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    text = os.fsdecode(read_bounded(path))
+    for number, line in enumerate(text.splitlines(), 1):
         digest, _, name = line.partition(" ")
         if len(digest) != 64 or not name:
             raise DataError(f"{path} line {number} is {line[:80]!r}; allowed: the lines of sha256sum")

@@ -4,6 +4,7 @@
     PNG checksums        Pillow does not look at those of the pixels
     transparency         lost when a palette or a transparent colour is turned into RGB
     several frames       Pillow shows the first
+    size                 13,000 x 13,000 pixels may be a file of 500 kB, and 2.5 GB while it is decoded
     CMYK                 the colours depend on a profile
 
 JPEG, GIF, BMP, TIFF and WebP files carry no checksum: a flipped bit may decode to another picture. array_record files
@@ -13,6 +14,8 @@ and .npz do, and a folder of images can bring a list of digests (see `sources.fo
 import contextlib
 import io
 import struct
+import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -31,6 +34,14 @@ _MODES = {1: ("L", "1"), 3: ("RGB", "L", "P"), 4: ("RGBA",)}
 _ON_REQUEST = {1: ("RGB",), 3: (), 4: ("RGB", "L", "LA", "P")}
 _TARGET = {1: "L", 3: "RGB", 4: "RGBA"}
 _PNG = b"\x89PNG\r\n\x1a\n"
+# Of a picture: as RGBA 256 MiB, of which a decoder holds two. The largest cameras have 100 million, phones 50.
+MAX_PIXELS = 1 << 26
+# Python keeps one list of what it warns of for all threads.
+_quiet = threading.Lock()
+
+
+class _RefusedError(ValueError):
+    """A reason in the words of this module, complete as it is."""
 
 
 def decode(
@@ -62,21 +73,15 @@ def decode(
 
 def measure(encoded: bytes) -> tuple[int, int, int]:
     """Return (h, w, c) of an encoded picture. Raises ValueError as `decode` does."""
-    from PIL import ImageOps
-
-    with _opened(encoded) as picture:
-        upright = ImageOps.exif_transpose(picture) if "exif" in picture.info else picture
+    with _loaded(encoded) as picture:
         transparent = "transparency" in picture.info or picture.mode in ("RGBA", "LA")
         channels = 4 if transparent else {"L": 1, "1": 1}.get(picture.mode, 3)
-        return upright.height, upright.width, channels
+        return picture.height, picture.width, channels
 
 
 def _decode_bytes(encoded: bytes, shape: tuple[int, int, int], resize: Resize, convert: bool) -> np.ndarray:
-    from PIL import ImageOps
-
-    with _opened(encoded) as picture:
-        upright = ImageOps.exif_transpose(picture) if "exif" in picture.info else picture
-        return np.asarray(_fitted(upright, shape, resize, convert))
+    with _loaded(encoded, shape if resize == "refuse" else None) as picture:
+        return np.asarray(_fitted(picture, shape, resize, convert))
 
 
 def _of_array(array: np.ndarray, shape: tuple[int, int, int], resize: Resize, convert: bool) -> np.ndarray:
@@ -99,9 +104,9 @@ def _fitted(picture: "Picture", shape: tuple[int, int, int], resize: Resize, con
     height, width, channels = shape
     allowed = _MODES[channels] + (_ON_REQUEST[channels] if convert else ())
     if picture.mode not in allowed:
-        raise ValueError(f"colour mode is {picture.mode}, expected one of {', '.join(allowed)}")
+        raise _RefusedError(f"colour mode is {picture.mode}, expected one of {', '.join(allowed)}")
     if channels != 4 and "transparency" in picture.info:
-        raise ValueError(f"has transparent pixels, expected {channels} channels; channels = 4 keeps them")
+        raise _RefusedError(f"has transparent pixels, expected {channels} channels; channels = 4 keeps them")
     picture = picture.convert(_TARGET[channels])
     if resize != "refuse" and picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling[resize.upper()])
@@ -109,40 +114,51 @@ def _fitted(picture: "Picture", shape: tuple[int, int, int], resize: Resize, con
 
 
 @contextlib.contextmanager
-def _opened(encoded: bytes) -> Iterator["Picture"]:
-    picture = _loaded(encoded)
+def _loaded(encoded: bytes, shape: tuple[int, int, int] | None = None) -> Iterator["Picture"]:
+    """Load a whole picture, upright; what goes wrong, in here or inside the block, is a ValueError.
+
+    Pillow fails in many ways on broken files: struct.error, TypeError, SyntaxError, KeyError, ... No list of them is
+    whole. So any error is the file's, and so is a lack of memory for what its header promises.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
-        yield picture
-    finally:
-        picture.close()
-
-
-def _loaded(encoded: bytes) -> "Picture":
-    """Load a whole picture; raise ValueError for every way in which Pillow can fail."""
-    from PIL import Image, UnidentifiedImageError
-
-    if encoded.startswith(_PNG):
-        _check_png(encoded)
-    try:
-        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
-        _check_depth(picture)
-        picture.load()
+        # Pillow warns of large sizes and odd metadata, for a programmer to read.
+        with _quiet, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if encoded.startswith(_PNG):
+                _check_png(encoded)
+            with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
+                _check_size(picture, shape)
+                _check_depth(picture)
+                picture.load()
+                upright = ImageOps.exif_transpose(picture) if "exif" in picture.info else picture
+                yield upright
     except UnidentifiedImageError as error:
         raise ValueError(f"is not in a format that is read ({', '.join(FORMATS)})") from error
-    # All else that Pillow is seen to raise on broken files of the formats it knows.
-    except (OSError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError) as error:
+    except _RefusedError:
+        raise
+    except Exception as error:
         raise ValueError(f"cannot be decoded: {first_line(error)}") from error
-    return picture
+
+
+def _check_size(picture: "Picture", shape: tuple[int, int, int] | None) -> None:
+    """Refuse, before its pixels are unpacked, a picture that is too large, or of another size than `shape`."""
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise _RefusedError(f"is {height} x {width}, expected {MAX_PIXELS:,} pixels at most")
+    if shape is not None and shape[:2] not in ((height, width), (width, height)):
+        raise _RefusedError(f"shape is {(height, width, len(picture.getbands()))}, expected {shape}")
 
 
 def _check_depth(picture: "Picture") -> None:
     frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # a camera's JPEG with a preview
     if frames != 1:
-        raise ValueError(f"has {frames} frames, expected 1")
+        raise _RefusedError(f"has {frames} frames, expected 1")
     tiles = getattr(picture, "tile", [])  # of an ImageFile
     raw_modes = [word for tile in tiles for word in (tile.args if isinstance(tile.args, tuple) else (tile.args,))]
     if any(";16" in word for word in (picture.mode, *raw_modes) if isinstance(word, str)):
-        raise ValueError("has 16 bits per channel, expected 8; convert it")
+        raise _RefusedError("has 16 bits per channel, expected 8; convert it")
 
 
 def _check_png(encoded: bytes) -> None:
@@ -151,13 +167,13 @@ def _check_png(encoded: bytes) -> None:
     while True:
         head = encoded[place : place + 8]
         if len(head) < 8:
-            raise ValueError("cannot be decoded: PNG file is truncated")
+            raise _RefusedError("cannot be decoded: PNG file is truncated")
         length, kind = struct.unpack(">I4s", head)
         end = place + 12 + length
         if end > len(encoded):
-            raise ValueError("cannot be decoded: PNG file is truncated")
+            raise _RefusedError("cannot be decoded: PNG file is truncated")
         if zlib.crc32(memoryview(encoded)[place + 4 : end - 4]) != int.from_bytes(encoded[end - 4 : end]):
-            raise ValueError(f"cannot be decoded: PNG chunk {kind.decode('ascii', 'replace')} fails its checksum")
+            raise _RefusedError(f"cannot be decoded: PNG chunk {kind.decode('ascii', 'replace')} fails its checksum")
         if kind == b"IEND":
             return
         place = end

@@ -11,10 +11,11 @@ Images are uint8 [n, h, w] or [n, h, w, c], labels whole numbers or texts [n] or
 import contextlib
 import functools
 import hashlib
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -26,8 +27,16 @@ from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE, Source
 from kerneldistill.pipeline.storage.files import absolute, forget_local, kept_local, sha256
+from kerneldistill.pipeline.untrusted.file import opened
+from kerneldistill.pipeline.untrusted.names import printable
+from kerneldistill.pipeline.untrusted.numpy_arrays import Header, read_header, read_npy
+from kerneldistill.pipeline.untrusted.zip_archive import open_archive, unpacked
 
 _NAMES = "class_names"
+# numpy's kinds of types: numbers, and labels that are texts.
+_KINDS = "fiubUS"
+# Of an array that is packed, which is unpacked whole.
+MAX_PACKED = 1 << 30
 
 
 class Place(NamedTuple):
@@ -62,7 +71,11 @@ class Npz(Source):
             key, label = f"{split}/{row:07d}", labels[row]
             number = int(label) if self.named else index.get(name_of(label) or "", -1)
             if number < 0:
-                yield bad(key, f"label is {label}, expected a whole number from 0 up or a text", images[row])
+                yield bad(
+                    key,
+                    f"label is {printable(str(label))[:80]}, expected a whole number from 0 up or a text",
+                    images[row],
+                )
             else:
                 yield Record(key, np.array(images[row]), number)
 
@@ -84,7 +97,7 @@ def open_source(config: DataConfig) -> Npz:
     if path is None or not path.exists():
         raise DataError(f"data.dir is {config.dir}; data.source = 'npz' needs a .npz file, or a folder of them")
     forget_local()
-    for cached in (_array, _header):
+    for cached in (_array, _place):
         cached.cache_clear()
     places = _places(path, config)
     for file in {place.file for place in places.values()}:
@@ -121,17 +134,23 @@ def _places(path: epath.Path, config: DataConfig) -> dict[str, Place]:
     else:
         places = {WHOLE: Place(str(path), *keys)}
     if not places:
-        found = f"; it has the arrays {', '.join(_names(str(path)))}" if not path.is_dir() else ""
+        found = f"; it has the arrays {', '.join(map(printable, _names(str(path))))[:500]}" if not path.is_dir() else ""
         raise DataError(f"{path} holds no split with data.image_key {keys[0]!r} and data.label_key {keys[1]!r}{found}")
     return places
 
 
 def _check(file: str) -> None:
     """Compare every array with its checksum."""
-    with _refusing(file), zipfile.ZipFile(kept_local(file)) as archive:
+    with _opened(file) as archive:
+        large = [member for member in archive.infolist() if _is_packed(member) and member.file_size > MAX_PACKED]
+        if large:
+            raise DataError(
+                f"{file}: {large[0].filename!r} unpacks to {large[0].file_size:,} bytes; allowed: {MAX_PACKED:,}; "
+                "write it with numpy.savez, which packs nothing and is read in its place"
+            )
         damaged = archive.testzip()
     if damaged:
-        raise DataError(f"{file}: the checksum of array {damaged} does not match; restore the file")
+        raise DataError(f"{file}: the checksum of array {printable(damaged)} does not match; restore the file")
 
 
 def _shape(place: Place) -> tuple[int, int, int, int]:
@@ -162,59 +181,59 @@ def _class_names(places: Mapping[str, Place], config: DataConfig) -> tuple[bool,
 
 
 def _names(file: str) -> list[str]:
-    with _refusing(file), np.load(kept_local(file), allow_pickle=False) as arrays:
-        return list(arrays.files)
+    with _opened(file) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 @functools.cache
 def _array(file: str, name: str) -> np.ndarray:
     """Read an array; map it from the file where it is not compressed."""
     if name not in _names(file):
-        raise DataError(f"{file} has no array {name!r}; it has: {', '.join(_names(file))}; set image_key and label_key")
-    header = _header(file, name)
-    if header is not None:
-        return np.memmap(kept_local(file), header.dtype, "r", header.offset, header.shape, header.order)
-    with _refusing(file), np.load(kept_local(file), allow_pickle=False) as arrays:
-        return arrays[name]
+        has = ", ".join(map(printable, _names(file)))[:500]
+        raise DataError(f"{file} has no array {name!r}; it has: {has}; set image_key and label_key")
+    place = _place(file, name)
+    if place is not None:
+        header, offset = place
+        order = "F" if header.fortran_order else "C"
+        return np.memmap(kept_local(file), header.dtype, "r", offset, header.shape, order)
+    with _opened(file) as archive:
+        return read_npy(unpacked(archive, archive.getinfo(f"{name}.npy")), f"{file}: {name}", _KINDS)
 
 
 @contextlib.contextmanager
-def _refusing(file: str) -> Iterator[None]:
-    """Turn every way in which a damaged file fails into one DataError."""
+def _opened(file: str) -> Iterator[zipfile.ZipFile]:
+    """Open a file; turn every way in which a damaged one fails into one DataError."""
     try:
-        yield
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} is not a readable .npz file ({first_line(error)}); restore it") from error
+        with open_archive(kept_local(file)) as archive:
+            yield archive
+    except DataError as error:
+        if isinstance(error.__cause__, DataError | None):
+            raise
+        raise DataError(f"{file} is not a readable .npz file ({first_line(error.__cause__)}); restore it") from error
 
 
-class _Header(NamedTuple):
-    """Place of an array's numbers in the file: dtype, shape, order of the axes, offset in bytes."""
-
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    order: Literal["C", "F"]
-    offset: int
+def _is_packed(member: zipfile.ZipInfo) -> bool:
+    return member.compress_type != zipfile.ZIP_STORED
 
 
 @functools.cache
-def _header(file: str, name: str) -> _Header | None:
-    """Find an array that is stored as it is; None where it is compressed or not of plain numbers."""
+def _place(file: str, name: str) -> tuple[Header, int] | None:
+    """Find the numbers of an array that is stored as it is, and their offset; None where it is packed or empty."""
     path = kept_local(file)
-    with zipfile.ZipFile(path) as archive:
+    with _opened(file) as archive:
         info = archive.getinfo(f"{name}.npy")
-        if info.compress_type != zipfile.ZIP_STORED or not info.file_size:
-            return None
         with archive.open(info) as stream:
-            read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-            major = np.lib.format.read_magic(stream)[0]
-            if major not in read:
-                return None
-            shape, fortran, dtype = read[major](stream)
+            header = read_header(stream, f"{file}: {name}", _KINDS)
             length = stream.tell()
-    if dtype.hasobject or not np.prod(shape):
-        return None
-    with open(path, "rb") as raw:
+        size = math.prod(header.shape) * header.dtype.itemsize
+        if size != info.file_size - length:
+            raise DataError(
+                f"{file}: {name} says its shape is {str(header.shape)[:80]}, which its bytes are not; restore it"
+            )
+        if _is_packed(info) or not size:
+            return None
+    with opened(path) as raw:
         raw.seek(info.header_offset)
         head = raw.read(30)
     start = info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-    return _Header(dtype, shape, "F" if fortran else "C", start + length)
+    return header, start + length

@@ -2,7 +2,10 @@
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
 
+# Whitened images that are held at once, of each worker.
+MAX_BATCH_BYTES = 1 << 30
 Declared = tuple[int | None, int | None, int | None]
 
 
@@ -20,8 +23,19 @@ def wanted_shape(config: DataConfig, declared: Declared, source: str) -> tuple[i
     height = _side("height", config.height, declared[0], config, source)
     width = _side("width", config.width, declared[1], config, source)
     channels = config.channels or declared[2]
+    if max(height, width) > MAX_PREPARED_SIDE:
+        raise DataError(
+            f"{source} has images of {height} x {width}; allowed: {MAX_PREPARED_SIDE} a side; set data.height, "
+            "data.width and data.resize"
+        )
     if channels not in (1, 3, 4):
         raise DataError(f"{source} has images of {channels} channels; allowed: 1, 3, 4; set data.channels")
+    if (size := 4 * config.batch_size * height * width * channels) > MAX_BATCH_BYTES:
+        fitting = max(1, MAX_BATCH_BYTES // (size // config.batch_size))
+        raise DataError(
+            f"data.batch_size is {config.batch_size}, which takes {size:,} bytes of images of {height} x {width}; "
+            f"allowed: {MAX_BATCH_BYTES:,} bytes; set data.batch_size to {fitting} or less"
+        )
     return height, width, channels
 
 

@@ -10,6 +10,7 @@ from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record
 from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
+from kerneldistill.pipeline.untrusted.names import MAX_NAME, are_names, is_name, printable
 
 # The one split of a source that has none.
 WHOLE = "all"
@@ -66,6 +67,12 @@ def open_source(config: DataConfig) -> Source:
     module = BUILT_IN[config.name] if config.is_built_in else SOURCES[config.source]
     source: Source = import_module(f"kerneldistill.pipeline.sources.{module}").open_source(config)
     name = f"{source.name} {source.version}"
+    if not are_names(source.class_names):
+        wrong = next((text for text in source.class_names if not is_name(text)), "two of one name")
+        raise DataError(
+            f"{name} has the class names {printable(wrong)[:80]!r}; allowed: different names of up to {MAX_NAME} "
+            "letters on one line, without control characters"
+        )
     train = parse(config.train_split, source.splits, name)
     check_disjoint(train, parse(config.test_split, source.splits, name), name)
     return source

@@ -43,7 +43,11 @@ def read_toml(content: bytes, name: str) -> dict[str, Any]:
             f"{MAX_TOML_LINE:,}: a configuration is shorter"
         )
     try:
-        document = tomllib.loads(content.decode())
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} cannot be read (it is not UTF-8): give a TOML file in UTF-8") from error
+    try:
+        document = tomllib.loads(text)
         json.dumps(document, default=str)  # a hexadecimal number that no decimal text holds
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not TOML: {_reason(error)}") from error

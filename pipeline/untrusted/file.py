@@ -19,12 +19,17 @@ from kerneldistill.pipeline.untrusted.names import printable
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 
 
+class NotAFileError(OSError):
+    """There is a folder, a pipe or a device in the place of a file."""
+
+
 @contextlib.contextmanager
 def opened(path: epath.PathLike) -> Iterator[IO[bytes]]:
     """Open a regular file, or an object at a URL, to read its bytes.
 
     Raises:
-      OSError: it cannot be opened, or is a folder, a pipe or a device.
+      NotAFileError: it is a folder, a pipe or a device.
+      OSError: it cannot be opened.
     """
     if "://" in os.fspath(path):
         with epath.Path(path).open("rb") as file:
@@ -34,7 +39,7 @@ def opened(path: epath.PathLike) -> Iterator[IO[bytes]]:
     try:
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
         if kind != stat.S_IFREG:
-            raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'a device')}, not a file", os.fspath(path))
+            raise NotAFileError(errno.EINVAL, f"it is {_KINDS.get(kind, 'a device')}, not a file", os.fspath(path))
         with open(descriptor, "rb", closefd=False) as file:
             yield file
     finally:

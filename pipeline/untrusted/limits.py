@@ -14,7 +14,7 @@ FREE_RATIO_BYTES = 1 << 22
 MAX_PICKLE_BYTES = 1 << 22
 # A configuration has 2 kB. `tomllib` takes time that grows with the square of a dotted key, and of a line's length.
 MAX_TOML_BYTES = 1 << 16
-MAX_TOML_LINE = 2000
+MAX_TOML_LINE = 5000
 MAX_IMAGES = 1_000_000
 # Of one learned image, and of one prepared, in pixels.
 MAX_SIDE = 1024

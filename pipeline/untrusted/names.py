@@ -38,6 +38,11 @@ def is_name(text: str) -> bool:
     return 0 < len(text) <= MAX_NAME and text == text.strip() and is_text(text)
 
 
+def is_path(text: str) -> bool:
+    """Return whether a text can be a path that a file in UTF-8 keeps: no null, no half letter."""
+    return len(text) <= MAX_TEXT and not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def are_names(texts: Sequence[str]) -> bool:
     """Return whether all are names, and no two the same."""
     return len(set(texts)) == len(texts) and all(map(is_name, texts))

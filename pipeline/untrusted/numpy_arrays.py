@@ -16,6 +16,9 @@ from kerneldistill.pipeline.untrusted.zip_archive import read_archive
 
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
+# numpy's kinds of types.
+NUMBERS = "fiub"
+
 
 class Header(NamedTuple):
     """What an .npy says of its array: shape, whether its axes are in Fortran's order, and type."""
@@ -37,10 +40,13 @@ def read_npz(path: epath.PathLike, texts: bool = False, most: int = MAX_BYTES) -
       DataError: the file or an array of it is not allowed; see `read_archive` and `read_npy`.
     """
     members = read_archive(path, most=most)
-    return {name.removesuffix(".npy"): read_npy(content, f"{path}: {name}", texts) for name, content in members.items()}
+    return {
+        name.removesuffix(".npy"): read_npy(content, f"{path}: {name}", NUMBERS + "U" * texts)
+        for name, content in members.items()
+    }
 
 
-def read_header(stream: IO[bytes], name: str, kinds: str = "fiub") -> Header:
+def read_header(stream: IO[bytes], name: str, kinds: str = NUMBERS) -> Header:
     """Read the header of an .npy, and leave `stream` where its numbers begin.
 
     Raises:
@@ -67,7 +73,7 @@ def read_header(stream: IO[bytes], name: str, kinds: str = "fiub") -> Header:
     return header
 
 
-def read_npy(content: bytes | memoryview, name: str, texts: bool = False) -> np.ndarray:
+def read_npy(content: bytes | memoryview, name: str, kinds: str = NUMBERS) -> np.ndarray:
     """Return one array, read-only, in the memory of `content`.
 
     numpy's own reader makes room for what the header declares before it looks whether that much is there; here the
@@ -78,7 +84,7 @@ def read_npy(content: bytes | memoryview, name: str, texts: bool = False) -> np.
       ValueError: it is no .npy.
     """
     stream = io.BytesIO(content[: 1 << 17])  # a header has 64 kB at most
-    shape, fortran_order, dtype = read_header(stream, name, "fiubU" if texts else "fiub")
+    shape, fortran_order, dtype = read_header(stream, name, kinds)
     size = len(content) - stream.tell()
     if math.prod(shape) * dtype.itemsize != size:
         raise DataError(f"{name} says it is {dtype} {str(shape)[:80]}, but has {size:,} bytes: it is damaged")

@@ -76,10 +76,10 @@ def read_archive(
     with open_archive(path) as archive:
         members = archive.infolist()
         _check(members, str(path), most)
-        return {member.filename: _unpacked(archive, member) for member in members if wanted(member.filename)}
+        return {member.filename: unpacked(archive, member) for member in members if wanted(member.filename)}
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | memoryview:
+def unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | memoryview:
     """Unpack one member. `ZipFile.read` would inflate all there is before it cuts at the declared size."""
     with archive.open(member) as stream:
         if member.file_size <= _AT_ONCE:

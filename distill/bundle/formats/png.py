@@ -25,11 +25,13 @@ def pixels(content: bytes, name: str) -> np.ndarray:
     Raises:
       UserError: it is no PNG of 8 bits in grey, RGB or RGBA, too large, or damaged.
     """
+    height, width = (int.from_bytes(content[place : place + 4]) for place in (20, 16))
+    if max(height, width) > MAX_SIDE:
+        raise UserError(f"{name} is {width}x{height}, allowed are up to {MAX_SIDE} pixels a side")
     with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
         size, mode = picture.size, picture.mode
-    if max(size) > MAX_SIDE or mode not in _CHANNELS:
-        shape = f"{mode} of {size[0]}x{size[1]}"
-        raise UserError(f"{name} is {shape}, allowed are L, RGB and RGBA up to {MAX_SIDE} pixels a side")
+    if mode not in _CHANNELS:
+        raise UserError(f"{name} is of mode {mode}, allowed are {', '.join(_CHANNELS)}")
     try:
         return decode(content, (size[1], size[0], _CHANNELS[mode]))
     except ValueError as error:

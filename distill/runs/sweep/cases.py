@@ -15,7 +15,6 @@
 
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ from kerneldistill.config.settings import settings
 from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.untrusted.document import read_toml
+from kerneldistill.pipeline.untrusted.file import read_bounded
 
 COMMANDS = ("run", "label-solve")
 # A dotted name of a setting, or `preset` or `command`, and its value.
@@ -57,12 +58,7 @@ def cases_of(file: Path) -> list[Case]:
     Raises:
       UserError: the file cannot be read, is not as the module says, or a case is no valid configuration.
     """
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"FILE is {file}, which cannot be read: {error}. Give a TOML file in UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file} is not TOML: {error}") from error
+    document = read_toml(read_bounded(file), str(file))
     _check_keys(file, document)
     common = {name: document[name] for name in ("preset", "command") if name in document}
     common |= _flat(document.get("set", {}))

@@ -136,7 +136,7 @@ def test_the_directory_is_locked_during_the_call(calls: Calls, monkeypatch: pyte
         (["rnu", "digits"], "COMMAND is 'rnu', allowed are: run, prepare"),
         (["run", "dgits"], "PRESET is 'dgits', allowed are: digits"),
         (["run", "cifar10-fc1"], "data.dir is not set"),
-        (["run", "digits", "--config", "none.toml"], "--config none.toml cannot be read"),
+        (["run", "digits", "--config", "none.toml"], "none.toml cannot be read"),
         (["run", "digits", "--support.size", "0"], "support.size is 0"),
         (["evaluate", "nowhere"], "RUN is nowhere, which has no config.toml"),
         (["presets", "a", "b"], "presets takes one name at most"),

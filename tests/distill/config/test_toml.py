@@ -34,8 +34,11 @@ def test_presets_have_their_summaries_and_run_once_their_folder_is_known() -> No
         assert resolve(name, flags=["--data.dir", "somewhere"]).support.size >= 10
 
 
+PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
 @settings(deadline=None)  # a busy machine is no fault
-@given(st.floats(0, exclude_min=True, allow_infinity=False), st.integers(0, 2**32 - 1), st.one_of(st.none(), st.text()))
+@given(st.floats(0, exclude_min=True, allow_infinity=False), st.integers(0, 2**32 - 1), st.one_of(st.none(), PATHS))
 def test_any_value_comes_back_from_toml(rate: float, seed: int, folder: str | None) -> None:
     config = replace(DIGITS, optim=OptimConfig(learning_rate=rate), data=DataConfig(dir=folder), seed=seed)
     back = config_from_toml(config_to_toml(config), "x.toml")
@@ -95,7 +98,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> N
     file = tmp_path / "mine.toml"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(UserError, match=r"--config .*mine\.toml cannot be read"):
+    with pytest.raises(UserError, match=r"mine\.toml cannot be read"):
         layered("digits", file)
 
 

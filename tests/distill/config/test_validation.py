@@ -12,7 +12,7 @@ from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config, GrowthConfig, KernelConfig, KrrConfig, ScheduleConfig, SupportConfig
 from kerneldistill.config.settings import flag, settings
-from kerneldistill.config.validation import check
+from kerneldistill.config.validation import check, check_kernel
 from kerneldistill.errors import UserError
 
 DIGITS = PRESETS["digits"]
@@ -260,3 +260,20 @@ def test_a_support_larger_than_a_class_is_refused() -> None:
         UserError, match=r"support\.size is 12, .*4 real images of class 1, but it has 3.*--support\.size 9 "
     ):
         check_support(SupportConfig(size=12), (9, 3, 9))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "size"),
+    [
+        ({"W_std": 1e-10, "b_std": 0.0}, "is 0 in"),
+        ({"W_std": 1e-200, "b_std": 0.0}, "is 0 in"),
+        ({"W_std": 1e20}, "infinite in float32"),
+        ({"W_std": 1e200}, "infinite in float32"),
+        ({"b_std": 1e30}, "infinite in float32"),
+    ],
+)
+def test_a_kernel_beyond_its_precision_is_refused(kernel: dict[str, float], size: str) -> None:
+    with pytest.raises(UserError, match=size):
+        check_kernel(KernelConfig(network="fc", depth=3, **kernel))
+    check_kernel(KernelConfig(network="fc", depth=3, W_std=1e-10))
+    check_kernel(KernelConfig(network="fc", depth=1000, W_std=2**0.5, b_std=0.0))

@@ -61,7 +61,7 @@ def test_an_imported_set_is_a_bundle_that_says_where_it_comes_from(
     assert bundle.manifest.images_per_class == (2,) * 10
     assert set(bundle.init_indices.tolist()) == {-1}
     np.testing.assert_array_equal(bundle.images, prepared.train.images[rows])
-    assert "`set.npz` (npz of KIP), imported" in (tmp_path / "bundle" / "README.md").read_text()
+    assert "that of set.npz (npz of KIP), imported" in (tmp_path / "bundle" / "README.md").read_text()
 
 
 def inverted(prepared: Prepared) -> Prepared:
