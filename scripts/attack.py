@@ -1,6 +1,6 @@
 """Attack the program from outside: hostile files through the command line, each in a process of its own.
 
-    python -m scripts.attack [--trials 2000] [--seed N] [--json FILE]
+    python -m scripts.attack [--trials 2000] [--minutes M] [--seed N] [--json FILE]
 
 The seed is new each time and printed. A trial is a fork of this process, which has everything imported, with limits on
 memory and time. No trial may show a traceback, be ended by a signal, take more than 60 seconds of processor time or
@@ -51,6 +51,8 @@ class Attack:
 
     # Trials in all.
     trials: int = 2000
+    # After so many minutes no trial is begun.
+    minutes: float = 600.0
     # By default a new one.
     seed: int | None = None
     # Where to write what was found.
@@ -170,7 +172,7 @@ def prepare_originals(folder: Path) -> Originals:
     return Originals(folder)
 
 
-def attack(trials: int, seed: int, folder: Path) -> list[dict[str, object]]:
+def attack(trials: int, seed: int, folder: Path, minutes: float) -> list[dict[str, object]]:
     """Run every trial; return a record of each: class, what, words, status, seconds, peak, faults, end of the text."""
     for module in WARM:
         import_module(f"kerneldistill.{module}")
@@ -180,7 +182,10 @@ def attack(trials: int, seed: int, folder: Path) -> list[dict[str, object]]:
     # At least one of each class.
     names = [*CLASSES, *rng.choice(list(CLASSES), max(0, trials - len(CLASSES)), p=shares / shares.sum())][:trials]
     records: list[dict[str, object]] = []
+    began = time.monotonic()
     for number, name in enumerate(names):
+        if time.monotonic() - began > 60 * minutes:
+            break
         place = folder / f"{number:05d}"
         trial, outcome, faults = attempt(rng, str(name), place, originals)
         shutil.rmtree(place)
@@ -213,7 +218,7 @@ if __name__ == "__main__":
     chosen = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     print(f"seed {chosen}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
-        done = attack(asked.trials, chosen, Path(scratch))
+        done = attack(asked.trials, chosen, Path(scratch), asked.minutes)
     tell(done)
     if asked.json is not None:
         asked.json.write_text(json.dumps({"seed": chosen, "trials": done}, indent=1) + "\n")

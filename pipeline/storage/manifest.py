@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Interval, Len, Predicate
 from etils import epath
@@ -29,7 +29,6 @@ DEAD_LETTER = "dead_letter.jsonl"
 SPLITS = ("train", "validation", "test")
 
 
-SplitName = Literal["train", "validation", "test"]
 Side = Annotated[int, Interval(ge=1, le=MAX_PREPARED_SIDE)]
 # Of the manifest: a line for each shard.
 _MAX_BYTES = 1 << 27
@@ -82,7 +81,7 @@ class Manifest:
     source_format: Name
     image_shape: tuple[Side, Side, Side]
     class_names: Annotated[Names, Len(1)]
-    class_counts: Mapping[SplitName, tuple[Whole, ...]]
+    class_counts: Mapping[str, tuple[Whole, ...]]
     num_in: Whole
     num_bad: Whole
     shards: tuple[Shard, ...]
@@ -92,7 +91,7 @@ class Manifest:
     versions: Mapping[Name, Name]
     config: DataConfig
     pipeline_options: tuple[str, ...]
-    statistics: Mapping[SplitName, Statistics] = field(default_factory=dict)
+    statistics: Mapping[str, Statistics] = field(default_factory=dict)
     root: Annotated[str, Predicate(_is_root)] = ""
     schema: int = SCHEMA
 
@@ -153,6 +152,8 @@ class Manifest:
         k, sizes = len(self.class_names), dict.fromkeys(SPLITS, 0)
         if {*self.class_counts} != {*SPLITS} or any(len(counts) != k for counts in self.class_counts.values()):
             return f"class_counts are not of {k} classes in {', '.join(SPLITS)}"
+        if not {*self.statistics} <= {*SPLITS}:
+            return f"statistics are not of {', '.join(SPLITS)}"
         if {file.path for file in self.files} != {WHITENER, PROBE, DEAD_LETTER}:
             return f"files are not {WHITENER}, {PROBE} and {DEAD_LETTER}"
         measured = [*self.statistics.values(), *(shard.statistics for shard in self.shards)]

@@ -33,6 +33,9 @@ MAX_SHRINKING = 1000
 _OPTIONS = "group_size:64"
 
 
+SplitName = Literal["train", "validation", "test"]
+
+
 @dataclass(frozen=True)
 class Shard:
     """One shard file, as the manifest lists it.
@@ -46,7 +49,7 @@ class Shard:
     sha256: hex digest of the file
     """
 
-    split: Literal["train", "validation", "test"]
+    split: SplitName
     index: Whole
     path: RelativePath
     class_counts: tuple[Whole, ...]
@@ -73,7 +76,7 @@ def shard_path(split: str, index: int) -> str:
     return f"shards/{split}-{index:05d}.array_record"
 
 
-def write_shard(folder: epath.Path, split: str, index: int, content: ShardImages, num_classes: int) -> Shard:
+def write_shard(folder: epath.Path, split: SplitName, index: int, content: ShardImages, num_classes: int) -> Shard:
     """Write `content` under `folder`, whole or not at all; the same content gives the same bytes."""
     path = folder / shard_path(split, index)
     retry(lambda: _write(path, content), f"writing {path}")

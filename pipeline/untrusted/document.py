@@ -84,7 +84,7 @@ def read_as(kind: type[Kind], content: bytes, name: str, remedy: str) -> Kind:
 
 
 @cache
-def _adapter(kind: type[Kind]) -> "TypeAdapter[list[Kind]]":
+def _adapter(kind: type[Any]) -> "TypeAdapter[list[Any]]":
     from pydantic import ConfigDict, TypeAdapter
 
     return TypeAdapter(list[kind], config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))

@@ -43,7 +43,7 @@ def open_archive(path: epath.PathLike) -> Iterator[zipfile.ZipFile]:
       DataError: it cannot be opened, or is damaged.
     """
     try:
-        with opened(path) as file, zipfile.ZipFile(_Pieces(file)) as archive:  # pyright: ignore[reportArgumentType]
+        with opened(path) as file, zipfile.ZipFile(_Pieces(file)) as archive:
             yield archive
     except DataError:
         raise

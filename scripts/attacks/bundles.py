@@ -131,7 +131,8 @@ def hostile_names(rng: Random, place: Path, o: Originals) -> Trial:
         # `standard` keeps its channels, so every format can be written of any data set.
         sign(bundle, dataset=value, licence=name[:400])
     else:
-        sign(bundle, **{field: value})
+        changes: dict[str, Any] = {field: value}
+        sign(bundle, **changes)
     to = ",".join(
         rng.choice(["kip", "dc-bench", "dc", "mtt", "datm", "dd-ranking", "imagefolder", "hf", "png"], 3, False)
     )

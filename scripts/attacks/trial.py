@@ -83,4 +83,4 @@ def flax_file(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
     def extension(array: np.ndarray) -> msgpack.ExtType:
         return msgpack.ExtType(1, msgpack.packb((array.shape, array.dtype.name, array.tobytes())))
 
-    path.write_bytes(msgpack.packb({"ema_average": {"x_proto": images, "y_proto": labels}}, default=extension))
+    path.write_bytes(msgpack.Packer(default=extension).pack({"ema_average": {"x_proto": images, "y_proto": labels}}))

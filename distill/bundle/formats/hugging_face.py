@@ -14,7 +14,7 @@ parquet's default, and the metadata, which has none, hold a sha256 of all number
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,10 @@ from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_IMAGES, MAX_P
 
 _FILE = "data/train-00000-of-00001.parquet"
 # Of the description of a parquet, which is read before its sizes are known.
-_THRIFT = {"thrift_string_size_limit": MAX_PICKLE_BYTES, "thrift_container_size_limit": MAX_PICKLE_BYTES}
+_THRIFT: Mapping[str, Any] = {
+    "thrift_string_size_limit": MAX_PICKLE_BYTES,
+    "thrift_container_size_limit": MAX_PICKLE_BYTES,
+}
 _BATCH = 1000
 
 

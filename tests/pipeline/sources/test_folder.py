@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,32 @@ def test_mistakes(tmp_path, content, message):
         folder.mkdir()
     with pytest.raises(DataError, match=message):
         open_source(_config(folder, train_split="all[:1]", test_split="all[1:]"))
+
+
+def test_names_that_do_not_print_and_things_that_are_no_files_are_bad_records(tmp_path):
+    for label in ("a", "b", os.fsdecode(b"\xff"), "evil\x1b[2J"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.png").write_bytes(picture(0, "PNG"))
+    for name in (os.fsdecode(b"\xfe.png"), "two\nlines.png"):
+        (tmp_path / "a" / name).write_bytes(picture(1, "PNG"))
+    os.mkfifo(tmp_path / "a" / "pipe.png")
+    (tmp_path / "a" / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "b" / "loop.png").symlink_to(tmp_path / "b" / "loop.png")
+    source = open_source(
+        DataConfig(name="x", source="folder", dir=str(tmp_path), train_split="all[:5]", test_split="all[5:]")
+    )
+    assert source.class_names == ("a", "b")
+    records = list(source.read("all", 0, source.splits["all"]))
+    named = {record.key: record.reason for record in records if isinstance(record, BadRecord)}
+    assert len(records) == 9
+    assert sorted(named) == [
+        "\\udcff/1.png",
+        "a/\\udcfe.png",
+        "a/pipe.png",
+        "a/two\\nlines.png",
+        "a/zero.png",
+        "b/loop.png",
+        "evil\\x1b[2J/1.png",
+    ]
+    assert "it is a pipe, not a file" in named["a/pipe.png"]
+    assert source.fingerprint(["all"]) == source.fingerprint(["all"])

@@ -124,3 +124,23 @@ def test_what_is_not_an_npz(tmp_path):
         open_source(_config(tmp_path / "mine.npz"))
     with pytest.raises(DataError, match=r"data\.dir is .*/none; data\.source = 'npz' needs a \.npz file"):
         open_source(_config(tmp_path / "none"))
+
+
+def test_a_packed_array_that_is_large_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("kerneldistill.pipeline.sources.npz.MAX_PACKED", 1000)
+    np.savez_compressed(tmp_path / "x.npz", image=np.zeros((40, 6, 6), np.uint8), label=np.arange(40) % 2)
+    config = DataConfig(
+        name="x", source="npz", dir=str(tmp_path / "x.npz"), train_split="all[:9]", test_split="all[9:]"
+    )
+    with pytest.raises(DataError, match=r"unpacks to 1,568 bytes; allowed: 1,000; write it with numpy\.savez"):
+        open_source(config)
+
+
+@pytest.mark.parametrize("names", [["a\x1b", "b"], ["a", "a"], ["", "b"], ["x" * 501, "b"]])
+def test_class_names_that_are_none_are_refused(tmp_path, names):
+    np.savez(tmp_path / "x.npz", image=np.zeros((4, 6, 6), np.uint8), label=np.arange(4) % 2, class_names=names)
+    config = DataConfig(
+        name="x", source="npz", dir=str(tmp_path / "x.npz"), train_split="all[:2]", test_split="all[2:]"
+    )
+    with pytest.raises(DataError, match="class names"):
+        open_source(config)
