@@ -18,7 +18,7 @@ from kerneldistill.pipeline.job.holdout import Holdout, hold_out
 from kerneldistill.pipeline.job.report import Report
 from kerneldistill.pipeline.sources.source import Source
 from kerneldistill.pipeline.storage.manifest import SPLITS, WHITENER
-from kerneldistill.pipeline.storage.shard import Shard, ShardImages, write_shard
+from kerneldistill.pipeline.storage.shard import Shard, ShardImages, SplitName, write_shard
 from kerneldistill.pipeline.whitening.blocks import Blocks
 from kerneldistill.pipeline.whitening.moments import ChannelMoments, Scatter
 from kerneldistill.pipeline.whitening.whitener import Whitener
@@ -115,6 +115,7 @@ class Job:
         batch = staged.batch
         raw = read_raw(self.staging, batch)
         whitened = whitener.apply(raw.images)
+        parts: tuple[tuple[SplitName, np.ndarray], ...]
         if batch.role == "train":
             mask = holdout.masks[batch.index]
             parts = (("train", ~mask), ("validation", mask))

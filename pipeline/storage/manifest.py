@@ -14,7 +14,7 @@ from etils import epath
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import absolute, write_whole
-from kerneldistill.pipeline.storage.shard import MAX_SHRINKING, Shard
+from kerneldistill.pipeline.storage.shard import MAX_SHRINKING, Shard, SplitName
 from kerneldistill.pipeline.storage.statistics import Statistics
 from kerneldistill.pipeline.untrusted.document import read_as, read_json
 from kerneldistill.pipeline.untrusted.file import read_bounded
@@ -26,7 +26,7 @@ MANIFEST = "manifest.json"
 WHITENER = "whitener.npz"
 PROBE = "probe.npy"
 DEAD_LETTER = "dead_letter.jsonl"
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 Side = Annotated[int, Interval(ge=1, le=MAX_PREPARED_SIDE)]
