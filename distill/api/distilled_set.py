@@ -119,7 +119,7 @@ class DistilledSet:
         return self.predict(images).argmax(1)
 
     def plot(self) -> "Image":
-        """The images beside the real ones they began as: a PIL image, which a notebook shows; `.save` writes it."""
+        """The images beside what they began as: a PIL image, which a notebook shows; `.save` writes it."""
         from PIL import Image
 
         with Image.open(self.folder / "support.png") as picture:

@@ -1,4 +1,4 @@
-"""The contact sheet: learned images beside the real ones they began as, one column a class.
+"""The contact sheet: learned images beside what they began as, one column a class.
 
 Pixels are enlarged without smoothing, so that an image of 8x8 is seen as it is. A learned image, taken back through the
 inverse whitening, often leaves 0..255; it is shown on one linear scale from the smaller of 0 and its 0.5th percentile
@@ -35,7 +35,7 @@ class SheetContents:
     """What is drawn.
 
     learned: float [n, h, w, c] learned images as pixels, 0..255 and beyond
-    starts: float [n, h, w, c] the real images they began as, pixels 0..255; None where the images are still these
+    starts: float [n, h, w, c] what they began as, pixels 0..255; None where the images are still these
     class_ids: int [n] class of each image
     class_names: [k] names in label order
     title: one line above everything

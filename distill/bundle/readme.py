@@ -68,7 +68,7 @@ def readme(
 ) -> str:
     """Return the text, for a set of `size` images distilled from `source` and whitened by `kind`, or imported."""
     height, width, channels = source.image_shape
-    began = "`class_ids` (the class each began in)\nand `init_indices` (the row of the training split it began as)"
+    began = "`class_ids` (the class each began in)\nand `init_indices` (the row of the training split it was, or -1)"
     notes = "Regress from the images and their mirror images, with the same labels.\n" if flip else ""
     if origin is not None:
         began = "`class_ids` (the class of its largest label)\nand `init_indices` (-1: what it began as is not known)"

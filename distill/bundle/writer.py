@@ -3,7 +3,7 @@
     support.npz    images float32 [n, h, w, c], labels float32 [n, k], class_ids int32 [n], init_indices int32 [n]
     transform.npz  the whitening and its inverse: the space the images live in
     probe.npz      raw uint8 [p, h, w, c] test images and what the whitening makes of them, float32
-    support.png    the images, un-whitened, beside the real ones they began as
+    support.png    the images, un-whitened, beside what they began as
     results.json   what was measured
     manifest.json  where everything comes from, and a sha256 of every other file
     README.md      how to load it with numpy, JAX and torch

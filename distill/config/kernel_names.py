@@ -1,4 +1,4 @@
-"""Short names of kernels, networks and levels, the same in every table, index and file name."""
+"""Short names of kernels, networks, levels and starts, the same in every table, index and file name."""
 
 from dataclasses import fields
 
@@ -20,6 +20,13 @@ def level_name(config: Config) -> str:
     """Name a level of a run by the size of its images, where it is not that of the data, and by its kernel."""
     data, name = config.data, kernel_name(config.kernel)
     return name if data.height is None or data.width is None else f"{data.height}x{data.width} {name}"
+
+
+def start_name(config: Config) -> str:
+    """Name what the set of a run begins as."""
+    if config.coarse:
+        return "learned at a coarser level"
+    return {"real": "real images", "noise": "noise"}.get(config.support.start, "a set learned before")
 
 
 def architecture_name(kernel: KernelConfig) -> str:

@@ -75,7 +75,7 @@ class Chart:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """Learned images beside the real ones they began as. name: of its file. contents: what is shown."""
+    """Learned images beside what they began as. name: of its file. contents: what is shown."""
 
     name: str
     caption: str

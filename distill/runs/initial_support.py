@@ -117,14 +117,6 @@ def start_of(config: Config, data: Prepared, kept: Path, coarse: RunDir | None =
     return load_start(kept)
 
 
-def began_as(config: Config) -> str:
-    """What the set of a run began as, in words."""
-    if config.coarse:
-        return "learned at a coarser level"
-    named = {"real": "real images", "noise": "noise"}
-    return named.get(config.support.start, "a set learned before")
-
-
 def _real(config: Config, data: Prepared) -> Start:
     num_classes, dtype = len(data.manifest.class_names), np.dtype(config.kernel.dtype)
     rows = balanced(data.train.labels, num_classes, config.support.size, generator(config.seed, Stream.START))

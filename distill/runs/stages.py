@@ -21,6 +21,7 @@ from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
 from kerneldistill.config.data_limits import check_image, check_levels, check_support
+from kerneldistill.config.kernel_names import start_name
 from kerneldistill.config.schema import Config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -34,7 +35,7 @@ from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned,
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
-from kerneldistill.runs.initial_support import began_as, bundle_folder, spent_before, start_of
+from kerneldistill.runs.initial_support import bundle_folder, spent_before, start_of
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.planning.precedent import precedent_for
@@ -201,7 +202,7 @@ def evaluate(rundir: RunDir) -> None:
         validation=None if held_out is None else Measured(*held_out),
         protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
         averaged=outcome.averaged,
-        began_as=began_as(config),
+        began_as=start_name(config),
     )
     from_first(lambda: write_whole(rundir.results_file, results.to_json().encode()))
     _done("evaluate", rundir)

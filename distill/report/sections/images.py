@@ -1,8 +1,9 @@
-"""The learned images beside the real ones they began as."""
+"""The learned images beside what they began as."""
 
 from collections.abc import Sequence
 
 from kerneldistill.bundle.contact_sheet import ROWS, SheetContents
+from kerneldistill.config.kernel_names import start_name
 from kerneldistill.report.document import Block, Section, Sheet
 from kerneldistill.report.number_format import plural
 from kerneldistill.report.report_entry import LearnedSet, ReportEntry, held
@@ -30,7 +31,9 @@ def _caption(entry: ReportEntry, learned: LearnedSet) -> str:
             f"the learned images after {plural(learned.step, 'step')}; where they began is with the run's prepared data"
         )
     else:
-        what = f"the learned images after {plural(learned.step, 'step')}, below the real ones they began as"
+        config = held(entry.config)
+        start = "what they began as" if config is None else f"their start, {start_name(config)}"
+        what = f"the learned images after {plural(learned.step, 'step')}, below {start}"
     if learned.label_mode != "fixed":
         what += ". Bars: the label of each class, its own class marked, the line is 0"
     per_class = max(map(list(learned.class_ids).count, set(learned.class_ids)))

@@ -1,11 +1,14 @@
 """Names of kernels: different networks have different ones, and KIP's networks have KIP's."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
-from kerneldistill.config.kernel_names import architecture_name, kernel_name
-from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.coarse import coarser
+from kerneldistill.config.kernel_names import architecture_name, kernel_name, level_name, start_name
+from kerneldistill.config.presets import PRESETS
+from kerneldistill.config.schema import KernelConfig, SupportConfig
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,12 @@ def test_networks_that_differ_have_names_that_differ() -> None:
     ]
     assert len({architecture_name(network) for network in networks}) == len(networks)
     assert len({kernel_name(network) for network in networks}) == len(networks)
+
+
+def test_levels_and_starts_have_names() -> None:
+    config = PRESETS["cifar10-convnet-1"]
+    level, _ = coarser(replace(config, coarse=(16,)), (32, 32, 3))
+    assert (level_name(level), level_name(config)) == ("16x16 conv_net d2 ntk", "conv_net d3 ntk")
+    starts = [config, replace(config, coarse=(16,)), replace(config, support=SupportConfig(10, start="runs/other"))]
+    names = ["real images", "learned at a coarser level", "a set learned before"]
+    assert [start_name(each) for each in starts] == names
