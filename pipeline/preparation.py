@@ -25,6 +25,7 @@ from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
 from kerneldistill.pipeline.job.report import REPORT, Report
 from kerneldistill.pipeline.job.steps import Job
 from kerneldistill.pipeline.prepared import check_files
+from kerneldistill.pipeline.sources.classes import check_classes
 from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
@@ -38,11 +39,13 @@ _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", 
 _PROBE_IMAGES = 8
 
 
-def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = ()) -> Manifest:
+def prepare(
+    config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = (), overwrite: bool = False
+) -> Manifest:
     """Read a data set, whiten it, and write it to `out`.
 
-    A complete output of the same data and configuration is checked and kept. Anything else is built beside it and takes
-    its place at the end in one step; a failure or a kill before that leaves what was there.
+    A complete output of the same data and configuration is checked and kept; a damaged one is built anew beside it and
+    takes its place at the end in one step. A failure or a kill before that leaves what was there.
 
     Example:
       prepare(DataConfig(whiten="kip_zca"), "prepared/digits")
@@ -51,40 +54,55 @@ def prepare(config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[
       config: what to read and how to split and whiten it
       out: folder (str or Path) or URL (gs://, s3://) to write; every worker must see it under this path
       pipeline_options: Beam options, `name=value` each; without `runner=` Beam's in-memory FnApiRunner in this process
+      overwrite: replace a data set that was made from other data or another configuration
 
     Returns:
       The manifest of the prepared data set.
 
     Raises:
-      DataError: a mistake in the arguments, a source that cannot be read, or too many bad records.
+      DataError: a mistake in the arguments, a source that cannot be read, too many bad records, classes of which
+        nothing can be learned, or another data set at `out`.
     """
     options = check_options(pipeline_options) if pipeline_options else (f"--runner={DEFAULT_RUNNER}",)
     output = open_output(out)
-    output.clean_up()
     source = open_source(config)
+    check_classes(source.class_names, source.name)
     config = replace(config, version=source.version)
     whitening_of(config.whiten).check(source.image_shape, config.zca_block)
     used = {part.split for role in ROLES for part in ranges_of(config, source, role)}
     source_fingerprint = source.fingerprint(sorted(used))
     fingerprint = fingerprint_of(config, source_fingerprint)
-    if (kept := _complete(output.path, fingerprint)) is not None:
-        _log.info("%s is complete: nothing to do", output.path)
-        return kept
-    with output.staging(fingerprint) as staging:
-        job = Job(source, config, staging, source_fingerprint, fingerprint)
-        report = _run(job, options)
-        return output.publish(staging, _finish(job, report, options))
+    with output.sole_writer():
+        if (kept := _complete(output.path, fingerprint, overwrite)) is not None:
+            _log.info("%s is complete: nothing to do", output.path)
+            return kept
+        with output.staging(fingerprint) as staging:
+            job = Job(source, config, staging, source_fingerprint, fingerprint)
+            report = _run(job, options)
+            return output.publish(staging, _finish(job, report, options))
 
 
-def _complete(out: epath.Path, fingerprint: str) -> Manifest | None:
-    """Load the manifest of `out` if it has this fingerprint and every file is as it was written."""
+def _complete(out: epath.Path, fingerprint: str, overwrite: bool) -> Manifest | None:
+    """Load the manifest of `out` if it has this fingerprint and every file is as it was written.
+
+    Raises:
+      DataError: it is of another data set, which nobody asked to overwrite.
+    """
     if not (out / MANIFEST).exists():
         return None
     try:
         manifest = Manifest.load(out)
-        if manifest.fingerprint != fingerprint:
-            _log.info("%s was made from other data or another configuration: preparing anew", out)
-            return None
+    except DataError as error:
+        _log.warning("%s: preparing anew", error)
+        return None
+    if manifest.fingerprint != fingerprint:
+        if not overwrite:
+            raise DataError(
+                f"output {out} holds {manifest.summary()}, made from other data or another configuration: give another "
+                "folder, or --overwrite True to replace it"
+            )
+        return None
+    try:
         check_files(manifest.folder(out), manifest)
     except DataError as error:
         _log.warning("%s: preparing anew", error)

@@ -21,6 +21,7 @@ def prepare(
     *,
     test: tuple[ArrayLike, ArrayLike] | None = None,
     test_fraction: float = 0.2,
+    overwrite: bool = False,
     **settings: Any,
 ) -> Prepared:
     """Whiten a data set, set a validation part aside, and store it: what `kdistill prepare --out` does.
@@ -30,6 +31,7 @@ def prepare(
       out: folder or URL; a complete output of the same data and settings is kept
       test: of arrays: (images, labels) for the test split. Default: `test_fraction` of each class, drawn by `seed`
       test_fraction: between 0 and 1
+      overwrite: replace another data set that is at `out`
       **settings: values of `DataConfig` that differ, for example `whiten="kip_zca"`
 
     Returns:
@@ -46,7 +48,7 @@ def prepare(
     if isinstance(data, DataConfig):
         if test is not None:
             raise UserError("test is given beside a DataConfig, which names its test split: set test_split")
-        prepare_at(_changed(data, settings), out)
+        prepare_at(_changed(data, settings), out, overwrite=overwrite)
         return load_from(out)
     config = _changed(DataConfig(name="images"), settings)
     arrays = arrays_of(*data, test, test_fraction, config.seed, None)
@@ -54,7 +56,7 @@ def prepare(
         file = Path(scratch, "arrays.npz")
         arrays.save(file)
         keys = {"image_key": IMAGE_KEY, "label_key": LABEL_KEY, "version": arrays.digest[:12]}
-        prepare_at(replace(config, source="npz", dir=str(file), **keys), out)
+        prepare_at(replace(config, source="npz", dir=str(file), **keys), out, overwrite=overwrite)
     return load_from(out)
 
 

@@ -17,7 +17,7 @@ from kerneldistill.api.session import computing
 from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below
-from kerneldistill.pipeline.storage.publish import check_output, publish, staging_folder
+from kerneldistill.pipeline.storage.publish import check_output, publish, sole_writer, staging_folder
 from kerneldistill.runs.directory import RunDir, is_run
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class DistilledSet:
           DataError: the folder holds something else, or cannot be written.
         """
         out = check_output(epath.Path(Path(folder).expanduser().absolute()))
-        with staging_folder(out, self.bundle.manifest.fingerprint) as staging:
+        with sole_writer(out), staging_folder(out, self.bundle.manifest.fingerprint) as staging:
             for name in names_below(self.folder):
                 shutil.copyfile(self.folder / name, staging / name)
             publish(staging, out)

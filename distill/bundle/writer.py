@@ -32,7 +32,7 @@ from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import config_digest
 from kerneldistill.pipeline.storage.files import sha256, write_whole
 from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.pipeline.storage.publish import check_output, publish, staging_folder
+from kerneldistill.pipeline.storage.publish import check_output, publish, sole_writer, staging_folder
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.runtime.environment import code_version
 
@@ -92,7 +92,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> None:
     _check_shapes(contents)
     out = epath.Path(folder.absolute())
     check_output(out)
-    with staging_folder(out, contents.source.fingerprint) as staging:
+    with sole_writer(out), staging_folder(out, contents.source.fingerprint) as staging:
         contents.whitener.save(staging / "transform.npz")
         for name, content in _files(contents).items():
             write_whole(staging / name, content)

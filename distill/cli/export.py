@@ -38,6 +38,8 @@ class ExportArguments:
     tests: int = 2000
     # Add 1 / classes to soft labels, so that labels that were not learned become one-hot.
     shift_labels: bool = False
+    # Replace what another set left in the folders of the formats.
+    overwrite: bool = False
 
 
 def execute(call: Call) -> None:
@@ -78,4 +80,4 @@ def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None"
     )
     exported.check()
     out = job.out or folder.absolute().parent / "export"
-    show(export(exported, names, out, job.tests), out)
+    show(export(exported, names, out, job.tests, job.overwrite), out)

@@ -40,6 +40,8 @@ class ImportArguments:
     ridge: float = 1e-6
     # Validation images that decide between several prepared sets.
     evidence: int = 1000
+    # Replace a bundle at --out that is of something else.
+    overwrite: bool = False
 
 
 def execute(call: Call) -> None:
@@ -52,10 +54,12 @@ def execute(call: Call) -> None:
     ):
         if not value:
             raise UserError(f"{flag(name)} is {getattr(job, name)}, allowed is {allowed}")
-    from kerneldistill.bundle.formats.importer import ImportJob, import_set
+    from kerneldistill.bundle.formats.importer import ImportJob, check_free, import_set
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.console import closing_table, tell
 
+    if not job.overwrite:
+        check_free(job.out, job.file)
     devices.setup()
     origin = import_set(
         ImportJob(job.file, job.layout, job.space, job.kernel, job.ridge, job.evidence), job.prepared, job.out

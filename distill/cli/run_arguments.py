@@ -64,6 +64,8 @@ class DataJob(PreparingJob):
 
     # Where to put the data set, alone and without a run directory: a folder, or a URL (gs://, s3://).
     out: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Replace another data set that is at --out.
+    overwrite: bool = False
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)

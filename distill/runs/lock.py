@@ -1,10 +1,6 @@
-"""The lock of a run directory: only one process writes there at a time.
-
-The kernel drops a flock with its process, however that ends, so no lock is ever stale. The file says who has it.
-"""
+"""The lock of a run directory: only one process writes there at a time. Its file stays, and says who has it."""
 
 import contextlib
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -12,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from kerneldistill.errors import UserError
+from kerneldistill.pipeline.storage.lock import held
 
 # Every flock on this machine, on Linux: "1: FLOCK  ADVISORY  WRITE PID MAJOR:MINOR:INODE 0 EOF".
 _LOCKS = Path("/proc/locks")
@@ -38,23 +34,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
       UserError: another process has it.
     """
-    descriptor = os.open(_file(folder), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = " on ".join(os.read(descriptor, 300).decode(errors="replace").split())
-            raise UserError(
-                f"{folder} is in use by process {holder or '(unknown)'}: wait until it ends, or choose another --dir"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
-        try:
-            yield
-        finally:
-            os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
+    refusal = f"{folder} is in use by {{holder}}: wait until it ends, or choose another --dir"
+    with held(_file(folder), refusal, keep=True):
+        yield
 
 
 def holder(folder: Path) -> Holder | None:

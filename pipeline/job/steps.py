@@ -16,6 +16,7 @@ from kerneldistill.pipeline.job.batch import Batch, Staged, read_raw, stage
 from kerneldistill.pipeline.job.failure import reported
 from kerneldistill.pipeline.job.holdout import Holdout, hold_out
 from kerneldistill.pipeline.job.report import Report
+from kerneldistill.pipeline.sources.classes import check_trained
 from kerneldistill.pipeline.sources.source import Source
 from kerneldistill.pipeline.storage.manifest import SPLITS, WHITENER
 from kerneldistill.pipeline.storage.shard import Shard, ShardImages, SplitName, write_shard
@@ -72,10 +73,15 @@ class Job:
         """Choose the validation images.
 
         Raises:
-          DataError: more records were bad than allowed, or no image is left to train or to test on.
+          DataError: more records were bad than allowed, or no image is left to train on, of each class, or to test on.
         """
         with reported(self.staging):
             self._check_bad(everything)
+            labels = {
+                role: np.concatenate([staged.labels for staged in everything if staged.batch.role == role])
+                for role in ("train", "test")
+            }
+            check_trained(self.source.class_names, labels["train"], labels["test"], self.source.name)
         train = sorted((staged for staged in everything if staged.batch.role == "train"), key=lambda s: s.batch.index)
         held_out = hold_out(
             np.concatenate([staged.labels for staged in train]),

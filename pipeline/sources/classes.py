@@ -1,6 +1,6 @@
 """Find the classes from the labels themselves, where a source lists no names: whole numbers or texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -35,3 +35,35 @@ def class_names(labels: Iterable[object], source: str) -> tuple[str, ...]:
     if len(names) > _MAX_CLASSES:
         raise DataError(f"{source} has {len(names)} different labels; allowed: {_MAX_CLASSES}; name another label_key")
     return tuple(sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))
+
+
+def check_classes(names: Sequence[str], source: str) -> None:
+    """Refuse a source of one class, of which everything would be told right.
+
+    Raises:
+      DataError: it has fewer than two.
+    """
+    if len(names) < 2:
+        raise DataError(f"{source} has {len(names)} class ({', '.join(names)}); allowed: 2 or more: name another label")
+
+
+def check_trained(names: Sequence[str], train: np.ndarray, test: np.ndarray, source: str) -> None:
+    """Refuse classes [k] of which there is nothing to learn.
+
+    Args:
+      names: of all classes
+      train, test: labels, int [n]
+      source: name of the data set
+
+    Raises:
+      DataError: no training image is of a class.
+    """
+    absent = np.bincount(train, minlength=len(names)) == 0
+    if absent.any():
+        missing = [name for name, gone in zip(names, absent, strict=True) if gone]
+        tested = int(absent[test].sum())
+        some = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)
+        raise DataError(
+            f"{source} has no usable train image of {len(missing)} of its {len(names)} classes ({some}), and {tested} "
+            "test images of them; allowed: 1 or more of each class: leave these classes out, or add train images"
+        )

@@ -28,8 +28,8 @@ class Output(Protocol):
     @property
     def path(self) -> epath.Path: ...
 
-    def clean_up(self) -> None:
-        """Remove what killed runs left."""
+    def sole_writer(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from writing here until the block ends; remove what killed ones left."""
         ...
 
     def staging(self, fingerprint: str) -> contextlib.AbstractContextManager[epath.Path]:
@@ -54,8 +54,8 @@ def open_output(path: epath.PathLike) -> Output:
 class _Folder:
     path: epath.Path
 
-    def clean_up(self) -> None:
-        local.clean_up(self.path)
+    def sole_writer(self) -> contextlib.AbstractContextManager[None]:
+        return local.sole_writer(self.path)
 
     def staging(self, fingerprint: str) -> contextlib.AbstractContextManager[epath.Path]:
         return local.staging_folder(self.path, fingerprint)
@@ -85,9 +85,11 @@ class _Url:
             raise DataError(f"output {path} has files but no {MANIFEST}; it is not ours to replace: give another URL")
         return cls(out)
 
-    def clean_up(self) -> None:
+    @contextlib.contextmanager
+    def sole_writer(self) -> Iterator[None]:
         """Remove what killed runs left. A URL has no locks: two processes that prepare the same one go unnoticed."""
         _remove_all_but(self.path, self._live())
+        yield
 
     @contextlib.contextmanager
     def staging(self, fingerprint: str) -> Iterator[epath.Path]:

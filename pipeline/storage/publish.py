@@ -3,16 +3,17 @@
 import contextlib
 import ctypes
 import errno
-import fcntl
 import glob
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from etils import epath
 
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import fsync
+from kerneldistill.pipeline.storage.lock import held
 from kerneldistill.pipeline.storage.manifest import MANIFEST
 
 _AT_FDCWD = -100
@@ -35,39 +36,36 @@ def check_output(path: epath.PathLike) -> epath.Path:
     return out
 
 
-def clean_up(out: epath.Path) -> None:
-    """Remove the staging folders of killed runs, and put back an output that a swap left aside.
+@contextlib.contextmanager
+def sole_writer(out: epath.Path) -> Iterator[None]:
+    """Keep other processes from writing `out` until the block ends; clear away what killed ones left beside it.
 
     Raises:
-      DataError: another process is preparing `out`.
+      DataError: another process is writing it, or nothing can be written beside it.
     """
-    if _aside(out).exists() and not out.exists():
-        os.rename(_aside(out), out)
-    for leftover in out.parent.glob(f"{glob.escape(out.name)}.staging-*"):
-        with _locked(leftover):
+    refusal = f"{out} is being written by {{holder}}; wait for it or end it"
+    with contextlib.ExitStack() as stack:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(Path(out.parent / f".{out.name}.lock"), refusal))
+        except OSError as error:
+            raise DataError(f"cannot write beside the output {out} ({error.strerror}); give another folder") from error
+        if _aside(out).exists() and not out.exists():
+            os.rename(_aside(out), out)
+        for leftover in out.parent.glob(f"{glob.escape(out.name)}.staging-*"):
             shutil.rmtree(leftover)
+        yield
 
 
 @contextlib.contextmanager
 def staging_folder(out: epath.Path, fingerprint: str) -> Iterator[epath.Path]:
-    """Make a fresh folder beside `out` to write into; remove it at the end, whatever happened.
-
-    This process locks it as long as it lives: so `clean_up` tells it from a leftover.
-
-    Raises:
-      DataError: it cannot be made.
-    """
+    """Make a fresh folder beside `out` to write into, as its `sole_writer`; remove it at the end, whatever happens."""
     staging = out.parent / f"{out.name}.staging-{fingerprint[:16]}"
+    staging.mkdir(exist_ok=False)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir(exist_ok=False)
-    except OSError as error:
-        raise DataError(f"cannot write beside the output {out} ({error.strerror}); give another folder") from error
-    with _locked(staging):
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def publish(staging: epath.Path, out: epath.Path) -> None:
@@ -93,7 +91,7 @@ def _exchange(left: epath.Path, right: epath.Path) -> None:
 
 
 def _exchange_by_renames(left: epath.Path, right: epath.Path) -> None:
-    """Swap on systems without renameat2. A kill after the first rename leaves `right` aside, for `clean_up` to find."""
+    """Swap without renameat2. A kill after the first rename leaves `right` aside, for `sole_writer` to find."""
     os.rename(right, _aside(right))
     os.rename(left, right)
     os.rename(_aside(right), left)
@@ -101,19 +99,3 @@ def _exchange_by_renames(left: epath.Path, right: epath.Path) -> None:
 
 def _aside(out: epath.Path) -> epath.Path:
     return out.parent / f"{out.name}.staging-previous"
-
-
-@contextlib.contextmanager
-def _locked(folder: epath.Path) -> Iterator[None]:
-    """Hold the lock on a folder; it ends with the process at the latest."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(
-                f"{folder} is in use: another process prepares the same output; wait for it or end it"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)

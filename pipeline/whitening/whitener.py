@@ -90,9 +90,14 @@ class Whitener:
         """Whiten images [n, h, w, c] of pixels 0..255, uint8 or floating, to float32 [n, h, w, c].
 
         Raises:
-          DataError: the images are of another shape than the whitener's.
+          DataError: the images are of another shape than the whitener's, or floating and nowhere above 1.
         """
         images = self._checked(images)
+        if images.dtype.kind == "f" and images.size and 0 < images.max() <= 1:
+            raise DataError(
+                f"images are floating, from {images.min():.3g} to {images.max():.3g}, and pixels are 0 to 255: "
+                "multiply them by 255"
+            )
         whitened = np.empty(images.shape, np.float32)
         for start in range(0, len(images), _ROWS):
             rows = self.standardise(images[start : start + _ROWS]).reshape(-1, self.feature_mean.size)

@@ -36,7 +36,7 @@ def main(data_dir: str, out: str, first: str) -> None:
         child = os.fork()
         if child == 0:
             _kill_before(steps)
-            pipeline.prepare(config(data_dir, seed=1), out)
+            pipeline.prepare(config(data_dir, seed=1), out, overwrite=True)
             os._exit(0)
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
             print("done", flush=True)

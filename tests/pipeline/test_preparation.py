@@ -118,7 +118,7 @@ def test_too_many_bad_records_stop_the_job_and_spare_the_old(data_dir, own_digit
     with pytest.raises(
         DataError, match=r"3 of 49 records of tiny are bad \(train/0000004: image cannot.*allowed: 0\.05"
     ):
-        pipeline.prepare(_config(data_dir, max_bad_fraction=0.05), own_digits)
+        pipeline.prepare(_config(data_dir, max_bad_fraction=0.05), own_digits, overwrite=True)
     assert _tree(own_digits) == before
     assert [path.name for path in own_digits.parent.iterdir()] == [own_digits.name]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -173,7 +173,11 @@ def test_a_fingerprint_outlives_this_program(changes, expected):
 
 
 def test_another_configuration_takes_its_place(own_digits):
-    pipeline.prepare(DataConfig(batch_size=600, seed=1), own_digits)
+    with pytest.raises(
+        DataError, match="made from other data or another configuration: give another folder, or --over"
+    ):
+        pipeline.prepare(DataConfig(batch_size=600, seed=1), own_digits)
+    pipeline.prepare(DataConfig(batch_size=600, seed=1), own_digits, overwrite=True)
     assert pipeline.load(own_digits).manifest.config.seed == 1
     assert [path.name for path in own_digits.parent.iterdir()] == [own_digits.name]
 
@@ -197,3 +201,26 @@ def test_an_output_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot write beside the output .*/file/out"):
         pipeline.prepare(DataConfig(), tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0] * 8, [0] * 4, "has 1 class"),
+        ([0, 0, 1, 1], [0, 1, 2, 2], r"no usable train image of 1 of its 3 classes \(2\), and 2 test images of them"),
+        ([0, 0, 2, 2], [0, 2], None),  # classes are those that occur
+    ],
+)
+def test_classes_of_which_nothing_can_be_learned_are_named(tmp_path, train, test, message):
+    rng = np.random.default_rng(0)
+    arrays = {f"y_{name}": np.array(labels) for name, labels in {"train": train, "test": test}.items()}
+    arrays |= {f"x_{name[2:]}": rng.integers(0, 255, (len(of), 4, 4), np.uint8) for name, of in arrays.items()}
+    np.savez(tmp_path / "data.npz", **arrays)
+    keys = {"image_key": "x_{split}", "label_key": "y_{split}"}
+    config = DataConfig(name="own", source="npz", dir=str(tmp_path / "data.npz"), whiten="none", **keys)
+    if message is None:
+        assert pipeline.prepare(config, tmp_path / "out").class_names == ("0", "2")
+        return
+    with pytest.raises(DataError, match=message):
+        pipeline.prepare(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -49,7 +49,7 @@ def test_an_unchanged_one_is_kept_and_a_changed_one_replaced(bucket):
     before = _objects()
     assert pipeline.prepare(DataConfig(batch_size=600), OUT) == first
     assert _objects() == before
-    second = pipeline.prepare(DataConfig(batch_size=600, seed=1), OUT)
+    second = pipeline.prepare(DataConfig(batch_size=600, seed=1), OUT, overwrite=True)
     assert pipeline.load(OUT).manifest == second
     assert not [name for name in _objects() if first.root in name]
 
@@ -63,7 +63,7 @@ def test_what_a_killed_run_left_is_removed_and_the_old_stays_until_the_end(bucke
 
     monkeypatch.setattr(Manifest, "save", die)
     with pytest.raises(RuntimeError, match="killed"):
-        pipeline.prepare(DataConfig(batch_size=600, seed=1), OUT)
+        pipeline.prepare(DataConfig(batch_size=600, seed=1), OUT, overwrite=True)
     monkeypatch.undo()
     assert "data-0123" not in "".join(_objects())
     assert pipeline.load(OUT).manifest == first

@@ -4,14 +4,14 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kerneldistill.algorithms.scoring import Score
 from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack, together
 from kerneldistill.bundle.formats.registry import FORMATS
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.pipeline.storage.files import sha256, write_whole
 from kerneldistill.pipeline.untrusted.names import below, printable
 from kerneldistill.runtime.console import closing_table, tell
 from kerneldistill.runtime.text import percent
@@ -46,6 +46,7 @@ class ExportReport:
     why_not: why nothing was measured; empty if it was
     before: the bundle itself; None if not measured
     rows: every way of reading every format
+    bundle: sha256 of the bundle's manifest
     """
 
     dataset: str
@@ -53,9 +54,10 @@ class ExportReport:
     why_not: str
     before: Score | None
     rows: tuple[FormatLoss, ...]
+    bundle: str = ""
 
 
-def export(source: ExportSource, names: Sequence[str], out: Path, tests: int) -> ExportReport:
+def export(source: ExportSource, names: Sequence[str], out: Path, tests: int, overwrite: bool = False) -> ExportReport:
     """Write a bundle in each of the formats `names`, whole or not at all, into a folder of that name in `out`.
 
     Args:
@@ -63,13 +65,17 @@ def export(source: ExportSource, names: Sequence[str], out: Path, tests: int) ->
       names: of the formats.
       out: a folder, made if it is missing.
       tests: test images to measure with; 0 to measure nothing.
+      overwrite: replace what another set left there
 
     Raises:
       UserError: a format does not take this set, or a folder there holds something else.
     """
+    bundle = sha256(source.folder / "manifest.json")
+    if not overwrite:
+        _check_free(out, names, bundle)
     out.mkdir(parents=True, exist_ok=True)
     copies = {name: _write(source, name, out) for name in names}
-    report = _measured(source, copies, tests)
+    report = replace(_measured(source, copies, tests), bundle=bundle)
     write_whole(out / REPORT, (json.dumps(asdict(report), indent=2) + "\n").encode())
     return report
 
@@ -86,6 +92,23 @@ def show(report: ExportReport, out: Path) -> None:
         names = ", ".join(dict.fromkeys(row.format for row in report.rows if row.lost == lost))
         print(f"{names}: {f'lost: {lost}' if lost else 'nothing is lost'}")
     tell(f"exported to {out}; the same figures are in {out / REPORT}")
+
+
+def _check_free(out: Path, names: Sequence[str], bundle: str) -> None:
+    """Refuse formats that another set has filled; those that collect sets take another one."""
+    filled = [
+        name for name in names if not FORMATS[name].grows and (out / name).is_dir() and any((out / name).iterdir())
+    ]
+    if not filled:
+        return
+    try:
+        before = json.loads((out / REPORT).read_bytes()).get("bundle")
+    except (OSError, ValueError, AttributeError):
+        before = None
+    if before != bundle:
+        raise UserError(
+            f"{out / filled[0]} holds the export of another set: give another --out, or --overwrite True to replace it"
+        )
 
 
 def _write(source: ExportSource, name: str, out: Path) -> tuple[ReadBack, ...]:

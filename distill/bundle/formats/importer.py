@@ -20,7 +20,8 @@ from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.formats.detect import read_foreign
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Labels, Layout, labels_of
 from kerneldistill.bundle.formats.normalization import normalised
-from kerneldistill.bundle.manifest import Evidence, Origin
+from kerneldistill.bundle.location import is_bundle
+from kerneldistill.bundle.manifest import BundleManifest, Evidence, Origin
 from kerneldistill.bundle.reader import NO_START
 from kerneldistill.bundle.writer import BundleContents, write_bundle
 from kerneldistill.config.schema import Config, KernelConfig, KrrConfig, SupportConfig
@@ -97,6 +98,23 @@ def import_set(job: ImportJob, folders: Sequence[str], out: Path) -> Origin:
     )
     write_bundle(out, _contents(foreign, chosen, job, origin))
     return origin
+
+
+def check_free(out: Path, file: Path) -> None:
+    """Check, before anything slow, that `out` holds nothing, or what was imported from `file` before.
+
+    Raises:
+      UserError: it holds another bundle.
+    """
+    if not is_bundle(out):
+        return
+    origin = BundleManifest.from_file(out / "manifest.json").origin
+    if origin is None or origin.sha256 != digest(file):
+        what = "one that was distilled here" if origin is None else f"one of {origin.file}"
+        raise UserError(
+            f"--out is {out}, which holds another bundle, {what}: give another folder, or --overwrite True to replace "
+            "it"
+        )
 
 
 def _choose(foreign: ForeignSet, folders: Sequence[str], job: ImportJob) -> tuple[Candidate, list[Evidence]]:

@@ -22,12 +22,13 @@ GOOD = 300
 def hospital(tmp_path_factory) -> tuple[Path, dict[str, Broken | np.ndarray]]:
     """Write good and broken pictures with the digests from before they broke; return what each is."""
     folder, rng = tmp_path_factory.mktemp("hospital"), np.random.default_rng(1)
-    (folder / "train" / "a").mkdir(parents=True)
-    (folder / "test" / "a").mkdir(parents=True)
+    for split in ("train", "test"):
+        for label in ("a", "b"):
+            (folder / split / label).mkdir(parents=True)
     truth: dict[str, Broken | np.ndarray] = {}
     sums = []
     for number in range(GOOD):
-        name = f"{'test' if number < 20 else 'train'}/a/good-{number:04d}.png"
+        name = f"{'test' if number < 20 else 'train'}/{'ab'[number % 2]}/good-{number:04d}.png"
         truth[name] = smooth(rng)
         (folder / name).write_bytes(encode(truth[name], "PNG"))
         sums.append((hashlib.sha256((folder / name).read_bytes()).hexdigest(), name))

@@ -132,7 +132,7 @@ def test_a_file_that_is_mended_is_read_anew(pets, tmp_path):
     config = _config(pets, max_bad_fraction=0.1, whiten="none")
     assert pipeline.prepare(config, tmp_path / "out").num_bad == 1
     (pets / "train" / "dog" / "0.png").write_bytes(whole)
-    assert pipeline.prepare(config, tmp_path / "out").num_bad == 0
+    assert pipeline.prepare(config, tmp_path / "out", overwrite=True).num_bad == 0
 
 
 def test_formats_without_a_checksum_are_warned_of(pets, caplog):

@@ -1,7 +1,9 @@
 """Test the swap of the old output and the new, and the lock."""
 
-import fcntl
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 from etils import epath
@@ -53,7 +55,8 @@ def test_a_kill_between_the_renames_is_undone(folders, monkeypatch, renames, lef
     with pytest.raises(KeyboardInterrupt):
         publish._exchange_by_renames(new, out)
     monkeypatch.undo()
-    publish.clean_up(out)
+    with publish.sole_writer(out):
+        pass
     assert (out / "manifest.json").read_text() == left
     assert {path.name for path in out.parent.iterdir()} <= {"new", "out"}
 
@@ -62,21 +65,46 @@ def test_leftovers_go_and_neighbours_stay(tmp_path):
     out = epath.Path(tmp_path / "out")
     for name in ("out.staging-1111", "out2.staging-1111", "other"):
         (tmp_path / name).mkdir()
-    publish.clean_up(out)
-    with publish.staging_folder(out, "2" * 64) as staging:
-        assert {path.name for path in tmp_path.iterdir()} == {"out2.staging-1111", "other", staging.name}
+    with publish.sole_writer(out), publish.staging_folder(out, "2" * 64) as staging:
+        there = {path.name for path in tmp_path.iterdir()}
+        assert there == {"out2.staging-1111", "other", ".out.lock", staging.name}
     assert {path.name for path in tmp_path.iterdir()} == {"out2.staging-1111", "other"}
 
 
-def test_two_processes_cannot_prepare_the_same_output(tmp_path):
-    leftover = tmp_path / "out.staging-1111"
-    leftover.mkdir()
-    descriptor = os.open(leftover, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(DataError, match="another process prepares the same output"):
-        publish.clean_up(epath.Path(tmp_path / "out"))
-    os.close(descriptor)
-    assert leftover.exists()
+def test_two_processes_cannot_write_the_same_output(tmp_path):
+    out = epath.Path(tmp_path / "out")
+    with publish.sole_writer(out), publish.staging_folder(out, "1" * 64) as staging:
+        with pytest.raises(DataError, match=f"is being written by process {os.getpid()} on"), publish.sole_writer(out):
+            pass
+        assert staging.exists()
+
+
+RACE = """
+import sys, time
+from etils import epath
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.storage import publish
+out, until = epath.Path(sys.argv[1]), float(sys.argv[2])
+time.sleep(max(0, until - time.time()))
+won = 0
+for _ in range(100):
+    try:
+        with publish.sole_writer(out), publish.staging_folder(out, "1" * 64) as staging:
+            (staging / "file").write_text("x")
+            won += 1
+    except DataError as error:
+        assert "is being written by process" in str(error), error
+print(won)
+"""
+
+
+def test_of_many_that_begin_at_once_each_is_the_only_one_or_told_who_is(tmp_path):
+    words = [sys.executable, "-c", RACE, str(tmp_path / "out"), str(time.time() + 3)]
+    racers = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    won = [int(racer.communicate(timeout=60)[0]) for racer in racers]
+    assert sum(won) > 0
+    assert [racer.returncode for racer in racers] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -240,3 +240,13 @@ def test_a_kind_is_what_its_properties_say(kind):
 def test_a_kind_that_is_none_is_refused():
     with pytest.raises(DataError, match="whiten is 'zca'; allowed: kip_zca, kornia_zca, standard, none"):
         whitening_of("zca")
+
+
+def test_pixels_between_0_and_1_are_refused():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), np.uint8)
+    whitener = fit_whitener("standard", pixels)
+    np.testing.assert_array_equal(whitener.apply(pixels), whitener.apply(pixels.astype(np.float32)))
+    for images in (pixels / 255, (pixels / 127.5 - 1).astype(np.float32)):
+        with pytest.raises(DataError, match="pixels are 0 to 255: multiply them by 255"):
+            whitener.apply(images)
+    whitener.apply(np.zeros_like(pixels, np.float32))

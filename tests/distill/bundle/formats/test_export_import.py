@@ -49,6 +49,29 @@ def test_a_set_is_imported_and_exported_again(
         np.testing.assert_array_equal(arrays["images"], read_bundle(bundle).images)
 
 
+def test_what_is_there_and_is_something_else_is_not_replaced(
+    finished: RunDir, set_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, other = tmp_path / "bundle", tmp_path / "other.npz"
+    with np.load(set_file) as arrays:
+        np.savez(other, images=arrays["images"][::-1], labels=arrays["labels"][::-1])
+    to = ["--out", str(bundle), "--prepared", str(finished.prepared), *FC]
+    assert main(["import", str(set_file), *to]) == 0
+    assert main(["import", str(set_file), *to]) == 0
+    assert main(["import", str(other), *to]) == 2
+    assert "holds another bundle, one of set.npz: give another folder, or --overwrite True" in capsys.readouterr().err
+    before = (bundle / "manifest.json").read_bytes()
+    out = ["--to", "imagefolder,kip", "--tests", "0", "--out", str(tmp_path / "out")]
+    assert main(["export", str(bundle), *out]) == 0
+    assert main(["export", str(bundle), *out]) == 0
+    assert main(["export", str(finished.bundle), *out]) == 2
+    assert "imagefolder holds the export of another set" in capsys.readouterr().err
+    assert main(["export", str(finished.bundle), *out, "--overwrite", "True"]) == 0
+    assert (bundle / "manifest.json").read_bytes() == before
+    assert main(["import", str(other), *to, "--overwrite", "True"]) == 0
+    assert (bundle / "manifest.json").read_bytes() != before
+
+
 def test_mistakes_are_one_line(
     finished: RunDir, set_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
