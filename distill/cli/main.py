@@ -19,8 +19,7 @@ from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.mishap import in_words
 from kerneldistill.errors import UserError
-from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, handlers_installed
-from kerneldistill.runtime.text import one_line
+from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, end_with_parent, handlers_installed
 
 # What a shell reports of a program that wrote to a closed pipe: 128 + SIGPIPE.
 CLOSED_PIPE = 141
@@ -34,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     whole = TRACEBACK in words
     try:
-        with handlers_installed():
+        with handlers_installed(at_the_end=argv is None):
+            end_with_parent()
             status = _dispatch([word for word in words if word != TRACEBACK])
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if text is None or whole:
             traceback.print_exc()
         if text is not None:
-            _tell(f"error: {one_line(text)}")
+            _tell(f"error: {' '.join(text.split())}")
         status = 1 if text is None else MISTAKE
     return _leave(status)
 
@@ -112,8 +112,10 @@ def _set_up_logging() -> None:
 
 
 def _tell(text: str) -> None:
+    from kerneldistill.pipeline.untrusted.names import printable
+
     with contextlib.suppress(BrokenPipeError):
-        print(f"kdistill: {text}", file=sys.stderr)
+        print(f"kdistill: {printable(text)}", file=sys.stderr)
 
 
 def _a_reader_has_gone(error: BaseException) -> bool:

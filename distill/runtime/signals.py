@@ -8,12 +8,14 @@ where the main thread runs no Python. Before that it calls what `rescue` registe
 moment, so nothing breaks.
 """
 
+import ctypes
 import os
 import signal
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -81,15 +83,23 @@ class _Listener(threading.Thread):
         _end(_RESUME, INTERRUPTED)
 
 
+# Names the process whose end is to end this one, as a sweep's ends its run.
+PARENT = "KERNELDISTILL_PARENT"
+_PR_SET_PDEATHSIG = 1
+
 _listener: _Listener | None = None
 _rescues: list[Callable[[], None]] = []
 
 
 @contextmanager
-def handlers_installed() -> Iterator[None]:
+def handlers_installed(at_the_end: bool = False) -> Iterator[None]:
     """Note SIGINT and SIGTERM, as the module says, until the block ends.
 
     Inside another such block, and outside the main thread, which alone handles signals, it changes nothing.
+
+    Args:
+      at_the_end: whether the process ends after the block: its work is over then, and its exit status decided, so that
+        signals are ignored from there on
     """
     global _listener
     if _listener is not None or threading.current_thread() is not threading.main_thread():
@@ -107,11 +117,22 @@ def handlers_installed() -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            restored = signal.SIG_DFL if handler is None else handler
+            signal.signal(number, signal.SIG_IGN if at_the_end else restored)
         _listener = None
         tells.close()
         listener.join()
         told.close()
+
+
+def end_with_parent(environment: Mapping[str, str] = os.environ) -> None:
+    """Have the system send SIGTERM when the process that started this one, and asked for it, ends however it may."""
+    parent = environment.get(PARENT)
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if str(os.getppid()) != parent:  # it is gone already
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def asked() -> bool:

@@ -3,11 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 
-def one_line(text: str) -> str:
-    """Write `text` as one line that does nothing to a terminal: control characters as `\\x1b`, spaces joined."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
-
-
 def columns(rows: Mapping[str, str]) -> str:
     """Write `rows` as lines of two columns, the right one aligned."""
     width = max(map(len, rows))

@@ -1,12 +1,13 @@
 """Run one case of a sweep in its own process: what kills it does not touch the others."""
 
+import os
 import signal
 import subprocess
 import sys
 from typing import NamedTuple
 
 from kerneldistill.runs.sweep.directories import Place
-from kerneldistill.runtime.signals import INTERRUPTED, poll
+from kerneldistill.runtime.signals import INTERRUPTED, PARENT, poll
 
 # Beside the run's own files: all that its processes wrote to their standard streams.
 LOG = "log.txt"
@@ -40,7 +41,12 @@ def run_case(place: Place) -> End:
         start = log.tell()
         # In a session of its own: of Ctrl-C it hears from here alone, once.
         process = subprocess.Popen(
-            command_of(place), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command_of(place),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, PARENT: str(os.getpid())},
         )
         try:
             status = _waited_for(process)

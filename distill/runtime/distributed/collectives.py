@@ -29,11 +29,9 @@ import numpy as np
 from kerneldistill.errors import UserError
 from kerneldistill.runtime import signals
 from kerneldistill.runtime.distributed import watchdog
+from kerneldistill.runtime.distributed.roll_call import SILENT_SECONDS
 
 Tree = TypeVar("Tree")
-
-# jax takes a process for lost after so many seconds without a sign of life, names it, and aborts the others.
-HEARTBEAT_SECONDS = 20
 
 # On every backend bytes move as these.
 _WORD = np.uint32
@@ -212,13 +210,13 @@ def exchanges(processes: int, devices: tuple | None = None):
 
 
 def _lost(error: Exception) -> NoReturn:
-    """Another process is gone. jax finds out which, says so, and aborts this one."""
+    """Another process is gone. The roll call finds out which, says so, and ends this one."""
+    watchdog.stop()
+    time.sleep(2 * SILENT_SECONDS)
     print(
-        f"kdistill: process {index()}: another process is gone, jax names it below within {HEARTBEAT_SECONDS} s; run "
-        f"the same command again to resume ({' '.join(str(error).split())[:200]})",
+        f"kdistill: process {index()}: another process does not answer, and none is missing; run the same command "
+        f"again to resume ({' '.join(str(error).split())[:200]})",
         file=sys.stderr,
         flush=True,
     )
-    watchdog.stop()
-    time.sleep(2 * HEARTBEAT_SECONDS)
     os._exit(signals.INTERRUPTED)

@@ -20,6 +20,8 @@ class Processes:
     count: int | None = None
     # Which of them this is, from 0.
     index: int | None = None
+    # Seconds that the first to come waits for the last.
+    wait: int = 60
 
 
 ALONE = Processes()
@@ -31,6 +33,8 @@ def resolved(given: Processes, environment: Mapping[str, str] = os.environ) -> P
     Raises:
       UserError: they are incomplete or contradict each other.
     """
+    if given.wait < 1:
+        raise UserError(f"--processes.wait is {given.wait}, allowed is a number of seconds from 1 up")
     coordinator = given.coordinator or environment.get(COORDINATOR)
     count = _number(given.count, COUNT, environment)
     index = _number(given.index, INDEX, environment)
@@ -42,7 +46,7 @@ def resolved(given: Processes, environment: Mapping[str, str] = os.environ) -> P
             )
         return None
     if coordinator == "auto":
-        return Processes("auto", count, index)
+        return Processes("auto", count, index, given.wait)
     host, _, port = coordinator.rpartition(":")
     if not (host and port.isdecimal()):
         raise UserError(f"--processes.coordinator is {coordinator!r}, allowed are HOST:PORT of process 0 and auto")
@@ -51,7 +55,7 @@ def resolved(given: Processes, environment: Mapping[str, str] = os.environ) -> P
             f"--processes.count is {count} and --processes.index is {index}, allowed are a number from 1 up and one "
             "from 0 below it, another for each process: for example --processes.count 2 --processes.index 0"
         )
-    return Processes(coordinator, count, index)
+    return Processes(coordinator, count, index, given.wait)
 
 
 def _number(given: int | None, name: str, environment: Mapping[str, str]) -> int | None:

@@ -15,12 +15,16 @@ from kerneldistill.errors import UserError
 from kerneldistill.runtime import console, signals
 from kerneldistill.runtime.distributed import collectives, watchdog
 from kerneldistill.runtime.distributed.options import Processes
+from kerneldistill.runtime.distributed.place import EVERYWHERE, listening_host, sole, split
+from kerneldistill.runtime.distributed.roll_call import RollCall
 
-# How long the first process to come waits for the last, in seconds.
-_GATHERING_SECONDS = 300
+# jax's own limits, in seconds: longer than those of the roll call, which names who is gone.
+_HEARTBEAT_SECONDS, _SHUTDOWN_SECONDS = 50, 30
 # How long process 0 outlives its own failure, so that the others can end by theirs.
 _LINGER_SECONDS = 3.0
 _NAME_BYTES = 64
+
+_roll_call: RollCall | None = None
 
 
 @contextmanager
@@ -34,22 +38,41 @@ def joined(asked: Processes, command: str) -> Iterator[None]:
     Raises:
       UserError: `auto` finds no scheduler, or a process was given something else than process 0.
     """
-    _initialise(asked)
+    with sole(asked):
+        yield from _joined(asked, command)
+
+
+def _joined(asked: Processes, command: str) -> Iterator[None]:
+    global _roll_call
+    host = _initialise(asked)
     names = _names()
     _check_alike(names, asked.count, command)
+    _roll_call = roll_call = RollCall(names, collectives.index())
+    where = collectives.from_first(lambda: [*roll_call.open(host), socket.gethostname()])
     if collectives.index() == 0:
+        ports = f"{asked.coordinator} and at port {where[0]}"
+        who = "whoever reaches this machine" if host == EVERYWHERE else f"whoever reaches {host}"
         print(f"kdistill: {len(names)} processes: {'; '.join(names)}", file=sys.stderr)
-    else:  # process 0 tells and warns for all
+        print(f"kdistill: they meet at {ports}, where {who} can knock: keep others off that network", file=sys.stderr)
+    else:
+        given = [] if asked.coordinator in (None, "auto") else [split(asked.coordinator)[0]]
+        roll_call.join([*given, where[2]], where[0], where[1])
+    if collectives.index():  # process 0 tells and warns for all
         console.quiet = True
         logging.getLogger().setLevel(logging.ERROR)
     try:
         with signals.rescue(_outlive_others):
             yield
+        roll_call.leave()
+    except KeyboardInterrupt:
+        roll_call.leave()
+        raise
     finally:
         watchdog.stop()
 
 
-def _initialise(asked: Processes) -> None:
+def _initialise(asked: Processes) -> str:
+    """Meet the others; return where this process would listen."""
     from kerneldistill.runtime import devices
 
     devices.setup()
@@ -58,20 +81,26 @@ def _initialise(asked: Processes) -> None:
     # It would answer SIGTERM in place of `runtime.signals`.
     jax.config.update("jax_enable_preemption_service", False)
     address = None if asked.coordinator == "auto" else asked.coordinator
+    host = listening_host(address) if address is not None and asked.index == 0 else EVERYWHERE
+    bind = None if address is None else f"{host}:{split(address)[1]}"
     try:
         jax.distributed.initialize(
             address,
             asked.count,
             asked.index,
             cluster_detection_method=None if address is None else "deactivate",
-            initialization_timeout=_GATHERING_SECONDS,
-            heartbeat_timeout_seconds=collectives.HEARTBEAT_SECONDS,
+            initialization_timeout=asked.wait,
+            coordinator_bind_address=bind,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
         )
     except (RuntimeError, ValueError, TypeError) as error:
         raise UserError(
-            f"--processes.coordinator is {asked.coordinator}, and the processes did not come together: "
-            f"{' '.join(str(error).split())[:300]}. Start all, with the same address of process 0 and the same count"
+            f"--processes.coordinator is {asked.coordinator}, and the processes did not come together in "
+            f"--processes.wait {asked.wait} s: {' '.join(str(error).split())[:300]}. Start all, with the same address "
+            "of process 0 and the same count"
         ) from error
+    return host
 
 
 def leave(status: int) -> int:
@@ -79,6 +108,8 @@ def leave(status: int) -> int:
     if collectives.count() > 1 and status not in (0, signals.INTERRUPTED):
         sys.stdout.flush()
         sys.stderr.flush()
+        if _roll_call is not None:
+            _roll_call.leave(status)
         _outlive_others()
         # The interpreter would wait for the others, whose collectives wait for this process.
         os._exit(status)

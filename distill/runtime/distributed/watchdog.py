@@ -1,6 +1,6 @@
 """A watchdog: where processes work together, it ends one whose work takes far too long, with a traceback.
 
-The others would wait for it for ever; once it is gone, jax's heartbeats tell them. Limits are learned by kind of work,
+The others would wait for it for ever; once it is gone, the roll call tells them. Limits are learned by kind of work,
 which is done once to compile and then measured. faulthandler's thread is C, so it needs nothing of a process that is
 stuck. Only collectives start it: a process alone has none.
 """

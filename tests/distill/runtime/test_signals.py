@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -197,3 +198,61 @@ def test_the_end_of_a_process(program: str, status: int, out: str, err: str) -> 
         [sys.executable, "-W", "ignore", "-c", PROGRAM + program], capture_output=True, text=True, timeout=60
     )
     assert (answer.returncode, answer.stdout, answer.stderr) == (status, out, err)
+
+
+SWEEP = """
+import os, signal, subprocess, sys
+from kerneldistill.runtime.signals import PARENT
+child = subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1]],
+    start_new_session=True,
+    stdout=subprocess.PIPE,
+    env={**os.environ, PARENT: str(os.getpid())},
+)
+child.stdout.readline()
+print(child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+RUN = """
+import sys, time
+from kerneldistill.cli import main
+from kerneldistill.runtime.signals import poll
+def wait(args):
+    print("here", flush=True)
+    while True:
+        time.sleep(0.05)
+        poll()
+main._dispatch = wait
+sys.exit(main.main([]))
+"""
+
+
+def test_a_run_ends_with_the_sweep_that_started_it() -> None:
+    answer = subprocess.run([sys.executable, "-c", SWEEP, RUN], capture_output=True, text=True)
+    pid = int(answer.stdout)
+    for _ in range(200):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("it outlived the sweep")
+
+
+AT_THE_END = """
+def whole():
+    with handlers_installed(at_the_end=True):
+        pass
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+whole()
+sys.exit(5)
+"""
+
+
+def test_a_signal_after_the_end_changes_no_status() -> None:
+    assert subprocess.run([sys.executable, "-c", PROGRAM + AT_THE_END]).returncode == 5
