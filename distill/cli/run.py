@@ -31,6 +31,10 @@ def execute(call: Call) -> int:
         if asked is not None:
             stack.enter_context(joined(asked, given))
         rundir = RunDir(folder)
+        if call.name != "distill" and not rundir.config_file.exists():
+            from kerneldistill.runs.stages import check_given
+
+            collectives.from_first(lambda: check_given(job.settings, rundir))
         opened = rundir.open(job.settings)
         collectives.from_first(lambda: stack.enter_context(opened) and None)
         if call.name != "prepare" and asked is None:
@@ -60,7 +64,7 @@ def _prepare_alone(job: DataJob, out: str) -> None:
         raise UserError(f"--dir is {job.dir} and --out is {out}; allowed is one of them: --out is without a run")
     from kerneldistill.pipeline.preparation import prepare
 
-    print(f"{out}: {prepare(job.settings.data, out, _beam_options(job)).summary()}")
+    print(f"{out}: {prepare(job.settings.data, out, _beam_options(job), job.overwrite).summary()}")
 
 
 def _beam_options(job: Job) -> list[str]:

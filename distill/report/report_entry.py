@@ -136,6 +136,9 @@ def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
     solved = outcome is not None and outcome.label_mode == "label_solve"
     sessions = rundir.environment_file
     results = Results.load(rundir.results_file) if rundir.results_file.exists() else Absent(_NOT_EVALUATED)
+    rundir.finished.check(
+        rundir.config_file, rundir.metrics_file, rundir.outcome_file, rundir.results_file, rundir.environment_file
+    )
     return ReportEntry(
         name=rundir.path.name,
         path=rundir.path,

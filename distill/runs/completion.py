@@ -6,15 +6,23 @@ or made from something else.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from etils import epath
+
 from kerneldistill.config.marks import StageName
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import settings
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.storage.files import names_below, sha256, write_whole
+from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.runs.directory import RunDir
+
+LOG = logging.getLogger(__name__)
 
 
 class Stage(NamedTuple):
@@ -71,6 +79,21 @@ def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
         Stage("evaluate", (distill, evaluate, data, outcome), (results,)),
         Stage("export", (distill, evaluate, data, outcome, results), (rundir.bundle, rundir.picture)),
     )
+
+
+def run_is_done(config: Config, rundir: RunDir) -> bool:
+    """Whether all stages are done, and the data whole; warn of what is damaged and is not made again."""
+    if not all(map(Stages(rundir.stages_file).is_done, stages_of(config, rundir))):
+        return False
+    try:
+        manifest = Manifest.load(rundir.prepared)
+        check_files(manifest.folder(epath.Path(rundir.prepared)), manifest)
+    except UserError as error:
+        LOG.warning("%s", error)
+        return False
+    for problem in rundir.finished.problems():
+        LOG.warning("%s", problem)
+    return True
 
 
 def _values(config: Config, stage: StageName) -> str:

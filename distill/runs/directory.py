@@ -1,6 +1,8 @@
 """The run directory: the unit of work, of resuming and of locking."""
 
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +16,8 @@ from kerneldistill.config.settings import flag
 from kerneldistill.config.toml import config_from_toml, config_to_toml
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.config_changes import append_changes, may_resume
+from kerneldistill.runs.finished_files import FinishedFiles, irregular
 from kerneldistill.runs.last_error import failures_recorded
 from kerneldistill.runs.lock import locked
 from kerneldistill.runtime import environment
@@ -149,12 +151,23 @@ class RunDir:
         """The run that learned at the level before, where `coarse` has levels."""
         return RunDir(self.path / "coarse", self.temporary)
 
+    @property
+    def finished(self) -> FinishedFiles:
+        """The digests of the files that are whole."""
+        return FinishedFiles(self.path)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step is done there, or labels are solved for: what hangs on the configuration."""
+        return any(map(os.path.lexists, (self.metrics_file, self.outcome_file, self.results_file)))
+
     @contextmanager
     def open(self, config: Config) -> Iterator["RunDir"]:
         """Create the directory, or go on in it, and keep other processes out until the block ends.
 
         Args:
-          config: the configuration of the run. If the directory has one, they may differ in what `may_resume` names.
+          config: the configuration of the run. If the directory has one, and a step is done there, they may differ in
+            what `may_resume` names.
 
         Raises:
           UserError: `config` has an impossible value, another process writes there, the run there has another
@@ -164,7 +177,7 @@ class RunDir:
         self._create()
         with locked(self.path):
             if not self.config_file.exists() or self._changed(config):
-                write_whole(self.config_file, config_to_toml(config).encode())
+                self.finished.write(self.config_file, config_to_toml(config).encode())
             with failures_recorded(self.failure_file):
                 yield self
 
@@ -184,8 +197,11 @@ class RunDir:
         """The configuration in the directory.
 
         Raises:
-          UserError: its config.toml is damaged or of another version of this program.
+          UserError: its config.toml is damaged or of another version of this program, or something in the directory
+            cannot be read as a file.
         """
+        for problem in irregular(self.path):
+            raise UserError(problem)
         try:
             return config_from_toml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
         except UnicodeDecodeError as error:
@@ -198,7 +214,7 @@ class RunDir:
           UserError: the run began with other data.
         """
         if not self.fingerprint_file.exists():
-            write_whole(self.fingerprint_file, f"{fingerprint}\n".encode())
+            self.finished.write(self.fingerprint_file, f"{fingerprint}\n".encode())
         elif (begun := self.fingerprint_file.read_text(encoding="utf-8").strip()) != fingerprint:
             raise UserError(
                 f"the prepared data in {self.path} have fingerprint {fingerprint[:16]}, but the run began with "
@@ -216,7 +232,7 @@ class RunDir:
             return
         if sessions:
             LOG.warning("%s goes on in another environment than it began in; see %s", self.path, file)
-        write_whole(file, environment.to_json([*sessions, now]).encode())
+        self.finished.write(file, environment.to_json([*sessions, now]).encode())
 
     def _create(self) -> None:
         try:
@@ -235,8 +251,11 @@ class RunDir:
             )
 
     def _changed(self, config: Config) -> bool:
-        """Return whether settings changed; report and record the changes."""
+        """Return whether settings changed; report and record the changes, or begin anew where nothing is done."""
         changes = differences(self.config(), config)
+        if changes and not self.has_begun:
+            self._begin_anew()
+            return True
         fixed = [change for change in changes if not may_resume(change, config)]
         if fixed:
             flags = " ".join(flag(change.name) for change in fixed)
@@ -246,6 +265,18 @@ class RunDir:
                 f"these images: another --dir and --fork {self.path}"
             )
         if changes:
+            self.finished.forget(self.changes_file)
             append_changes(self.changes_file, changes)
+            self.finished.add()
             tell(f"{self.path} goes on with changes: {in_words(changes)}")
         return bool(changes)
+
+    def _begin_anew(self) -> None:
+        """Remove what hangs on another configuration; prepared data are compared, and kept or made anew, later."""
+        files, folders = (self.start_file, self.fingerprint_file, self.fork_file), (self.fork, self.coarse.path)
+        self.finished.forget(*files, *folders)
+        for path in files:
+            path.unlink(missing_ok=True)
+        for folder in folders:
+            if folder.is_dir():
+                shutil.rmtree(folder)

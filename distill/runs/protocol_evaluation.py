@@ -39,12 +39,14 @@ def evaluate_run(rundir: RunDir, request: EvaluationRequest) -> tuple[ProtocolRe
     _check(target, request)
     if not rundir.results_file.exists():
         stages.evaluate(rundir)
+    rundir.finished.check(rundir.outcome_file, rundir.results_file)
     found = []
     for result in _results(target, request, rundir.path / "evaluation"):
         found.append(result)
         results = Results.load(rundir.results_file)
         whole = replace(results, protocols=merged(results.protocols, (result,)))
-        write_whole(epath.Path(rundir.results_file), whole.to_json().encode())
+        rundir.finished.write(rundir.results_file, whole.to_json().encode())
+        stages.record_done("evaluate", rundir)
     closing_table(*protocol_table(found, target.dataset))
     tell(f"added to {rundir.results_file}; kdistill export {rundir.path} puts them into the bundle")
     return tuple(found)

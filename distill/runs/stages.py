@@ -30,9 +30,8 @@ from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline import prepare as prepare_data
 from kerneldistill.pipeline.sources.source import open_source
-from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned, share_data
-from kerneldistill.runs.completion import Stages, stages_of
+from kerneldistill.runs.completion import Stages, run_is_done, stages_of
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
 from kerneldistill.runs.initial_support import bundle_folder, spent_before, start_of
@@ -56,8 +55,8 @@ def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
     """Prepare, distil, evaluate and export; skip what is done and intact."""
     check(config)
     known = Stages(rundir.stages_file)
-    if from_first(lambda: all(map(known.is_done, stages_of(config, rundir)))):
-        tell(f"{rundir.path} is done, and all it made is as it was written: nothing to do")
+    if from_first(lambda: run_is_done(config, rundir)):
+        tell(f"{rundir.path} is done: nothing to do")
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
     from_first(lambda: check_memory(config, rundir))
@@ -71,9 +70,16 @@ def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
             made_by[stage.name]()
 
 
-def _done(name: str, rundir: RunDir) -> None:
-    (stage,) = (stage for stage in stages_of(rundir.config(), rundir) if stage.name == name)
-    from_first(lambda: Stages(rundir.stages_file).done(stage))
+def record_done(name: str, rundir: RunDir) -> None:
+    """Record that a stage has just been done, and all files that are finished by now."""
+
+    def record() -> None:
+        (stage,) = (stage for stage in stages_of(rundir.config(), rundir) if stage.name == name)
+        rundir.finished.forget(rundir.stages_file)
+        Stages(rundir.stages_file).done(stage)
+        rundir.finished.add()
+
+    from_first(record)
 
 
 def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
@@ -92,7 +98,13 @@ def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None
             prepare(level, folder, options)
 
 
-def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
+def check_given(config: Config, rundir: RunDir) -> None:
+    """Check all that can be told before data are read; of a run that is not there yet, before its folder is made.
+
+    Raises:
+      UserError: the images or classes do not suit the configuration.
+      DataError: the source cannot be read.
+    """
     check(config)
     if config.support.start not in ("real", "noise") and not rundir.start_file.exists():
         bundle_folder(config.support.start)
@@ -101,8 +113,12 @@ def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
     check_levels(config, source.image_shape)
     # As if every class had enough images: how many it has is known when all are read.
     check_support(config.support, [config.support.size] * len(source.class_names))
+
+
+def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
+    check_given(config, rundir)
     began = time.perf_counter()
-    manifest = prepare_data(config.data, rundir.prepared, options)
+    manifest = prepare_data(config.data, rundir.prepared, options, overwrite=True)
     check_support(config.support, manifest.class_counts["train"])
     tell(f"{manifest.summary()} ({time.perf_counter() - began:.1f} s)")
 
@@ -127,6 +143,8 @@ def distill(config: Config, rundir: RunDir) -> None:
     start = start_of(config, data, rundir.start_file, rundir.coarse if config.coarse else None)
     problem = problem_of(config, data, engine, start.support)
     live, writes = LivePicture(rundir.live_picture), collectives.index() == 0
+    growing = (rundir.metrics_file, rundir.events, rundir.live_picture, rundir.checkpoints, rundir.best)
+    from_first(lambda: rundir.finished.forget(*growing, rundir.start_file, rundir.outcome_file))
     saver: CheckpointSaver[TrainState] = CheckpointSaver(
         config,
         Checkpoints(rundir.checkpoints, config.checkpoint.keep, steps_for_good(config.checkpoint)),
@@ -140,7 +158,7 @@ def distill(config: Config, rundir: RunDir) -> None:
     mode = start.label_mode(best.support.labels)
     outcome = Outcome(best.support, start, best.step, mode, best.ridge, best.averaged)
     from_first(lambda: outcome.save(rundir.outcome_file))
-    _done("distill", rundir)
+    record_done("distill", rundir)
 
 
 def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
@@ -164,6 +182,7 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
     seconds = time.perf_counter() - began
     tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
     outcome = Outcome(solved, start, 0, "label_solve", config.krr.ridge)
+    from_first(lambda: rundir.finished.forget(rundir.outcome_file))
     from_first(lambda: outcome.save(rundir.outcome_file))
     evaluate(rundir)
     export(rundir)
@@ -178,6 +197,7 @@ def evaluate(rundir: RunDir) -> None:
     config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
     data, engine = _open(config, rundir)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    from_first(lambda: rundir.finished.check(rundir.outcome_file))
     num_classes, size = len(data.manifest.class_names), len(outcome.support.images)
     test = Targets(engine, data.test, num_classes)
     supports = [outcome.support, outcome.start.support]
@@ -204,8 +224,8 @@ def evaluate(rundir: RunDir) -> None:
         averaged=outcome.averaged,
         began_as=start_name(config),
     )
-    from_first(lambda: write_whole(rundir.results_file, results.to_json().encode()))
-    _done("evaluate", rundir)
+    from_first(lambda: rundir.finished.write(rundir.results_file, results.to_json().encode()))
+    record_done("evaluate", rundir)
     closing_table(*results.table(data.manifest.name))
 
 
@@ -223,6 +243,7 @@ def _export(rundir: RunDir) -> None:
     results = Results.load(rundir.results_file)
     data = load(rundir.prepared)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    rundir.finished.check(rundir.outcome_file, rundir.results_file)
     contents = BundleContents(
         images=outcome.support.images,
         labels=outcome.support.labels,
@@ -238,9 +259,10 @@ def _export(rundir: RunDir) -> None:
         probe=data.probe,
         ridge=outcome.ridge,
     )
+    rundir.finished.forget(rundir.picture)
     write_bundle(rundir.bundle, contents)
     draw_sheet(sheet_of(contents)).save(rundir.picture)
-    _done("export", rundir)
+    record_done("export", rundir)
     if not rundir.temporary:
         tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
 

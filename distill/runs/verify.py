@@ -13,6 +13,7 @@ from kerneldistill.pipeline import verification
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir, is_run
+from kerneldistill.runs.finished_files import DIGESTS, irregular
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.metrics import MetricsLog
@@ -23,22 +24,31 @@ _AGAIN = "the command that made it, given again, makes it anew"
 def find_problems(folder: Path) -> Iterator[str]:
     """Yield what is wrong with a run directory, one complete line each; what is not made yet is not wrong."""
     rundir = RunDir(folder)
+    pipes = list(irregular(folder))
+    if pipes:  # nothing can be read safely
+        yield from pipes
+        return
     try:
         config = rundir.config()
     except UserError as error:
         yield str(error)
         return
     manifest = None
-    if rundir.prepared.is_dir():
+    if rundir.prepared.is_dir() or rundir.has_begun:
         try:
             yield from verification.find_problems(rundir.prepared)
             manifest = Manifest.load(rundir.prepared)
         except UserError as error:
             yield str(error)
-    yield from _fingerprint(rundir, manifest)
-    yield from _metrics(rundir)
-    yield from _checkpoints(rundir)
-    yield from _made(rundir, config, manifest)
+    found = [
+        *_fingerprint(rundir, manifest),
+        *_metrics(rundir),
+        *_checkpoints(rundir),
+        *_made(rundir, config, manifest),
+    ]
+    yield from found
+    # What is named above, with its reason, is not named again for its digest alone.
+    yield from (problem for problem in _digests(rundir) if not any(problem.split(" is ")[0] in told for told in found))
     if is_run(rundir.coarse.path):
         yield from find_problems(rundir.coarse.path)
     if rundir.bundle.is_dir():
@@ -51,7 +61,10 @@ def find_problems(folder: Path) -> Iterator[str]:
 def _fingerprint(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
     """Check that the data are those that the run began with."""
     file = rundir.fingerprint_file
-    if manifest is None or not file.is_file():
+    if manifest is None or not (file.is_file() or rundir.has_begun):
+        return
+    if not file.is_file():
+        yield f"{file} is missing, or no file any more: {_AGAIN}"
         return
     begun = file.read_bytes().decode(errors="replace").strip()
     if begun != manifest.fingerprint:
@@ -61,13 +74,27 @@ def _fingerprint(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
         )
 
 
+def _digests(rundir: RunDir) -> Iterator[str]:
+    """Check the digests of all finished files, and that a run that has begun has such digests."""
+    files = rundir.finished
+    if rundir.has_begun and not (rundir.path / DIGESTS).is_file():
+        yield f"{rundir.path / DIGESTS} is missing, or no file any more: nobody can tell what is as the run wrote it"
+        return
+    yield from files.problems()
+    if rundir.outcome_file.exists() and not rundir.stages_file.is_file():
+        yield f"{rundir.stages_file} is missing, or no file any more: {_AGAIN}"
+
+
 def _metrics(rundir: RunDir) -> Iterator[str]:
-    """Check that every line is a record, in the order of the steps."""
+    """Check that every line is a record, in the order of the steps, up to the newest checkpoint."""
     try:
         steps = [record["step"] for record in MetricsLog(rundir.metrics_file).read()]
-    except UserError as error:
+    except (UserError, OSError) as error:
         yield str(error)
         return
+    saved = max(_steps_in(rundir.checkpoints), default=0)
+    if saved > max(steps, default=0):
+        yield f"{rundir.metrics_file} lacks the steps before checkpoint {saved}: copy it back from a backup"
     if any(np.diff(steps) < 0):
         yield f"{rundir.metrics_file} has steps out of order: two runs wrote to it; move the file away"
 
@@ -117,3 +144,8 @@ def _bundle(rundir: RunDir, manifest: Manifest | None) -> Iterator[str]:
         if not np.array_equal(getattr(outcome.support, name).astype(np.float32)[order], getattr(bundle, name)):
             again = "write it again with kdistill export"
             yield f"{rundir.bundle}: its {name} are not those of {rundir.outcome_file}: {again}"
+
+
+def _steps_in(folder: Path) -> list[int]:
+    """The steps that are saved in a folder of checkpoints."""
+    return [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()] if folder.is_dir() else []

@@ -13,8 +13,8 @@ from pathlib import Path
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime.signals import INTERRUPTED
-from scripts.signal_attacks.trial import TINY, Started, Trial, left_behind, start
 from scripts.kill_runs import facts
+from scripts.signal_attacks.trial import TINY, Started, Trial, left_behind, start
 
 # A signal must be answered in so many seconds.
 ANSWERED = 15.0

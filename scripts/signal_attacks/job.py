@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime.signals import INTERRUPTED
-from scripts.signal_attacks.trial import TINY, Started, Trial, start
 from scripts.kill_runs import facts
+from scripts.signal_attacks.trial import TINY, Started, Trial, start
 
 # Of a process that is gone the others must be out in so many seconds.
 OUT = 60.0

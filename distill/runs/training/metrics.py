@@ -1,5 +1,9 @@
-"""The record of a run: one JSON line for each step, which every other tool can read."""
+"""The record of a run: one JSON line for each step, which every other tool can read.
 
+Each line ends with a digest of itself and of all before it, so that a line that is changed, lost or moved is noticed.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +17,9 @@ from kerneldistill.runtime.distributed import collectives
 TIMING = frozenset({"seconds", "validation_seconds", "entries_per_second", "elapsed", "elapsed_processor"})
 # What the names of the scores on validation begin with: of the newest set, and of the average where one is kept.
 VALIDATION = ("validation", "average_validation")
+
+_DIGEST = "digest"
+_AWAY = "Move the file away; the run goes on without it and begins a new one"
 
 # What one line holds: plain finite numbers by name, `step` among them.
 Record = Mapping[str, int | float]
@@ -62,6 +69,7 @@ class MetricsLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._last: str | None = None
 
     def append(self, record: Record) -> None:
         """Write one record at once, so that a killed process loses none it made.
@@ -73,9 +81,11 @@ class MetricsLog:
         """
         if "step" not in record:
             raise ValueError(f"a record needs a step, this one has {', '.join(record) or 'nothing'}")
-        line = json.dumps(dict(record), allow_nan=False) + "\n"
+        text = json.dumps(dict(record), allow_nan=False)
         if collectives.index():
             return
+        self._last = _digest(self._ends_with() if self._last is None else self._last, text)
+        line = _signed(text, self._last)
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line)
@@ -94,7 +104,15 @@ class MetricsLog:
         if not self.path.exists():
             return []
         *whole, _torn = self.path.read_bytes().split(b"\n")
-        return [self._parse(number, line) for number, line in enumerate(whole, 1)]
+        records = [self._parse(number, line) for number, line in enumerate(whole, 1)]
+        last = ""
+        for number, (line, record) in enumerate(zip(whole, records, strict=True), 1):
+            record.pop(_DIGEST, None)
+            last = _digest(last, text := json.dumps(record))
+            if line + b"\n" != _signed(text, last).encode():
+                told = "it, or a line before it, is not as it was written"
+                raise UserError(f"{self.path} is damaged at line {number}: {told}. {_AWAY}")
+        return records
 
     def truncate_after(self, step: int) -> None:
         """Drop the records of later steps, and a torn last line: the run goes on from `step` and writes them again.
@@ -103,16 +121,31 @@ class MetricsLog:
           UserError: a line before the last is no record.
         """
         if self.path.exists() and collectives.index() == 0:
-            kept = [record for record in self.read() if record["step"] <= step]
-            write_whole(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+            self._last, lines = "", []
+            for record in self.read():
+                if record["step"] <= step:
+                    text = json.dumps(record)
+                    self._last = _digest(self._last, text)
+                    lines.append(_signed(text, self._last))
+            write_whole(self.path, "".join(lines).encode())
+
+    def _ends_with(self) -> str:
+        """The digest of the last whole line; empty where there is none."""
+        lines = self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else []
+        return str(json.loads(lines[-1])[_DIGEST]) if lines else ""
 
     def _parse(self, number: int, line: bytes) -> dict[str, int | float]:
         try:
             record = json.loads(line)
             record["step"] + 0
         except (ValueError, TypeError, KeyError) as error:
-            raise UserError(
-                f"{self.path} is damaged at line {number}: {line[:80]!r} is no record. Move the file away; "
-                "the run goes on without it and begins a new one"
-            ) from error
+            raise UserError(f"{self.path} is damaged at line {number}: {line[:80]!r} is no record. {_AWAY}") from error
         return record
+
+
+def _digest(before: str, text: str) -> str:
+    return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()[:16]
+
+
+def _signed(text: str, digest: str) -> str:
+    return f'{text[:-1]}, "{_DIGEST}": "{digest}"}}\n'

@@ -38,6 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     run = ModuleType("kerneldistill.runs.stages")
     for name in ("run", "prepare", "distill", "label_solve", "evaluate", "export"):
         setattr(run, name, recorder(name))
+    run.check_given = lambda config, rundir: None
     monkeypatch.setitem(sys.modules, "kerneldistill.runs.stages", run)
     monkeypatch.setattr("kerneldistill.runs.stages", run, raising=False)
     monkeypatch.setattr(devices, "setup", recorder("devices"))

@@ -38,6 +38,12 @@ def flip_checkpoint(rundir: RunDir) -> None:
     files[0].write_bytes(content)
 
 
+def append_to_checkpoint(rundir: RunDir) -> None:
+    append(
+        max((path for path in rundir.checkpoints.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    )
+
+
 def change_outcome(rundir: RunDir) -> None:
     outcome = Outcome.load(rundir.outcome_file)
     outcome.support.images[0] += 1
@@ -56,8 +62,21 @@ FAULTS: dict[str, tuple[Callable[[RunDir], None], str]] = {
     "manifest": (lambda run: append(run.prepared / "manifest.json"), "manifest.json is damaged"),
     "fingerprint": (lambda run: run.fingerprint_file.write_text("0"), "put the data back that the run began with"),
     "metrics": (lambda run: run.metrics_file.write_text("x\ny\n"), "is damaged at line 1"),
-    "order": (out_of_order, "has steps out of order"),
+    "order": (out_of_order, "is damaged at line 1: it, or a line before it, is not as it was written"),
     "checkpoint": (flip_checkpoint, "checkpoints/"),
+    "metrics cut": (lambda run: run.metrics_file.write_bytes(run.metrics_file.read_bytes()[:-200]), "metrics.jsonl"),
+    "metrics emptied": (lambda run: run.metrics_file.write_bytes(b""), "lacks the steps before checkpoint 12"),
+    "metrics deleted": (lambda run: run.metrics_file.unlink(), "lacks the steps before checkpoint 12"),
+    "environment": (lambda run: append(run.environment_file), "environment.json is not as it was written"),
+    "live picture": (lambda run: run.live_picture.unlink(), "live.png is missing"),
+    "events": (lambda run: append(next(run.events.iterdir())), "is not as it was written: its sha256 differs"),
+    "no fingerprint": (lambda run: run.fingerprint_file.unlink(), "data.fingerprint is missing"),
+    "no stages": (lambda run: run.stages_file.unlink(), "stages.json is missing"),
+    "a folder for stages": (lambda run: (run.stages_file.unlink(), run.stages_file.mkdir()), "stages.json is missing"),
+    "bytes of a checkpoint that no leaf uses": (append_to_checkpoint, "is not as it was written: its sha256 differs"),
+    "digests": (lambda run: append(run.path / "digests.json"), "digests.json is damaged"),
+    "no digests": (lambda run: (run.path / "digests.json").unlink(), "digests.json is missing"),
+    "no data": (lambda run: shutil.rmtree(run.prepared), "no manifest.json in"),
     "outcome": (lambda run: append(run.outcome_file), "not as `distill` made it"),
     "other outcome": (change_outcome, "its images are not those of"),
     "results": (lambda run: run.results_file.write_text("{}"), "results.json is damaged"),
@@ -126,3 +145,21 @@ def test_a_bundle_of_arrays_that_contradict_each_other_is_named(copy: RunDir) ->
     assert ["class_ids are not classes" in fault for fault in bundle_problems(copy.bundle)] == [True]
     document = json.loads((copy.bundle / "manifest.json").read_text())
     assert document["files"]["support.npz"] == sha256(copy.bundle / "support.npz")
+
+
+def test_a_run_that_is_killed_between_two_files_has_no_faults(finished: RunDir, copy: RunDir) -> None:
+    # What is being written is forgotten first: neither the old content nor the new is wrong then.
+    copy.finished.forget(copy.results_file, copy.metrics_file, copy.checkpoints)
+    assert list(find_problems(copy.path)) == []
+    copy.finished.add()
+    assert (copy.path / "digests.json").read_bytes() == (finished.path / "digests.json").read_bytes()
+
+
+def test_reports_and_exports_refuse_what_is_damaged(copy: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    results = copy.results_file.read_text()
+    copy.results_file.write_text(results.replace('"accuracy": 0.', '"accuracy": 0.1', 1))
+    for words in (["report", str(copy.path), "--test-images", "0"], ["export", str(copy.path)]):
+        assert main(words) == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+        assert "results.json is not as it was written" in line
+        assert f"(kdistill verify {copy.path} names all that is damaged)" in line

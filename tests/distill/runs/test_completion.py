@@ -61,6 +61,7 @@ def test_a_finished_run_says_so_and_makes_again_only_what_is_lost(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     own = RunDir(Path(shutil.copytree(finished.path, tmp_path / "own")))
     made: list[str] = []
@@ -68,9 +69,19 @@ def test_a_finished_run_says_so_and_makes_again_only_what_is_lost(
         monkeypatch.setattr(stages, name, lambda *_, name=name: made.append(name))
     stages.run(small, own)
     written = capsys.readouterr()
-    assert "is done, and all it made is as it was written: nothing to do" in " ".join(written.err.split())
+    assert "is done: nothing to do" in " ".join(written.err.split())
     assert "learned, step " in written.out
     assert made == []
+    shard = next(own.prepared.rglob("*.array_record"))
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1])
+    stages.run(small, own)
+    assert made == ["prepare"]
+    shard.write_bytes(content)
+    own.live_picture.unlink()
+    stages.run(small, own)
+    assert f"{own.live_picture} is missing" in caplog.text
+    made.clear()
     whole = own.picture.read_bytes()
     own.picture.unlink()
     stages.run(small, own)

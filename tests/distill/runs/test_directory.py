@@ -24,9 +24,24 @@ def test_a_new_directory_gets_its_configuration(tmp_path: Path) -> None:
         pass
 
 
+def test_a_directory_without_a_finished_step_takes_another_configuration(tmp_path: Path) -> None:
+    other = replace(DIGITS, seed=4)
+    rundir = RunDir(tmp_path)
+    with rundir.open(DIGITS):
+        rundir.tie_to_data("a" * 64)
+    rundir.start_file.touch()
+    with rundir.open(other):
+        assert rundir.config() == other
+        assert not rundir.start_file.exists()
+        rundir.tie_to_data("b" * 64)
+    rundir.metrics_file.write_text("a record\n")
+    with pytest.raises(UserError, match="holds a run with another configuration"), rundir.open(DIGITS):
+        pass
+
+
 def test_another_configuration_is_refused_with_both_values(tmp_path: Path) -> None:
     with RunDir(tmp_path).open(DIGITS):
-        pass
+        RunDir(tmp_path).metrics_file.touch()
     other = replace(DIGITS, seed=4, optim=replace(DIGITS.optim, learning_rate=0.5))
     with pytest.raises(UserError) as caught, RunDir(tmp_path).open(other):
         pass

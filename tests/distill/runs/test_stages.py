@@ -50,7 +50,16 @@ def only_prepared(finished: RunDir, config: Config, folder: Path) -> RunDir:
 def test_a_run_leaves_all_that_is_promised(finished: RunDir, small: Config) -> None:
     names = {entry.name for entry in finished.path.iterdir()} - {".lock"}
     assert names == {
-        *("config.toml", "environment.json", "prepared", "data.fingerprint", "checkpoints", "best", "metrics.jsonl"),
+        *(
+            "config.toml",
+            "environment.json",
+            "prepared",
+            "data.fingerprint",
+            "digests.json",
+            "checkpoints",
+            "best",
+            "metrics.jsonl",
+        ),
         *("events", "live.png", "outcome.npz", "results.json", "bundle", "support.png", "stages.json"),
     }
     assert finished.config() == small

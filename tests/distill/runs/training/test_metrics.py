@@ -21,7 +21,7 @@ def log(tmp_path: Path) -> MetricsLog:
 
 def test_every_line_is_json_and_numbers_come_back_exactly(log: MetricsLog) -> None:
     lines = log.path.read_text().splitlines()
-    assert [json.loads(line) for line in lines] == log.read()
+    assert [json.loads(line).keys() for line in lines] == [{"step", "loss", "digest"}] * 4
     assert log.read() == [{"step": step, "loss": 1 / (3 * step)} for step in range(1, 5)]
 
 
@@ -59,6 +59,24 @@ def test_damage_in_the_middle_is_named(log: MetricsLog, line: str) -> None:
     log.path.write_text("\n".join([lines[0], line, *lines[2:], ""]))
     with pytest.raises(UserError, match=r"metrics\.jsonl is damaged at line 2"):
         log.truncate_after(2)
+
+
+def test_any_change_of_a_byte_and_any_lost_line_is_named(log: MetricsLog) -> None:
+    whole = log.path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    damages = [
+        b"".join(lines[:1] + lines[2:]),
+        b"".join([lines[1], lines[0], *lines[2:]]),
+        b"".join([lines[0], *lines]),
+    ]
+    ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
+    for place in range(ends[-1]):
+        for bit in range(8):
+            damages.append(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+    for damage in damages:
+        log.path.write_bytes(damage)
+        with pytest.raises(UserError, match=r"is damaged at line \d"):
+            log.read()
 
 
 def test_what_is_no_record_is_refused(log: MetricsLog) -> None:
