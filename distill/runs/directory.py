@@ -204,7 +204,7 @@ class RunDir:
             raise UserError(problem)
         try:
             return config_from_toml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
-        except UnicodeDecodeError as error:
+        except (UnicodeDecodeError, OSError) as error:
             raise UserError(f"{self.config_file} is damaged: {error}. Start again with another --dir") from error
 
     def tie_to_data(self, fingerprint: str) -> None:
