@@ -6,13 +6,14 @@ stable as one QR of it all; normal equations would square the condition number. 
 triangle of its shard of the targets, and the triangle of these triangles is that of the whole.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy import linalg
 
 from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
-from kerneldistill.algorithms.krr import factored
+from kerneldistill.algorithms.krr import Regression, factored
 from kerneldistill.algorithms.least_squares import triangle_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
@@ -39,19 +40,37 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
 def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int) -> np.ndarray:
     """The labels [size, k] that image i shares with image size + i, if there is one."""
     num_classes = targets.labels.shape[1]
-    poll("labels", programs_of(engine), len(images))
-    features = engine.support_features(images)
-    regression = factored(regression_of(engine, features, ridge))
+    regression, designs = designs_of(engine, images, targets, ridge, size)
     triangle = np.zeros((size + num_classes, size + num_classes))
-    for chunk in polled(targets.chunks(len(images)), "labels from a chunk", programs_of(engine), len(images)):
-        k_ts = kernel_of(engine, features, chunk.features, len(chunk.labels))
-        for start in range(0, len(chunk.labels), _PIECE):
-            piece = slice(start, start + _PIECE)
-            design = regression.solve(k_ts[piece].T).T
-            shared = design.reshape(len(design), -1, size).sum(1)
-            triangle = triangle_of(triangle, np.concatenate([shared, chunk.labels[piece]], axis=1))
+    for design, labels in designs:
+        triangle = triangle_of(triangle, np.concatenate([design, labels], axis=1))
     triangle = triangle_of(*collectives.all_gather(triangle))
     # || A y - y_t ||^2 = || R_a y - Q^T y_t ||^2 + a rest that y cannot change; lstsq takes the least-norm minimiser.
     # A direction in which A is but the rounding of the solve is none (equal images): labels there would be 1e10.
     solution: Any = linalg.lstsq(triangle[:size, :size], triangle[:size, size:], cond=regression.rounding)
     return collectives.broadcast(solution[0])
+
+
+def designs_of(
+    engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int
+) -> tuple[Regression, Iterator[tuple[np.ndarray, np.ndarray]]]:
+    """The regression from `images`, and A [t, size] beside y_t [t, k] of this process's targets, piece by piece.
+
+    Where `images` are more than `size`, image i shares its label with image size + i.
+
+    Raises:
+      UserError: the kernel of the images cannot be inverted.
+    """
+    poll("labels", programs_of(engine), len(images))
+    features = engine.support_features(images)
+    regression = factored(regression_of(engine, features, ridge))
+
+    def pieces() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for chunk in polled(targets.chunks(len(images)), "labels from a chunk", programs_of(engine), len(images)):
+            k_ts = kernel_of(engine, features, chunk.features, len(chunk.labels))
+            for start in range(0, len(chunk.labels), _PIECE):
+                piece = slice(start, start + _PIECE)
+                design = regression.solve(k_ts[piece].T).T
+                yield design.reshape(len(design), -1, size).sum(1), chunk.labels[piece]
+
+    return regression, pieces()

@@ -154,6 +154,11 @@ class SupportConfig:
     start: Annotated[str, Mark("never")] = "real"
     # Regress from the images and their mirror images, with the same labels.
     flip: bool = False
+    # learn_labels only: when all steps are done, fit the labels of the chosen set anew, to come closest to one-hot
+    # labels (mse) or to classify best (cross_entropy); kept if they classify validation better.
+    refit: Annotated[Literal["none", "mse", "cross_entropy"], Mark("resume")] = "none"
+    # Training images that they are fitted to.
+    refit_targets: Annotated[Count, Mark("resume", example=10000)] = 10000
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from kerneldistill.runs.initial_support import bundle_folder, spent_before, star
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.planning.precedent import precedent_for
+from kerneldistill.runs.refit import with_labels_refitted
 from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.live_picture import LivePicture
@@ -155,6 +156,7 @@ def distill(config: Config, rundir: RunDir) -> None:
     first = first_state(rundir, algorithm, problem, spent_before(rundir.start_file))
     events = rundir.events if writes else None
     best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
+    best = with_labels_refitted(config, data, problem, best)
     mode = start.label_mode(best.support.labels)
     outcome = Outcome(best.support, start, best.step, mode, best.ridge, best.averaged)
     from_first(lambda: outcome.save(rundir.outcome_file))
