@@ -7,8 +7,11 @@ write a module with a class of these methods and give it a row in `algorithms.re
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
+
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.support import Support
+from kerneldistill.config.schema import Config
 
 State = TypeVar("State")
 
@@ -28,12 +31,29 @@ class StepResult(NamedTuple, Generic[State]):
     metrics: Mapping[str, float]
 
 
+class SecondOrder(NamedTuple):
+    """What steps that go by Jacobians of k_ts do with them, for plans; all but the first step keep earlier ones.
+
+    kept: int [steps] targets whose Jacobians a step goes over, at most
+    passes: how often it does, at most
+    by_k_ss: whether it also takes the Jacobian of k_ss
+    """
+
+    kept: np.ndarray
+    passes: int
+    by_k_ss: bool
+
+
 class Algorithm(Protocol[State]):
     """An algorithm of the outer loop.
 
     Its state is a pytree of jax and numpy arrays of at least one element, jax keys and numbers; a run saves it and goes
     on from it bit for bit. So keep nothing else from step to step, and draw random numbers from the seed and the step.
+
+    shorter_steps: the remedy, for a user, where the steps were too long
     """
+
+    shorter_steps: str
 
     def init(self, problem: Problem) -> State:
         """The state at step 0, where the support is `problem.start`."""
@@ -58,4 +78,8 @@ class Algorithm(Protocol[State]):
 
     def step_entries(self, rows: int, targets: int) -> int:
         """Kernel entries of a step from `rows` support images to `targets`, for plans: each with its gradient."""
+        ...
+
+    def second_order(self, config: Config, targets: np.ndarray) -> SecondOrder | None:
+        """What steps to `targets` [steps] do by the Jacobian of every entry; None if they take sums of gradients."""
         ...

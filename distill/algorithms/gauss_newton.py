@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 
-from kerneldistill.algorithms.algorithm import StepResult
+from kerneldistill.algorithms.algorithm import SecondOrder, StepResult
 from kerneldistill.algorithms.gauss_newton_system import FixedLabels, LearnedLabels, System, fitted_alpha
 from kerneldistill.algorithms.gradient import kernel_of_support
 from kerneldistill.algorithms.krr import Regression, factored
@@ -53,6 +53,8 @@ class GaussNewtonState(NamedTuple):
 
 class GaussNewton:
     """Gauss-Newton, an `Algorithm`."""
+
+    shorter_steps = "use a larger --optim.gauss-newton.damping"
 
     def __init__(self) -> None:
         # Kept kernels by step, of the targets of each problem: what spares their computation, and nothing else.
@@ -111,6 +113,12 @@ class GaussNewton:
     def step_entries(self, rows: int, targets: int) -> int:
         """Every row meets every target and every row."""
         return rows * (targets + rows)
+
+    def second_order(self, config: Config, targets: np.ndarray) -> SecondOrder:
+        """A product with the system's matrix is two passes; more take the gradient, its scale and images twice."""
+        found = config.optim.gauss_newton
+        kept = np.minimum(np.cumsum(targets), np.maximum(found.memory, targets))
+        return SecondOrder(kept, 2 * found.iterations + 4, not config.support.learn_labels)
 
     def _batches(self, problem: Problem, state: GaussNewtonState, i: int) -> list[Linearised]:
         """The kept batches of step i, the newest first; those that are not at hand are computed."""

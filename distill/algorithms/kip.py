@@ -42,6 +42,8 @@ class KipState(NamedTuple):
 class Kip:
     """KIP, an `Algorithm`."""
 
+    shorter_steps = "use a smaller --optim.learning-rate"
+
     def init(self, problem: Problem) -> KipState:
         """The start, and an optimiser that has done nothing."""
         config, loss = problem.config, loss_of(problem.config.loss).init()
@@ -95,6 +97,9 @@ class Kip:
     def step_entries(self, rows: int, targets: int) -> int:
         """Every row meets every target and every row."""
         return rows * (targets + rows)
+
+    def second_order(self, config: Config, targets: np.ndarray) -> None:
+        """Nothing: the gradient of the loss is enough."""
 
 
 def _learned(config: Config, support: Support, loss: Mapping[str, np.ndarray | float]) -> Parameters:

@@ -39,7 +39,8 @@ class Regression:
         if not finite.all():
             raise NumericalError(
                 "the kernel of the support is not finite, its images have left the range of the kernel's precision",
-                "use a smaller --optim.learning-rate or --kernel.dtype float64",
+                "use a smaller --optim.learning-rate or --kernel.dtype float64, or of gauss_newton a larger "
+                "--optim.gauss-newton.damping",
                 Diagnosis(np.nan, np.nan, int(np.argmin(finite.sum(1)))),
             )
         return self.k_ss + self.ridge * self._mean_diagonal * np.eye(len(self.k_ss))

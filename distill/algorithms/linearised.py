@@ -65,7 +65,7 @@ def linearised(
     chunks = targets.chunks(len(source), rows, change, engine.jacobian_chunk)
     for chunk in polled(chunks, "jacobian of a chunk", programs_of(engine), len(source)):
         found = engine.k_ts_and_jacobian(features, chunk.features)
-        parts.append((*_of_pairs(*found, len(chunk.labels), flip), chunk.labels))
+        parts.append((*on_host(*found, len(chunk.labels), flip), chunk.labels))
     kernels, jacobians, labels = zip(*parts, strict=True)
     return Linearised(images, np.concatenate(kernels), np.concatenate(jacobians, axis=1), np.concatenate(labels))
 
@@ -82,12 +82,12 @@ def support_linearised(engine: JacobianEngine, images: np.ndarray, flip: bool) -
     for start in range(0, len(images), size):
         own = images[start : start + size]
         found = engine.k_ts_and_jacobian(features, engine.target_features(filled(own, size)))
-        parts.append(_of_pairs(*found, len(own), flip))
+        parts.append(on_host(*found, len(own), flip))
     kernels, jacobians = zip(*parts, strict=True)
     return Linearised(images, np.concatenate(kernels), np.concatenate(jacobians, axis=1), np.zeros((len(images), 0)))
 
 
-def _of_pairs(kernel: Array, jacobian: Array, count: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+def on_host(kernel: Array, jacobian: Array, count: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
     """The first `count` targets of a chunk on the host: k_ts float64 [t, s] and its Jacobian [s, t, h w c]."""
     k_ts, by_pixels = (np.asarray(x)[:count] for x in (kernel, jacobian))
     if flip:

@@ -1,6 +1,6 @@
 """The peak memory of outer steps, measured and planned.
 
-`python -m tests.helpers.peak_memory NAME` takes one step, and an evaluation, of a case below on random images, with
+`python -m tests.helpers.peak_memory NAME` takes the steps, and an evaluation, of a case below on random images, with
 everything compiled anew; prints the largest resident memory of its process in bytes, and the plan's.
 """
 
@@ -9,18 +9,24 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from kerneldistill.config.schema import Config, DataConfig, EvaluateConfig, KernelConfig, OptimConfig, SupportConfig
+from kerneldistill.config.optim_config import OptimConfig, OptimizerName
+from kerneldistill.config.schema import Config, DataConfig, EvaluateConfig, KernelConfig, SupportConfig
 from kerneldistill.runtime import devices
 
 
 class Case(NamedTuple):
-    """shape: (h, w, c). train: images. kernel: network and precision. support, targets: images of a step."""
+    """shape: (h, w, c). train: images. kernel: network and precision. support, targets: images of a step.
+
+    steps, optimiser: how many are taken, and by which
+    """
 
     shape: tuple[int, int, int]
     train: int
     kernel: KernelConfig
     support: int
     targets: int
+    steps: int = 1
+    optimiser: OptimizerName = "adam"
 
 
 CASES = {
@@ -36,6 +42,8 @@ CASES = {
     "1 x 2,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 1, 2_000),
     "1 x 8,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 1, 8_000),
     "float64": Case((16, 16, 3), 10_000, KernelConfig("conv_net", 2, dtype="float64"), 20, 256),
+    "second order, dense": Case((32, 32, 3), 8_000, KernelConfig("fc", 1), 10, 1_000, 4, "gauss_newton"),
+    "second order, 16x16": Case((16, 16, 3), 2_000, KernelConfig("conv_net", 2), 10, 500, 3, "gauss_newton"),
 }
 
 
@@ -45,7 +53,7 @@ def config_of(case: Case) -> Config:
         data=DataConfig(),
         kernel=case.kernel,
         support=SupportConfig(case.support),
-        optim=OptimConfig(steps=1, target_batch=case.targets),
+        optim=OptimConfig(case.optimiser, steps=case.steps, target_batch=case.targets),
         evaluate=EvaluateConfig(baseline_draws=0),
     )
 
@@ -57,16 +65,16 @@ def resident_peak() -> int:
 
 
 def main(name: str) -> None:
-    """Takes the step."""
+    """Takes the steps."""
     os.environ["KERNELDISTILL_CACHE"] = ""
     devices.setup()
     import jax
     import numpy as np
 
     from kerneldistill.algorithms.engines import engine_of
-    from kerneldistill.algorithms.kip import Kip
     from kerneldistill.algorithms.problem import Problem
     from kerneldistill.algorithms.random_streams import balanced
+    from kerneldistill.algorithms.registry import algorithm_of
     from kerneldistill.algorithms.scoring import evaluate
     from kerneldistill.algorithms.support import real_support
     from kerneldistill.algorithms.targets import Targets
@@ -85,7 +93,10 @@ def main(name: str) -> None:
     start = real_support(train, balanced(labels, 10, case.support, rng), 10, engine.dtype)
     problem = Problem(config, engine, start, Targets(engine, train, 10), Targets(engine, held_out, 10))
     evaluate(engine, start, problem.validation, config.krr.ridge)
-    Kip().step(problem, Kip().init(problem), 0)
+    algorithm = algorithm_of(config)
+    state = algorithm.init(problem)
+    for i in range(case.steps):
+        state = algorithm.step(problem, state, i).state
     measured = resident_peak()
     size = DataSize("random", case.shape, 10, case.train, 64, 0)
     print(measured, memory_of(workload_of(config, size, len(jax.devices()))).host)

@@ -1,15 +1,20 @@
 """Measure seconds per kernel entry, with the programs that a run would use, on random images."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 
-from kerneldistill.kernels.exact_engine import CHUNK_POINTS
+from kerneldistill.algorithms.linearised import Linearised, on_host
+from kerneldistill.kernels.exact_engine import CHUNK_POINTS, ExactEngine
+from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.levels import points
 from kerneldistill.runs.planning.workload import Workload
+
+# What a step calls for every chunk, by name; the first is called, and so compiled, when they are made.
+Programs = Mapping[str, Callable[[], object]]
 
 
 @dataclass(frozen=True)
@@ -17,15 +22,17 @@ class Speed:
     """Speed of this machine, all devices together, in seconds.
 
     forward: one kernel entry
-    gradient: one entry with its gradient
+    gradient: one entry with its gradient; for second-order steps with its Jacobian, on the host
     features: the standard deviations of one image
     compile: compiling a step's programs, less what the compilation cache holds
+    solve: going once over the kept Jacobian of one entry; 0 where none is kept
     """
 
     forward: float
     gradient: float
     features: float
     compile: float
+    solve: float = 0.0
 
 
 def calibrate(work: Workload) -> Speed:
@@ -40,25 +47,42 @@ def calibrate(work: Workload) -> Speed:
     support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, work.chunk))
     began = time.perf_counter()
     f_s, f_t = engine.support_features(support), engine.target_features(targets)
-    cotangent = np.ones((len(targets), rows_count))
-    saved = jax.block_until_ready(engine.k_ts_saving(f_s, f_t))[1]
+    step, solve = (_by_gradient if work.second_order is None else _by_jacobian)(engine, f_s, f_t)
     seconds, compiling = {}, time.perf_counter() - began
-    programs: dict[str, Callable[[], object]] = {
-        "features": lambda: engine.target_features(targets),
-        "forward": lambda: engine.k_ts(f_s, f_t),
-        "saving": lambda: engine.k_ts_saving(f_s, f_t),
-        "pullback": lambda: engine.pullback(f_s, f_t, cotangent, saved=saved),
-    }
-    for name, program in programs.items():
+    both = {"features": lambda: engine.target_features(targets), "forward": lambda: engine.k_ts(f_s, f_t)}
+    for name, program in {**both, **step, **solve}.items():
         first, seconds[name] = _seconds(program), _best(program)
         compiling += max(0.0, first - seconds[name])
     entries = rows_count * len(targets)
     return Speed(
         forward=seconds["forward"] / entries,
-        gradient=(seconds["saving"] + seconds["pullback"]) / entries,
+        gradient=sum(seconds[name] for name in step) / entries,
         features=seconds["features"] / len(targets),
-        compile=max(0.0, compiling - seconds["saving"] - seconds["features"]),
+        compile=max(0.0, compiling - seconds[next(iter(step))] - seconds["features"]),
+        solve=sum(seconds[name] for name in solve) / max(1, len(solve)) / entries,
     )
+
+
+def _by_gradient(engine: ExactEngine, support: Features, targets: Features) -> tuple[Programs, Programs]:
+    """Those that sum the gradient of a chunk, and none."""
+    cotangent = np.ones((len(targets), len(support)))
+    saved = jax.block_until_ready(engine.k_ts_saving(support, targets))[1]
+    return {
+        "saving": lambda: engine.k_ts_saving(support, targets),
+        "pullback": lambda: engine.pullback(support, targets, cotangent, saved=saved),
+    }, {}
+
+
+def _by_jacobian(engine: ExactEngine, support: Features, targets: Features) -> tuple[Programs, Programs]:
+    """The one that gives the Jacobian of a chunk, and passes over what is kept of it."""
+
+    def jacobian() -> tuple[np.ndarray, np.ndarray]:
+        return on_host(*engine.k_ts_and_jacobian(support, targets), len(targets), flip=False)
+
+    images = np.asarray(support.images)
+    kept = Linearised(images, *jacobian(), labels=np.zeros((len(targets), 0)))
+    passes: Programs = {"along": lambda: kept.along(images), "pull_back": lambda: kept.pull_back(kept.k_ts)}
+    return {"jacobian": jacobian}, passes
 
 
 def _best(program: Callable[[], object]) -> float:

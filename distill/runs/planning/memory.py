@@ -9,6 +9,8 @@ mapped from disk, which the system drops when it must.
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from kerneldistill.kernels.tile_memory import Tiles, deviations, tiles
 from kerneldistill.pipeline.prepared import MAX_BYTES_IN_MEMORY
 from kerneldistill.runs.planning.workload import Workload
@@ -70,7 +72,8 @@ def memory_of(work: Workload) -> Memory:
     """Predict the memory of a run at its peak."""
     shared = work.engine.devices[0].platform == "cpu"
     process, later = _process(work), _lasting(work)
-    alternatives = [(*later, *_deviating(work)), (*later, *_stepping(work))]
+    stepping = _stepping if work.second_order is None else _linearising
+    alternatives = [(*later, *_deviating(work)), (*later, *stepping(work))]
     if not work.size.prepared:
         alternatives.append(_preparing(work))
     moments = [Memory((*process, *parts), shared, len(work.engine.devices)) for parts in alternatives]
@@ -131,24 +134,57 @@ def _stepping(work: Workload) -> tuple[Part, ...]:
     """Parts of a step."""
     support, itemsize = work.rows, work.engine.dtype.itemsize
     forward, reverse = _tiles(work, work.pairs, support * work.per_device)
-    image, features = _bytes_of_image(work), _bytes_of_features(work)
-    # One chunk is being worked on when the next is cut out and placed.
-    chunk = Part("chunk of targets", 2 * work.chunk * features, 2 * work.per_device * features)
     # A block as it is computed and in float64; its cotangent in float64, filled, and as it is given to the devices.
     block = support * work.chunk
     blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * support * work.per_device * itemsize)
     bands = work.engine.saved_bytes(support, work.chunk) // len(work.engine.devices)
-    # The kernel of the support, factored and inverted; its images with gradients and the optimiser's state.
-    own = 6 * 8 * support**2 + 8 * support * image
     return (
-        chunk,
+        _chunk(work),
         blocks,
         Part("bands kept for the gradient", 0, bands),
-        Part("support", own, 4 * support * features),
+        _support(work),
         # Of a block, of a pullback, and of that of the support's features: an allocator keeps what each had.
         Part("tiles forward", 0, forward.total),
         Part("tiles backward", 0, 2 * reverse.total),
     )
+
+
+def _linearising(work: Workload) -> tuple[Part, ...]:
+    """Parts of a second-order step, when the Jacobians of its last chunk have come to those of earlier steps."""
+    order, rows = work.second_order, work.config.support.size
+    assert order is not None  # `memory_of` asks for these parts where it is not
+    forward, reverse = _tiles(work, work.pairs, work.rows * work.per_device)
+    image, size = _bytes_of_image(work), work.targets_of_steps
+    # Those of a chunk as computed, with the targets first, and those of the chunk before it.
+    chunk = 3 * work.rows * work.per_device * image
+    # With mirror images the two halves are added up first, and then turned to have the support's images first.
+    added = rows * work.chunk * image if work.config.support.flip else 0
+    # A new batch is there in chunks and as a whole while all that the step before kept is still held.
+    before = np.concatenate([[0], order.kept])[: len(size)]
+    kept = rows * int(np.max(before + 2 * size, initial=0)) + 2 * rows**2 * order.by_k_ss
+    # Kernels in float64 where they are linearised and where they are used, side by side and as a triangle is made.
+    kernels = 6 * 8 * rows * int(np.max(order.kept, initial=0))
+    return (
+        _chunk(work),
+        Part("kernel blocks", kernels, 2 * work.rows * work.per_device * work.engine.dtype.itemsize),
+        Part("Jacobians of a chunk", added, chunk),
+        Part("kept Jacobians", kept * image),
+        _support(work),
+        Part("tiles forward", 0, forward.total),
+        Part("tiles backward", 0, reverse.total),
+    )
+
+
+def _chunk(work: Workload) -> Part:
+    """The targets of a chunk: one is being worked on when the next is cut out and placed."""
+    features = _bytes_of_features(work)
+    return Part("chunk of targets", 2 * work.chunk * features, 2 * work.per_device * features)
+
+
+def _support(work: Workload) -> Part:
+    """The kernel of the support, factored and inverted; its images with gradients and the optimiser's state."""
+    own = 6 * 8 * work.rows**2 + 8 * work.rows * _bytes_of_image(work)
+    return Part("support", own, 4 * work.rows * _bytes_of_features(work))
 
 
 def _tiles(work: Workload, pairs: int, entries: int) -> Tiles:

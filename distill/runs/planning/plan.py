@@ -27,7 +27,8 @@ class Seconds:
     compile: of the programs of a step
     features: the standard deviations of all images
     refit: fitting the labels of a set that was learned at another level
-    step: an outer step
+    step: an outer step, of the last one where they grow
+    solve: of it the linear algebra of a second-order step; 0 for other steps
     steps: all of them
     validation: all evaluations on the validation split
     evaluation: the closing one, with its baselines
@@ -40,6 +41,7 @@ class Seconds:
     validation: float
     evaluation: float
     refit: float = 0.0
+    solve: float = 0.0
 
     @property
     def learning(self) -> float:
@@ -119,6 +121,7 @@ class Plan:
 def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse: Plan | None = None) -> Plan:
     """Return the plan of `work` on `machine`, timed if its speed is known; `coarse` is that of the level before."""
     memory, notes, precedent = memory_of(work), work.notes, precedent_for(work.config)
+    seconds = None if speed is None else seconds_of(work, speed)
     if machine.memory is not None and memory.limited > machine.memory:
         notes = (*notes, f"it may not fit: predictions of memory are right within {MARGIN - 1:.0%}")
     return Plan(
@@ -135,10 +138,10 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse
         entries=work.step_entries,
         validation_entries=work.validation_entries,
         test_entries=work.test_entries,
-        seconds=None if speed is None else seconds_of(work, speed),
+        seconds=seconds,
         notes=notes,
         precedent=precedent.where if precedent else "",
-        reached=precedent.milestones(speed.gradient if speed else None) if precedent else (),
+        reached=precedent.milestones(seconds and seconds.step / work.step_entries) if precedent else (),
         kernel=kernel_name(work.config.kernel),
         steps=work.config.optim.steps,
         coarse=coarse,
@@ -151,14 +154,17 @@ def seconds_of(work: Workload, speed: Speed) -> Seconds:
     def step_to(targets: int) -> float:
         return work.entries_of(targets) * speed.gradient + work.images_of(targets) * speed.features
 
+    solve = speed.solve * work.passed.astype(float)
+    last = float(solve[-1]) if len(solve) else 0.0
     return Seconds(
         compile=work.programs * speed.compile,
         features=work.images * speed.features,
-        step=step_to(work.targets),
-        steps=sum(count * step_to(targets) for targets, count in work.batches.items()),
+        step=step_to(work.targets) + last,
+        steps=sum(count * step_to(targets) for targets, count in work.batches.items()) + float(solve.sum()),
         validation=work.validation_entries * speed.forward,
         evaluation=work.test_entries * speed.forward,
         refit=work.refit_entries * speed.forward,
+        solve=last,
     )
 
 
@@ -166,7 +172,7 @@ def label_solve_seconds(work: Workload, speed: Speed) -> Seconds:
     """Return how long `kdistill label-solve` takes: one pass over train, without gradient, instead of the steps."""
     run = seconds_of(work, speed)
     step = work.rows * (work.size.train + work.rows) * speed.forward
-    return replace(run, step=step, steps=step, validation=0.0)
+    return replace(run, step=step, steps=step, validation=0.0, solve=0.0)
 
 
 def check_memory(config: Config, rundir: RunDir) -> None:
@@ -213,6 +219,8 @@ REMEDIES = {
     "chunk of targets": f"set a smaller {flag('support.size')} or use fewer devices",
     "kernel blocks": f"set a smaller {flag('support.size')}",
     "bands kept for the gradient": f"set a smaller {flag('support.size')}",
+    "Jacobians of a chunk": f"set a smaller {flag('support.size')} or use fewer devices",
+    "kept Jacobians": f"set a smaller {flag('optim.gauss_newton.memory')}, or {flag('optim.target_batch')}",
     "support": f"set a smaller {flag('support.size')}",
     "tile": _TILE,
     "tiles forward": _TILE,

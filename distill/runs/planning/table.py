@@ -81,6 +81,7 @@ def _time(plan: Plan) -> list[str]:
         "compiling": duration(seconds.compile),
         "deviations": duration(seconds.features),
         "a step": f"{duration(seconds.step)} ({plan.entries / seconds.step:,.0f} entries/s, {rate:.1f} GFLOP/s)",
+        **({"of it, linear algebra": duration(seconds.solve)} if seconds.solve else {}),
         "all steps": duration(seconds.steps),
         "validation": duration(seconds.validation),
         "closing evaluation": duration(seconds.evaluation),

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
+from kerneldistill.algorithms.algorithm import SecondOrder
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.target_batch import batch_of_step
@@ -43,22 +46,51 @@ class Workload:
         return min(self.config.optim.target_batch, self.size.train)
 
     @cached_property
-    def batches(self) -> Mapping[int, int]:
-        """How many steps have how many targets; all the most, where the noise of the gradient decides."""
+    def targets_of_steps(self) -> np.ndarray:
+        """Targets of each step; all the most, where the noise of the gradient decides."""
         optim, classes = self.config.optim, self.size.num_classes
         if optim.growth.name in ("constant", "noise"):
-            return {self.targets: optim.steps}
-        return Counter(min(batch_of_step(optim, classes, step), self.size.train) for step in range(optim.steps))
+            return np.full(optim.steps, self.targets)
+        sizes = [batch_of_step(optim, classes, step) for step in range(optim.steps)]
+        return np.minimum(np.array(sizes, int), self.size.train)
+
+    @cached_property
+    def batches(self) -> Mapping[int, int]:
+        """How many steps have how many targets."""
+        return Counter(self.targets_of_steps.tolist()) or {self.targets: 0}
+
+    @cached_property
+    def second_order(self) -> SecondOrder | None:
+        """What the steps do by Jacobians; None if they take none."""
+        return algorithm_of(self.config).second_order(self.config, self.targets_of_steps)
 
     @cached_property
     def programs(self) -> int:
         """How often a step's programs are compiled: once for each size of a chunk."""
-        return len({self.engine.chunk(targets, self.rows) for targets in self.batches})
+        sizes = {self.chunk_of(targets) for targets in self.batches}
+        if self.second_order is not None and self.second_order.by_k_ss:
+            sizes.add(self.chunk_of(self.config.support.size))
+        return len(sizes)
 
     @cached_property
     def chunk(self) -> int:
         """Targets of a chunk of a step, on all devices."""
-        return self.engine.chunk(self.targets, self.rows)
+        return self.chunk_of(self.targets)
+
+    def chunk_of(self, targets: int) -> int:
+        """Targets of a chunk of so many."""
+        size = self.engine.chunk if self.second_order is None else self.engine.jacobian_chunk
+        return size(targets, self.rows)
+
+    @cached_property
+    def passed(self) -> np.ndarray:
+        """Jacobians of entries that the linear algebra of each step goes over, each pass counted; 0 where it has none.
+
+        With `support.flip` an image and its mirror image have one.
+        """
+        if self.second_order is None:
+            return np.zeros_like(self.targets_of_steps)
+        return self.second_order.passes * self.config.support.size * self.second_order.kept
 
     @cached_property
     def per_device(self) -> int:

@@ -15,13 +15,14 @@ from kerneldistill.runs.sweep.directories import Place, places_of
 from kerneldistill.runtime import devices
 from kerneldistill.runtime.console import closing_table, duration
 
-Speeds = dict[tuple[KernelConfig, tuple[int, int, int]], Speed]
+# By kernel, shape of the images, and whether the steps take Jacobians.
+Speeds = dict[tuple[KernelConfig, tuple[int, int, int], bool], Speed]
 
 
 def forecast(cases: Sequence[Case], folder: Path, timed: bool) -> None:
     """Print a line for each case: its run directory, its progress and, if `timed`, how long its plan takes.
 
-    Time each network once, on its first case; skip cases that are done.
+    Time each network once for each order of steps, on its first case; skip cases that are done.
 
     Raises:
       UserError: some cases cannot run; their lines say why.
@@ -52,7 +53,7 @@ def _seconds(place: Place, speeds: Speeds, timed: bool) -> float:
         check_fits(work.config, memory_of(work), here)
         if not timed:
             continue
-        key = (work.config.kernel, work.size.image_shape)
+        key = (work.config.kernel, work.size.image_shape, work.second_order is not None)
         if key not in speeds:
             speeds[key] = calibrate(work)
         of_method = label_solve_seconds if place.case.command == "label-solve" else seconds_of

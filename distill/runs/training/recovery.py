@@ -14,6 +14,7 @@ import numpy as np
 from kerneldistill.algorithms.gradient import regression_of
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.algorithms.problem import Problem
+from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.ridge import scaled_ridge
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
@@ -89,7 +90,7 @@ def check_range(problem: Problem, before: np.ndarray, after: np.ndarray, ridge: 
     raise NumericalError(
         f"the images have left the range of {problem.engine.dtype}, one has a root mean square of "
         f"{np.sqrt(power.max()):.1e}",
-        "use a smaller --optim.learning-rate",
+        algorithm_of(problem.config).shorter_steps,
         regression.diagnosis()._replace(worst_image=int(power.argmax())),
     )
 

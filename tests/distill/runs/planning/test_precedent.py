@@ -41,7 +41,7 @@ def plan(config: Config, finished: RunDir, speed: Speed | None = None) -> Plan:
 def test_a_plan_quotes_what_a_run_of_its_settings_reached(recorded: Path, finished: RunDir, small: Config) -> None:
     found = precedent_for(small)
     assert found is not None
-    twice = Speed(forward=1.0, gradient=2 * found.seconds_per_entry, features=1.0, compile=1.0)
+    twice = Speed(forward=1.0, gradient=2 * found.seconds_per_entry, features=0.0, compile=1.0)
     text = table(plan(small, finished, twice))
     records = {r["step"]: r for r in MetricsLog(finished.metrics_file).read()}
     best = 0.0

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.usefixtures("optax_may_promote")
 class MoveToMeans:
     """Move every image towards the mean of its class, with noise that fades; the state is a dict with a jax key."""
 
+    shorter_steps = "none"
+
     def init(self, problem: Problem) -> dict[str, Any]:
         return {"images": problem.start.images, "labels": problem.start.labels, "key": jax.random.key(3)}
 
@@ -53,6 +55,9 @@ class MoveToMeans:
 
     def step_entries(self, rows: int, targets: int) -> int:
         return 0
+
+    def second_order(self, config: Config, targets: np.ndarray) -> None:
+        return None
 
 
 TOY: Algorithm[dict[str, Any]] = MoveToMeans()

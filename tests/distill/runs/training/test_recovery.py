@@ -16,7 +16,7 @@ from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.support import Support
 from kerneldistill.config.schema import KrrConfig
 from kerneldistill.runs.training.checkpoints import Checkpoints
-from kerneldistill.runs.training.recovery import GaveUpError
+from kerneldistill.runs.training.recovery import GaveUpError, check_range
 from tests.helpers.tiny_run import (
     CONFIG,
     NO_VALIDATION,
@@ -63,6 +63,13 @@ def test_images_that_leave_the_range_end_the_run_with_a_diagnosis(
         assert lines[0].endswith("Trying again with a ridge of 1.0e-05")
         assert Checkpoints(tmp_path / "checkpoints", keep=2).steps() == [2]
         assert [record["step"] for record in records(tmp_path)] == [0, 1, 2]
+
+
+def test_the_remedy_of_steps_that_are_too_long_is_of_their_algorithm() -> None:
+    problem = problem_of(with_steps(2, name="gauss_newton"), NO_VALIDATION)
+    images = problem.start.images
+    with pytest.raises(NumericalError, match=r"left the range.*: use a larger --optim\.gauss-newton\.damping$"):
+        check_range(problem, images, np.float32(1e30) * images, 1e-6)
 
 
 @dataclass(frozen=True)
