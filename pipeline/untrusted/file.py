@@ -8,13 +8,14 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from typing import IO
-
-from etils import epath
+from typing import IO, TYPE_CHECKING
 
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.untrusted.limits import MAX_BYTES
 from kerneldistill.pipeline.untrusted.names import printable
+
+if TYPE_CHECKING:
+    from etils import epath
 
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 
@@ -24,7 +25,7 @@ class NotAFileError(OSError):
 
 
 @contextlib.contextmanager
-def opened(path: epath.PathLike) -> Iterator[IO[bytes]]:
+def opened(path: "epath.PathLike") -> Iterator[IO[bytes]]:
     """Open a regular file, or an object at a URL, to read its bytes.
 
     Raises:
@@ -32,6 +33,8 @@ def opened(path: epath.PathLike) -> Iterator[IO[bytes]]:
       OSError: it cannot be opened.
     """
     if "://" in os.fspath(path):
+        from etils import epath  # help reads no URL, and should not wait for what does
+
         with epath.Path(path).open("rb") as file:
             yield file
         return
@@ -46,7 +49,7 @@ def opened(path: epath.PathLike) -> Iterator[IO[bytes]]:
         os.close(descriptor)
 
 
-def read_bounded(path: epath.PathLike, most: int = MAX_BYTES) -> bytes:
+def read_bounded(path: "epath.PathLike", most: int = MAX_BYTES) -> bytes:
     """Return the content of a file of at most `most` bytes.
 
     Raises:

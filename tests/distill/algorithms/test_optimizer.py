@@ -10,11 +10,11 @@ import pytest
 
 from kerneldistill.algorithms.optimizer import Parameters, optimiser, schedule
 from kerneldistill.config.presets import PRESETS
-from kerneldistill.config.schema import Config, LossConfig, OptimConfig, ScheduleConfig, SupportConfig
+from kerneldistill.config.schema import Config, LossConfig, OptaxName, ScheduleConfig, SupportConfig
 
 pytestmark = pytest.mark.usefixtures("optax_may_promote")
 
-NAMES = get_args(OptimConfig.__dataclass_fields__["name"].type)
+NAMES = get_args(OptaxName)
 SIZE = 3
 
 

@@ -34,7 +34,7 @@ def test_networks_that_differ_have_names_that_differ() -> None:
 
 
 def test_levels_and_starts_have_names() -> None:
-    config = PRESETS["cifar10-convnet-1"]
+    config = PRESETS["cifar10-convnet-1-kip"]
     level, _ = coarser(replace(config, coarse=(16,)), (32, 32, 3))
     assert (level_name(level), level_name(config)) == ("16x16 conv_net d2 ntk", "conv_net d3 ntk")
     starts = [config, replace(config, coarse=(16,)), replace(config, support=SupportConfig(10, start="runs/other"))]
