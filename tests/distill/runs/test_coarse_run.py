@@ -224,6 +224,7 @@ def test_labels_are_solved_for_real_images_alone(config: Config, tmp_path: Path)
 
 def test_the_levels_of_a_run_that_began_are_fixed(prepared: Path, config: Config, tmp_path: Path) -> None:
     rundir = copied(prepared, tmp_path / "run")
+    rundir.metrics_file.write_text("a record\n")
     with (
         pytest.raises(UserError, match=r"coarse is .* there and \(4,\) here"),
         rundir.open(replace(config, coarse=(4,))),

@@ -14,11 +14,17 @@ from kerneldistill.runs.directory import RunDir
 DIGITS = PRESETS["digits"]
 
 
+def _begin(rundir: RunDir) -> None:
+    """Leave what a first step leaves: before it, a directory takes any configuration."""
+    rundir.metrics_file.write_text("a record\n")
+
+
 def test_what_changes_no_step_is_taken_over_and_written_down(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with RunDir(tmp_path).open(DIGITS) as rundir:
         assert not rundir.changes_file.exists()
+        _begin(rundir)
     longer = replace(
         DIGITS,
         data=replace(DIGITS.data, dir="elsewhere"),
@@ -40,7 +46,7 @@ def test_what_changes_no_step_is_taken_over_and_written_down(
 
 def test_all_else_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     with RunDir(tmp_path).open(DIGITS) as rundir:
-        pass
+        _begin(rundir)
     shorter = replace(DIGITS, optim=replace(DIGITS.optim, steps=79), evaluate=replace(DIGITS.evaluate, every=5))
     mixed = replace(shorter, checkpoint=CheckpointConfig(keep=9))
     for config in (shorter, mixed):
@@ -66,7 +72,7 @@ def test_all_else_is_refused_and_changes_nothing(tmp_path: Path) -> None:
 )
 def test_a_run_whose_steps_depend_on_their_number_is_not_made_longer(tmp_path: Path, stretched: Config) -> None:
     with RunDir(tmp_path).open(stretched) as rundir:
-        pass
+        _begin(rundir)
     longer = replace(stretched, optim=replace(stretched.optim, steps=100))
     with pytest.raises(UserError, match=r"optim\.steps is 80 there and 100 here"), rundir.open(longer):
         pass
