@@ -204,7 +204,7 @@ def test_what_is_not_a_whitener_is_refused(content, tmp_path):
     path = tmp_path / "w.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError, match=r"w\.npz is not a readable whitener"):
+    with pytest.raises(DataError, match=r"w\.npz (cannot be read|is damaged)"):
         Whitener.load(path)
 
 
