@@ -92,9 +92,11 @@ class GaussNewton:
             after = collectives.broadcast(_with_labels(problem, before, images, batches, ridge))
         except NumericalError as error:
             raise error.of_images(len(before.images)).at(i + 1) from error
-        count = sum(len(problem.batch(j, size)) for j, size in _kept_steps(problem, i))
+        # Sizes say how many are drawn, unless there are no more.
+        new, *earlier = (min(size, len(problem.train)) for _, size in _kept_steps(problem, i))
+        count = new + sum(earlier)
         metrics = {
-            "targets": len(problem.batch(i, _size(problem, i))),
+            "targets": new,
             "kept_targets": count,
             "gradient_norm": float(np.linalg.norm(gradient)) / (count * before.labels.shape[1]),
             "step_norm": float(np.linalg.norm(dx)),
@@ -104,7 +106,7 @@ class GaussNewton:
         }
         rows = len(before.images) * (2 if config.support.flip else 1)
         kept = np.concatenate([after.images[None], state.images[:-1]])
-        return StepResult(GaussNewtonState(after, kept), loss, self.step_entries(rows, metrics["targets"]), metrics)
+        return StepResult(GaussNewtonState(after, kept), loss, self.step_entries(rows, new), metrics)
 
     def support(self, state: GaussNewtonState) -> Support:
         """The learned set."""

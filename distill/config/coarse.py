@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_origin
 
 from kerneldistill.config.assignments import assigned
 from kerneldistill.config.schema import Config, KernelConfig
-from kerneldistill.config.settings import settings
+from kerneldistill.config.settings import nested, settings
 from kerneldistill.config.toml import config_from_table
 from kerneldistill.errors import UserError
 
@@ -70,7 +70,7 @@ def coarser(config: Config, image_shape: Shape) -> tuple[Config, Shape]:
     """
     text, level = str(config.coarse[-1]), levels_of(config)[-1]
     shape = image_shape if level.size is None else _resized(config, level.size, image_shape)
-    found = config_from_table(_nested(level.changes), f"--coarse {text!r}", config)
+    found = config_from_table(nested(level.changes), f"--coarse {text!r}", config)
     if f"kernel.{_HALVINGS.get(found.kernel.network, ('',))[0]}" not in level.changes:
         found = replace(found, kernel=_fitted(found.kernel, image_shape, shape))
     if tuple(shape) != tuple(image_shape):
@@ -101,18 +101,6 @@ def _types() -> Mapping[str, Any]:
     single = (setting for setting in settings().values() if get_origin(setting.type) is not tuple)
     free = (setting for setting in single if setting.mark.change != "never" and not setting.name.startswith("data."))
     return {setting.name: setting.type for setting in free}
-
-
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted name as tables within tables."""
-    nested: dict[str, Any] = {}
-    for name, value in values.items():
-        *sections, field = name.split(".")
-        table = nested
-        for section in sections:
-            table = table.setdefault(section, {})
-        table[field] = value
-    return nested
 
 
 def _resized(config: Config, size: int, shape: Shape) -> Shape:

@@ -97,3 +97,15 @@ def _bounds(hint: Any) -> Iterator[Ge | Gt | Le | Lt | Interval]:
             yield part
         else:
             yield from _bounds(part)
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name as tables within tables."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        *sections, field = name.split(".")
+        table = found
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[field] = value
+    return found

@@ -90,8 +90,13 @@ def resized(pixels: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray
 
 def refitted(support: Support, config: Config, data: Prepared) -> Support:
     """Fit the labels of a support to class-balanced training images, by least squares over their predictions."""
-    count, classes = refit_targets(len(support.images)), len(data.manifest.class_names)
-    rows = balanced(data.train.labels, classes, count, generator(config.seed, Stream.REFIT))
+    targets = drawn_targets(config, data, refit_targets(len(support.images)))
+    return label_solve(targets.engine, support.images, targets, config.krr.ridge, config.support.flip)
+
+
+def drawn_targets(config: Config, data: Prepared, count: int, draw: int = 0) -> Targets:
+    """Class-balanced training images, `count` or all, under the exact kernel, to fit labels to."""
+    classes = len(data.manifest.class_names)
+    rows = balanced(data.train.labels, classes, count, generator(config.seed, Stream.REFIT, draw))
     engine = engine_of(config.kernel, data.manifest.image_shape)
-    targets = Targets(engine, Split(data.train.images[rows], data.train.labels[rows]), classes)
-    return label_solve(engine, support.images, targets, config.krr.ridge, config.support.flip)
+    return Targets(engine, Split(data.train.images[rows], data.train.labels[rows]), classes)

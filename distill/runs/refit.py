@@ -1,16 +1,13 @@
 """The labels of a set that has been learned, fitted once more to many training images, where they are learned."""
 
 from kerneldistill.algorithms.cross_entropy_labels import cross_entropy_labels
-from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.problem import Problem
-from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import regressed
-from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.schema import Config
 from kerneldistill.pipeline import Prepared
-from kerneldistill.pipeline.split import Split
+from kerneldistill.runs.bring_up import drawn_targets
 from kerneldistill.runs.training.loop import Best
 from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.text import percent
@@ -27,17 +24,14 @@ def with_labels_refitted(config: Config, data: Prepared, problem: Problem, best:
     support = config.support
     if support.refit == "none" or not support.learn_labels:
         return best
-    rng, classes = generator(config.seed, Stream.REFIT, 1), len(data.manifest.class_names)
-    rows = balanced(data.train.labels, classes, support.refit_targets, rng)
-    engine = engine_of(config.kernel, data.manifest.image_shape)
-    targets = Targets(engine, Split(data.train.images[rows], data.train.labels[rows]), classes)
-    found = _SOLVERS[support.refit](engine, best.support.images, targets, best.ridge, support.flip)
+    targets = drawn_targets(config, data, support.refit_targets, draw=1)
+    found = _SOLVERS[support.refit](targets.engine, best.support.images, targets, best.ridge, support.flip)
     if not len(problem.validation):
         return best._replace(support=found)
     score = evaluate(problem.engine, regressed(found, support.flip), problem.validation, best.ridge)
     better = score.accuracy >= best.score.accuracy
     tell(
-        f"labels refitted by {support.refit.replace('_', '-')} to {len(rows):,} targets: validation "
+        f"labels refitted by {support.refit.replace('_', '-')} to {len(targets):,} targets: validation "
         f"{percent(score.accuracy)}, before {percent(best.score.accuracy)}: {'kept' if better else 'left as they were'}"
     )
     return best._replace(support=found, score=score) if better else best

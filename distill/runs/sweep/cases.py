@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kerneldistill.config.schema import Config
-from kerneldistill.config.settings import settings
+from kerneldistill.config.settings import nested, settings
 from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -114,7 +114,7 @@ def _case(file: Path, common: Settings, own: Settings) -> Case:
         raise UserError(f"{what}: command is {command!r}, allowed are: {', '.join(COMMANDS)}")
     import tomli_w
 
-    config = config_from_toml(tomli_w.dumps(_nested(values)), what, preset_config(preset))
+    config = config_from_toml(tomli_w.dumps(nested(values)), what, preset_config(preset))
     try:
         check(config)
     except UserError as error:
@@ -148,16 +148,4 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in table.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
-
-
-def _nested(settings: Settings) -> dict[str, Any]:
-    """Undo `_flat`."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        *path, last = name.split(".")
-        table = found
-        for part in path:
-            table = table.setdefault(part, {})
-        table[last] = value
     return found
