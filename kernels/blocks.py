@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.compiler_options import Compile, as_it_is
 from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.names import KernelKind
@@ -19,12 +20,19 @@ from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile import Columns, Saved, kernel_after_head, lay_out, row_of, tile, tile_pullback
 
 
-def block(network: Network, kind: KernelKind, support: Features, targets: Features) -> Array:
-    """Kernel of every target with every support image: [t, s], in the images' dtype. Traceable; not for autodiff."""
-    return block_saving(network, kind, support, targets)[0]
+def block(
+    network: Network, kind: KernelKind, support: Features, targets: Features, compiled: Compile = as_it_is
+) -> Array:
+    """Kernel of every target with every support image: [t, s], in the images' dtype. Traceable; not for autodiff.
+
+    compiled: how each tile is compiled; see `compiler_options.one_routine`.
+    """
+    return block_saving(network, kind, support, targets, compiled)[0]
 
 
-def block_saving(network: Network, kind: KernelKind, support: Features, targets: Features) -> tuple[Array, Saved]:
+def block_saving(
+    network: Network, kind: KernelKind, support: Features, targets: Features, compiled: Compile = as_it_is
+) -> tuple[Array, Saved]:
     """The same, and what `pullback` needs of it: bands [groups, s, ..., group]."""
     with_ntk = kind == "ntk"
     if network.fully_connected:
@@ -32,13 +40,16 @@ def block_saving(network: Network, kind: KernelKind, support: Features, targets:
 
     def block_of_group(group: Features) -> tuple[Array, Saved]:
         columns = lay_out(network, group)
-        return lax.map(lambda image: tile(network, with_ntk, row_of(image), columns), support)
+        of_image = compiled(lambda image, columns: tile(network, with_ntk, row_of(image), columns))
+        return lax.map(lambda image: of_image(image, columns), support)
 
     kernel, saved = lax.map(block_of_group, grouped(network, targets))
     return jnp.swapaxes(kernel, 1, 2).reshape(-1, len(support))[: len(targets)], saved
 
 
-def half_block(network: Network, kind: KernelKind, images: Features, rows: Array) -> Array:
+def half_block(
+    network: Network, kind: KernelKind, images: Features, rows: Array, compiled: Compile = as_it_is
+) -> Array:
     """Kernels of images with each other, every pair once: K[i, (i + j) mod s] for i in `rows` [r], j = 0 .. s // 2.
 
     Every row has as many entries, unlike those of a triangle, so that rows can be dealt to devices. Returns
@@ -52,7 +63,7 @@ def half_block(network: Network, kind: KernelKind, images: Features, rows: Array
 
     def half_row(inputs: tuple[Array, Array]) -> Array:
         image, others = (jax.tree.map(lambda x, i=i: x[i], images) for i in inputs)
-        return block(network, kind, jax.tree.map(lambda x: x[None], image), others)[:, 0]
+        return block(network, kind, jax.tree.map(lambda x: x[None], image), others, compiled)[:, 0]
 
     return lax.map(half_row, (rows, partners))
 
@@ -77,6 +88,7 @@ def pullback(
     targets: Features,
     cotangent: Array,
     saved: Saved | None = None,
+    compiled: Compile = as_it_is,
 ) -> Features:
     """Pulls `cotangent` [t, s] of `block` back to the support: the gradient of sum(cotangent * block) by each feature.
 
@@ -88,7 +100,7 @@ def pullback(
 
     def add_group(total: Features, inputs: tuple[Features, Saved | None, Array]) -> tuple[Features, None]:
         group, bands, given = inputs
-        pullback_image = partial(_pullback_image, network, with_ntk, lay_out(network, group))
+        pullback_image = partial(compiled(partial(_pullback_image, network, with_ntk)), lay_out(network, group))
         return jax.tree.map(jnp.add, total, lax.map(pullback_image, (support, bands, given))), None
 
     groups = grouped(network, targets)

@@ -1,8 +1,16 @@
 """What the compiler is told about programs that pass bands through layers; the one place where that is chosen."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
+
+T = TypeVar("T")
+# Gives a function that computes the same, compiled in a way of its own.
+Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 # What XLA's CPU compiler does by default with bands, and what a 32 x 32 entry of the KIP ConvNet gains without it, on
 # jax 0.10.2, milliseconds of a core:
@@ -28,6 +36,36 @@ def band_options(platform: str) -> dict[str, bool | int | str] | None:
     if platform != "cpu":
         return None
     return {name: value for name, value in _BANDS_ON_CPU.items() if _known(name, value)}
+
+
+def one_routine(platform: str) -> Compile:
+    """How XLA's compiler of `platform` is told to make one routine of a function and its loops.
+
+    Else it dispatches every operation of every turn: with blocks of 64 kB (`kernels.offsets`) an entry at 32 x 32 with
+    its gradient took 8.2 ms of processor time so, and 5.4 as one routine (on a busy machine). Only in programs that
+    are compiled with `band_options`: without them it fails ("Fusion kind not implemented on CPU").
+    """
+    return _called_once if platform == "cpu" else as_it_is
+
+
+def as_it_is(function: Callable[..., T]) -> Callable[..., T]:
+    """Leave to the compiler what becomes of a function."""
+    return function
+
+
+def _called_once(function: Callable[..., T]) -> Callable[..., T]:
+    # The compiler plans to deal a large operation to threads; in a routine it does not, but where that operation is all
+    # that the routine returns, it still asks for the bounds of a part ("Incorrect number of arguments"). So the routine
+    # returns two things.
+    def with_another(*args: Any) -> tuple[T, Any]:
+        return function(*args), jnp.zeros(())
+
+    def called(*args: Any) -> T:
+        # This attribute of a call is what the compiler itself gives to small loops (small_while_loop_hoisting_pass.cc).
+        found: Any = set_xla_metadata(jax.jit(with_another)(*args), inlineable="false", xla_cpu_small_call="true")
+        return found[0]
+
+    return called
 
 
 @cache

@@ -23,7 +23,7 @@ from jax.sharding import PartitionSpec as P
 
 from kerneldistill.kernels.batching import filled, group_size
 from kerneldistill.kernels.blocks import block, block_saving, half_block, pullback
-from kerneldistill.kernels.compiler_options import band_options
+from kerneldistill.kernels.compiler_options import Compile, as_it_is, band_options, one_routine
 from kerneldistill.kernels.features import Features, features
 from kerneldistill.kernels.image_checks import check_images, check_kind
 from kerneldistill.kernels.jacobian import block_jacobian
@@ -185,6 +185,11 @@ class ExactEngine:
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
         return jax.jit(sharded, donate_argnums=donate, compiler_options=options)
 
+    @property
+    def _compiled(self) -> Compile:
+        """How tiles are compiled in the programs that `_jit` makes."""
+        return as_it_is if self.network.fully_connected else one_routine(self.devices[0].platform)
+
     @cached_property
     def _support_features(self):
         return self._jit(partial(features, self.network), P(), P())
@@ -195,30 +200,33 @@ class ExactEngine:
 
     @cached_property
     def _k_ts(self):
-        return self._jit(partial(block, self.network, self.kind), (P(), P("target")), P("target"))
+        return self._jit(
+            partial(block, self.network, self.kind, compiled=self._compiled), (P(), P("target")), P("target")
+        )
 
     @cached_property
     def _k_ts_saving(self):
-        both = partial(block_saving, self.network, self.kind)
+        both = partial(block_saving, self.network, self.kind, compiled=self._compiled)
         return self._jit(both, (P(), P("target")), (P("target"), P("target")))
 
     @cached_property
     def _half_k_ss(self):
-        return self._jit(partial(half_block, self.network, self.kind), (P(), P("target")), P("target"))
+        half = partial(half_block, self.network, self.kind, compiled=self._compiled)
+        return self._jit(half, (P(), P("target")), P("target"))
 
     @cached_property
     def _pullback(self):
         def added(
             support: Features, targets: Features, cotangent: Array, onto: Features, saved: Saved | None
         ) -> Features:
-            found = pullback(self.network, self.kind, support, targets, cotangent, saved)
+            found = pullback(self.network, self.kind, support, targets, cotangent, saved, self._compiled)
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
         return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate=3)
 
     @cached_property
     def _k_ts_and_jacobian(self):
-        both = partial(block_jacobian, self.network, self.kind)
+        both = partial(block_jacobian, self.network, self.kind, compiled=self._compiled)
         return self._jit(both, (P(), P("target")), (P("target"), P("target")))
 
     @cached_property

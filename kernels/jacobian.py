@@ -12,20 +12,26 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kerneldistill.kernels.blocks import grouped, vector_block
+from kerneldistill.kernels.compiler_options import Compile, as_it_is
 from kerneldistill.kernels.features import Features, features, group_stds
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile import Columns, lay_out, row_of, tile, tile_pullback
 
 
-def block_jacobian(network: Network, kind: KernelKind, support: Features, targets: Features) -> tuple[Array, Array]:
-    """Compute the kernel [t, s] and the gradient of each entry by its support image: [t, s, h, w, c]. Traceable."""
+def block_jacobian(
+    network: Network, kind: KernelKind, support: Features, targets: Features, compiled: Compile = as_it_is
+) -> tuple[Array, Array]:
+    """Compute the kernel [t, s] and the gradient of each entry by its support image: [t, s, h, w, c]. Traceable.
+
+    compiled: as for `kernels.blocks.block`.
+    """
     with_ntk = kind == "ntk"
     if network.fully_connected:
         return _vector_jacobian(network, with_ntk, support, targets)
 
     def of_group(group: Features) -> tuple[Array, Array]:
-        return lax.map(partial(_of_image, network, with_ntk, lay_out(network, group)), support)
+        return lax.map(partial(compiled(partial(_of_image, network, with_ntk)), lay_out(network, group)), support)
 
     kernel, jacobian = lax.map(of_group, grouped(network, targets))
     lanes_first = jnp.moveaxis(jacobian, -1, 1)

@@ -7,6 +7,10 @@ from jax import Array, lax
 
 from kerneldistill.kernels.bands import Plane
 
+# Bytes of one array of a block. Its gradient keeps some twenty at once, which then fit a core's second cache: with the
+# kernel 8.7 -> 7.3 ms of processor time an entry at 32 x 32 (on a busy machine, in alternation).
+BLOCK_BYTES = 1 << 16
+
 
 class Offsets(NamedTuple):
     """The offsets of a band on images of height x width pixels.
@@ -50,19 +54,29 @@ class Offsets(NamedTuple):
             padded = jnp.pad(images, ((self.ry, self.ry), (self.rx, self.rx), (0, 0)))
         return jnp.stack([padded[:, i : i + self.width] for i in range(count)], axis=1)
 
-    def plane_of(self, stacked: Array, index: Array) -> Array:
-        """The plane `[h, ox, w, pairs]` of row offset `index`, from what `columns` made."""
-        return lax.dynamic_slice_in_dim(stacked, index, self.height, axis=0)
+    def blocks(self, lane_bytes: int) -> int:
+        """Count the equal blocks of column offsets to cut a plane into, whose pairs take `lane_bytes` a point."""
+        count = self.shape[1]
+        fitting = BLOCK_BYTES // (self.height * self.width * lane_bytes)
+        return next(n for n in range(1, count + 1) if count % n == 0 and (count // n <= fitting or n == count))
 
-    def plane(self, index: Array) -> Plane:
-        """Where the entries of row offset `index` lie."""
+    def block_of(self, stacked: Array, row: Array, first: Array, count: int) -> Array:
+        """Take the block `[h, count, w, pairs]` of row offset `row`, columns from `first`, of what `columns` made."""
+        sizes = (self.height, count, *stacked.shape[2:])
+        zero = jnp.zeros_like(row)
+        return lax.dynamic_slice(stacked, (row, first, zero, zero), sizes)
+
+    def plane(self, row: Array, first: Array | int = 0, count: int | None = None) -> Plane:
+        """Where the entries of row offset `row` and `count` column offsets from `first` lie; by default all."""
+        count = self.shape[1] if count is None else count
         h = jnp.arange(self.height)[:, None, None, None]
         w = jnp.arange(self.width)[None, :, None]
+        ox = first + jnp.arange(count)[:, None, None]
         if self.wrapped:
             # The seam lies before the pixel p whose p' = p + d is 0 modulo the size.
-            rows = (h > 0) & (h != self.height - index)
-            cols = (w > 0) & (w != self.width - jnp.arange(self.width)[:, None, None])
+            rows = (h > 0) & (h != self.height - row)
+            cols = (w > 0) & (w != self.width - ox)
             return Plane(None, (rows, cols[None]))
-        rows, cols = h + index - self.ry, w + jnp.arange(-self.rx, self.rx + 1)[:, None, None]
+        rows, cols = h + row - self.ry, w + ox - self.rx
         inside = (rows >= 0) & (rows < self.height) & ((cols >= 0) & (cols < self.width))[None]
         return Plane(inside, None)

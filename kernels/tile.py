@@ -81,14 +81,16 @@ def tile_pullback(
     *earlier, last = zip(plan, sides.levels, cols.levels, (None, *saved), strict=True)
 
     def ending(ours: Side, stds: Stds, before: Cov | None) -> Array:
-        cov = propagate_resolution(last[0], with_ntk, ours, last[2], before)
+        cov = propagate_resolution(last[0], with_ntk, ours, last[2], before, in_blocks=True)
         return kernel_after_head(network, with_ntk, cov, stds, cols.tail)
 
     by_last, by_tail, by_band = jax.vjp(ending, last[1], sides.tail, last[3])[1](cotangent)
     by_levels = [by_last]
     for level, ours, theirs, before in reversed(earlier):
         step = partial(propagate_resolution, level, with_ntk)
-        pull = jax.vjp(lambda own, band, step=step, theirs=theirs: step(own, theirs, band), ours, before)[1]
+        pull = jax.vjp(
+            lambda own, band, step=step, theirs=theirs: step(own, theirs, band, in_blocks=True), ours, before
+        )[1]
         by_own, by_band = pull(by_band)
         by_levels.append(by_own)
     return to_row(_Sides(tuple(reversed(by_levels)), by_tail))[0]

@@ -89,6 +89,27 @@ def test_adjoints_are_adjoint(operation, offsets: Offsets) -> None:
 def test_images_are_laid_out_as_the_second_pixel_of_each_pair(offsets: Offsets) -> None:
     image = np.random.default_rng(2).standard_normal((offsets.height, offsets.width, 1))
     stacked = offsets.columns(jnp.asarray(image))
-    planes = [offsets.plane_of(stacked, jnp.array(i)) for i in range(offsets.shape[0])]
+    rows, cols = offsets.shape
+    block_of = partial(offsets.block_of, stacked)
+    planes = [
+        np.concatenate([block_of(jnp.array(i), jnp.array(j), 1) for j in range(cols)], axis=1) for i in range(rows)
+    ]
     pairs = np.broadcast_to(image[None, None, :, :, 0], (*image.shape[:2], *image.shape[:2]))
     np.testing.assert_array_equal(np.stack(planes), band_of(pairs, offsets))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_blocks_of_a_plane_lie_where_the_plane_does(wrapped: bool) -> None:
+    offsets = Offsets(4, 6, 3, 5, wrapped)
+    whole, count = offsets.plane(jnp.array(1)), offsets.shape[1]
+    parts = [offsets.plane(jnp.array(1), jnp.array(i), 1) for i in range(count)]
+    if wrapped:
+        np.testing.assert_array_equal(np.concatenate([p.seams[1] for p in parts], 1), whole.seams[1])
+    else:
+        np.testing.assert_array_equal(np.concatenate([p.inside for p in parts], 1), whole.inside)
+
+
+def test_blocks_divide_a_plane_and_fit() -> None:
+    assert Offsets(32, 32, 7, 7, False).blocks(64) == 15
+    assert Offsets(16, 16, 3, 3, False).blocks(64) == 7
+    assert Offsets(8, 8, 1, 1, False).blocks(64) == 1
