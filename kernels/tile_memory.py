@@ -12,10 +12,11 @@ from kerneldistill.kernels.levels import Level, levels
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network, activations
 
-# Planes of the resolution at work. Forward: a few of NNGP and NTK; in reverse what every activation of the plane
-# keeps of its inputs and answers.
+# Planes of the resolution at work. Forward: a few of NNGP and NTK; in reverse what every activation keeps of its inputs
+# and answers, of one block of the plane at a time, and where blocks are joined NNGP and NTK and their cotangents.
 _FORWARD_PLANES = 5
 _REVERSE_PLANES_PER_ACTIVATION = 6
+_JOINED_PLANES = 4
 # Arrays that an activation lays out per column: its factors. Two for ReLU and GELU, one for erf.
 _FACTORS = 2
 
@@ -90,11 +91,14 @@ def tiles(network: Network, image_shape: tuple[int, int, int], kind: KernelKind,
     sizes = [_resolution(level, image_shape[2] if i == 0 else 0) for i, level in enumerate(plan)]
     columns = sum(size.columns for size in sizes) * unit
     forward, reverse = [], []
-    for size, after in zip(sizes, [*sizes[1:], None], strict=True):
+    for level, size, after in zip(plan, sizes, [*sizes[1:], None], strict=True):
         passing = size.band + size.stack + (0 if after is None else after.band)
-        planes = max(_FORWARD_PLANES, _REVERSE_PLANES_PER_ACTIVATION * size.activations)
+        at_work = _REVERSE_PLANES_PER_ACTIVATION * size.activations * size.plane
+        blocks = level.offsets.blocks(unit)
+        if blocks > 1:
+            at_work = at_work // blocks + _JOINED_PLANES * size.plane
         forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * size.plane * unit))
-        reverse.append(Tile(columns, kernels * passing * unit, planes * size.plane * unit))
+        reverse.append(Tile(columns, kernels * passing * unit, max(_FORWARD_PLANES * size.plane, at_work) * unit))
     return Tiles(max(forward, key=lambda t: t.total), max(reverse, key=lambda t: t.total))
 
 

@@ -33,8 +33,7 @@ def test_the_deviations_kept_are_counted(network: Network, shape: tuple[int, int
 def test_tiles_grow_with_their_pairs_and_precision(network: Network, shape: tuple[int, int, int]) -> None:
     one, more, precise = (tiles(network, shape, "ntk", *how) for how in ((16, 4), (48, 4), (16, 8)))
     for single, triple, double in zip(one, more, precise, strict=True):
-        assert triple.total == 3 * single.total
-        assert double.total == 2 * single.total
+        assert single.total < double.total <= 2 * single.total < triple.total <= 3 * single.total
     assert one.reverse.total >= one.forward.total > 0
     assert tiles(network, shape, "nngp", 16, 4).reverse.total <= one.reverse.total
 
