@@ -1,6 +1,7 @@
 """The comparison of what accuracy costs: its sweeps are valid, its table says what the records hold."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,22 @@ SWEEPS = sorted((Path(__file__).parents[1] / "scripts" / "cost").glob("*.toml"))
 
 
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
-def test_every_sweep_has_settings_of_adam_to_compare_with(file):
-    cases = cases_of(file)
-    assert sum(case.config.optim.name == "adam" for case in cases) >= 3
-    assert any(case.config.optim.name == "gauss_newton" for case in cases)
+def test_six_settings_of_adam_have_as_many_entries_and_two_seeds(file):
+    configs = [case.config for case in cases_of(file) if not case.config.coarse]
+    adams = [config for config in configs if config.optim.name == "adam"]
+    settings = {(c.optim.target_batch, c.optim.learning_rate, c.optim.schedule.name) for c in adams}
+    assert len(settings) == 6
+    assert len(adams) == 12
+    assert len({config.optim.steps * config.optim.target_batch * config.support.size for config in adams}) == 1
+    assert all(config.optim.steps % config.evaluate.every == 0 for config in adams)
 
 
-def test_adam_has_as_many_entries_in_each_setting():
-    adams = [c.config for c in cases_of(SWEEPS[0].parent / "cifar10.toml") if c.config.optim.name == "adam"]
-    from_real = [config for config in adams if not config.coarse]
-    assert len(from_real) == 12
-    assert {config.optim.steps * config.optim.target_batch * config.support.size for config in from_real} == {600_000}
-    assert all(config.optim.steps % config.evaluate.every == 0 for config in from_real)
+@pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
+def test_the_recipe_has_two_seeds_and_is_taken_apart(file):
+    newton = [case.config for case in cases_of(file) if case.config.optim.name == "gauss_newton"]
+    assert [config.seed for config in newton[:2]] == [0, 1]
+    assert newton[1] == replace(newton[0], seed=1)
+    assert all(config.seed == 0 and config != newton[0] for config in newton[2:])
 
 
 def _record(name: str, errors: list[float], averaged: bool = False) -> Precedent:
