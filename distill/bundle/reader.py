@@ -160,7 +160,8 @@ def _array_problems(bundle: Bundle) -> Iterator[str]:
         "labels": ("float32", (n, k)),
         "class_ids": ("int32", (n,)),
         "init_indices": ("int32", (n,)),
-        "probe": ("uint8", (len(bundle.probe) if bundle.probe.ndim else 0, *shape)),
+        # Of at least one image: on it the whitening is checked.
+        "probe": ("uint8", (max(1, len(bundle.probe)) if bundle.probe.ndim else 1, *shape)),
     }
     wrong = False
     for name, (dtype, wanted) in needed.items():

@@ -4,6 +4,8 @@ A bundle made on another machine has a whitening that differs in its last bits. 
 are; those of another go back to pixels and forward again, which loses what a whitening forgets of each image.
 """
 
+import math
+
 import numpy as np
 
 from kerneldistill.pipeline.whitening.whitener import Whitener
@@ -24,5 +26,7 @@ def same_space(one: Whitener, other: Whitener, pixels: np.ndarray) -> bool:
 
 
 def largest_difference(now: np.ndarray, then: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest value of `then` or to 1."""
+    """Return the largest difference, relative to the largest value of `then` or to 1; infinity for other shapes."""
+    if now.shape != then.shape:
+        return math.inf  # numpy would stretch them, to nothing where one axis is 0
     return float(np.abs(now - then).max(initial=0)) / max(1.0, float(np.abs(then).max(initial=0)))

@@ -12,7 +12,7 @@ from kerneldistill.pipeline.whitening.blocks import Blocks
 # Pixels over `input_scale` lie in 0..1, so their mean and deviation do, too; the rest is far above what a fit gives.
 _ARRAYS = {"channel_mean": (-10.0, 10.0), "feature_mean": (-1e6, 1e6), "W": (-1e9, 1e9), "W_inv": (-1e9, 1e9)}
 _NUMBERS = {"input_scale": (1.0, 65535.0), "reg": (0.0, 1e9), "image_mean": (-1e6, 1e6), "image_norm": (0.0, 1e6)}
-_TYPES = {"block": int, "n_fit": int, "per_image_norm": bool, "input_scale": float, "reg": float}
+_TYPES = {"block": int, "n_fit": int, "per_image_norm": bool, **dict.fromkeys(_NUMBERS, float)}
 _TEXTS = ("kind", "reg_mode", "fit_split", "data_fingerprint")
 # Of W W_inv v from v, relative; both are float64 products of one eigendecomposition.
 _INVERSE = 1e-6

@@ -44,6 +44,8 @@ class Originals:
 
 
 def damaged(rng: Random, content: bytes) -> bytes:
+    if not content:
+        return rng.bytes(9)
     broken, place = bytearray(content), int(rng.integers(0, max(1, len(content))))
     match int(rng.integers(5)):
         case 0:
