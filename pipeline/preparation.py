@@ -24,6 +24,7 @@ from kerneldistill.pipeline.job.failure import raised_here
 from kerneldistill.pipeline.job.options import DEFAULT_RUNNER, check_options
 from kerneldistill.pipeline.job.report import REPORT, Report
 from kerneldistill.pipeline.job.steps import Job
+from kerneldistill.pipeline.job.watch import Told, watched
 from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.sources.classes import check_classes
 from kerneldistill.pipeline.sources.source import open_source
@@ -40,7 +41,11 @@ _PROBE_IMAGES = 8
 
 
 def prepare(
-    config: DataConfig, out: epath.PathLike, pipeline_options: Sequence[str] = (), overwrite: bool = False
+    config: DataConfig,
+    out: epath.PathLike,
+    pipeline_options: Sequence[str] = (),
+    overwrite: bool = False,
+    told: Told | None = None,
 ) -> Manifest:
     """Read a data set, whiten it, and write it to `out`.
 
@@ -55,6 +60,7 @@ def prepare(
       out: folder (str or Path) or URL (gs://, s3://) to write; every worker must see it under this path
       pipeline_options: Beam options, `name=value` each; without `runner=` Beam's in-memory FnApiRunner in this process
       overwrite: replace a data set that was made from other data or another configuration
+      told: called now and then, in another thread, with the images it is done with, what goes on, and all there are
 
     Returns:
       The manifest of the prepared data set.
@@ -78,7 +84,7 @@ def prepare(
             return kept
         with output.staging(fingerprint) as staging:
             job = Job(source, config, staging, source_fingerprint, fingerprint)
-            report = _run(job, options)
+            report = _run(job, options, told)
             return output.publish(staging, _finish(job, report, options))
 
 
@@ -110,7 +116,7 @@ def _complete(out: epath.Path, fingerprint: str, overwrite: bool) -> Manifest | 
     return manifest
 
 
-def _run(job: Job, options: Sequence[str]) -> Report:
+def _run(job: Job, options: Sequence[str], told: Told | None) -> Report:
     """Run the Beam graph, which leaves the whitener and the shards in the staging folder."""
     beam = import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -123,7 +129,7 @@ def _run(job: Job, options: Sequence[str]) -> Report:
     batches = [batch for role in ROLES for batch in plan(job.config, job.source, role)]
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
     pipeline | "Batches" >> beam.Create(batches) | "Prepare" >> Prepare(job)
-    with raised_here(job.staging):
+    with raised_here(job.staging), watched(job.staging, batches, told):
         state = pipeline.run().wait_until_finish()
         if not (job.staging / REPORT).exists():
             raise RuntimeError(f"the Beam job ended in state {state} without a report; see the runner's log")

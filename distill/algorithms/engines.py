@@ -1,5 +1,6 @@
 """From a configuration to the network and the engine that computes its kernel."""
 
+from functools import lru_cache
 from inspect import signature
 
 import jax
@@ -19,6 +20,7 @@ def network_of(kernel: KernelConfig) -> Network:
     return network if kernel.width is None else network.standard(kernel.width)
 
 
+@lru_cache(maxsize=16)  # it holds the programs that it has compiled
 def engine_of(
     kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = ()
 ) -> ExactEngine:

@@ -12,6 +12,7 @@ entries, one batch of 480 alone to .0377 after 86,000.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -35,6 +36,7 @@ from kerneldistill.config.schema import Config
 from kerneldistill.kernels.engine import JacobianEngine
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.stop import poll
+from kerneldistill.runtime.once import once
 
 # The system is solved to this part of its right-hand side; a smaller one changed no figure of a run at 16 x 16.
 _TOLERANCE = 1e-2
@@ -126,12 +128,13 @@ class GaussNewton:
         """The kept batches of step i, the newest first; those that are not at hand are computed."""
         known = self._kept.get(problem.train, {})
         found: dict[int, Linearised] = {}
-        engine = cast(JacobianEngine, problem.train.engine)
+        engine, config = cast(JacobianEngine, problem.train.engine), problem.config
         for (j, size), images in zip(_kept_steps(problem, i), state.images, strict=False):
             own = known.get(j)
             if own is None or not np.array_equal(own.images, images):
                 rows = problem.batch(j, size)
-                own = linearised(engine, images, problem.train, rows, problem.change(j), problem.config.support.flip)
+                with nullcontext() if j == i else once("kernels of earlier steps"):  # of a run that goes on
+                    own = linearised(engine, images, problem.train, rows, problem.change(j), config.support.flip)
             found[j] = own
         self._kept[problem.train] = found
         return list(found.values())

@@ -1,6 +1,7 @@
 """Targets: a split whose labels are predicted, with what the kernel needs of each image computed once."""
 
 from collections.abc import Callable, Iterator, Sized
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.engine import Engine, TargetStore
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime.distributed import collectives
+from kerneldistill.runtime.once import once
 
 
 class Chunk(NamedTuple):
@@ -50,14 +52,22 @@ class Chunks:
     change: Change | None
     chunk: Callable[[int, int], int] | None = None
 
+    def __len__(self) -> int:
+        return -(-collectives.shard(len(self.rows)).each // self._size)
+
     def __iter__(self) -> Iterator[Chunk]:
-        shard = collectives.shard(len(self.rows))
-        size = (self.chunk or self.targets.engine.chunk)(shard.each, self.support_size)
+        shard, size = collectives.shard(len(self.rows)), self._size
         for start in range(shard.start, shard.start + shard.each, size):
             own = self.rows[start : min(start + size, shard.stop)]
             # One shape, one compiled program.
             padded = filled(own if len(own) else self.rows[-1:], size)
             yield self.targets.chunk(padded, len(own), start, self.change)
+
+    @property
+    def _size(self) -> int:
+        """Targets of a chunk."""
+        each = collectives.shard(len(self.rows)).each
+        return (self.chunk or self.targets.engine.chunk)(each, self.support_size)
 
 
 class Targets:
@@ -76,6 +86,7 @@ class Targets:
         self.images = (split.images if images is None else images).astype(engine.dtype, copy=False)
         self.labels = centred_one_hot(split.labels, num_classes)
         self.num_classes = num_classes
+        self._taken = False
 
     def __len__(self) -> int:
         return len(self.split)
@@ -103,7 +114,10 @@ class Targets:
         first: number of the first in the batch, for `change`
         """
         if change is None:
-            features = self._store.take(rows)
+            # What it keeps of all images it computes for the first.
+            with nullcontext() if self._taken else once("standard deviations of the images"):
+                features = self._store.take(rows)
+            self._taken = True
         else:  # what is kept of these images does not hold for changed ones
             features = self.engine.target_features(change(self.images[rows], first))
         targets = rows[:count]

@@ -57,13 +57,14 @@ def execute(call: Call) -> None:
     from kerneldistill.bundle.formats.importer import ImportJob, check_free, import_set
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.console import closing_table, tell
+    from kerneldistill.runtime.progress import activity
 
     if not job.overwrite:
         check_free(job.out, job.file)
     devices.setup()
-    origin = import_set(
-        ImportJob(job.file, job.layout, job.space, job.kernel, job.ridge, job.evidence), job.prepared, job.out
-    )
+    asked = ImportJob(job.file, job.layout, job.space, job.kernel, job.ridge, job.evidence)
+    with activity(f"importing {job.file.name}"):
+        origin = import_set(asked, job.prepared, job.out)
     if origin.evidence:
         best = max(origin.evidence, key=lambda each: each.accuracy)
         rows = [(each.whiten, percent(each.accuracy)) for each in origin.evidence]

@@ -39,6 +39,8 @@ def execute(call: Call) -> None:
         raise UserError(f"--out is {asked.out}, allowed is a name that ends with .html")
     from kerneldistill.report.report import default_out, write_report
     from kerneldistill.runtime.console import tell
+    from kerneldistill.runtime.progress import activity
 
-    written = write_report(asked.runs, asked.out or default_out(asked.runs), asked.test_images)
+    with activity("writing the report"):
+        written = write_report(asked.runs, asked.out or default_out(asked.runs), asked.test_images)
     tell(f"report: {written.html}   Markdown: {written.markdown}")

@@ -1,15 +1,26 @@
 """run, prepare, distill, label-solve: the commands that start from a preset."""
 
+import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from kerneldistill.cli.invocation import Call
-from kerneldistill.cli.run_arguments import DataJob, Job, LearningJob, PreparingJob, RunJob, parse_job
+from kerneldistill.cli.run_arguments import (
+    ComputingJob,
+    DataJob,
+    Job,
+    LearningJob,
+    PreparingJob,
+    RunJob,
+    SolvingJob,
+    parse_job,
+)
 from kerneldistill.errors import UserError
 
 # The arguments of each command.
-KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob, "label-solve": PreparingJob}
+KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob, "label-solve": SolvingJob}
 
 
 def execute(call: Call) -> int:
@@ -18,7 +29,13 @@ def execute(call: Call) -> int:
     if isinstance(job, DataJob) and job.out is not None:
         _prepare_alone(job, job.out)
         return 0
+    from kerneldistill.runtime.progress import activity
+
+    with activity("starting"):  # jax and Beam take seconds to load
+        from kerneldistill.runs import stages
+    from kerneldistill.runs.conduct import Conduct
     from kerneldistill.runs.directory import RunDir
+    from kerneldistill.runs.preparing import check_given
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.distributed import collectives
     from kerneldistill.runtime.distributed.options import ALONE, resolved
@@ -32,8 +49,6 @@ def execute(call: Call) -> int:
             stack.enter_context(joined(asked, given))
         rundir = RunDir(folder)
         if call.name != "distill" and not rundir.config_file.exists():
-            from kerneldistill.runs.stages import check_given
-
             collectives.from_first(lambda: check_given(job.settings, rundir))
         opened = rundir.open(job.settings)
         collectives.from_first(lambda: stack.enter_context(opened) and None)
@@ -44,17 +59,8 @@ def execute(call: Call) -> int:
 
             fork, state = job.fork, job.fork_from
             collectives.from_first(lambda: start_fork(rundir, job.settings, fork, state))
-        from kerneldistill.runs import stages
-
-        match call.name:
-            case "run":
-                stages.run(job.settings, rundir, _beam_options(job))
-            case "prepare":
-                stages.prepare(job.settings, rundir, _beam_options(job))
-            case "distill":
-                stages.distill(job.settings, rundir)
-            case "label-solve":
-                stages.label_solve(job.settings, rundir, _beam_options(job))
+        act = getattr(stages, call.name.replace("-", "_"))
+        act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job)))
     return 0
 
 
@@ -63,8 +69,22 @@ def _prepare_alone(job: DataJob, out: str) -> None:
     if job.dir is not None:
         raise UserError(f"--dir is {job.dir} and --out is {out}; allowed is one of them: --out is without a run")
     from kerneldistill.pipeline.preparation import prepare
+    from kerneldistill.runtime.progress import activity
 
-    print(f"{out}: {prepare(job.settings.data, out, _beam_options(job), job.overwrite).summary()}")
+    with activity(f"preparing {job.settings.data.name}", unit="images") as shown:
+        manifest = prepare(job.settings.data, out, _beam_options(job), job.overwrite, shown.update)
+    print(f"{out}: {manifest.summary()}")
+
+
+def _confirmation(job: Job) -> Callable[[str], bool]:
+    """Return what asks the user whether to begin; where nobody can be asked, it is begun."""
+    asked = not (isinstance(job, ComputingJob) and job.yes) and sys.stdin.isatty() and sys.stderr.isatty()
+    return _ask if asked else lambda question: True
+
+
+def _ask(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _beam_options(job: Job) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from tyro import MISSING
-from tyro.conf import FlagConversionOff, Positional, UseAppendAction, arg
+from tyro.conf import FlagConversionOff, Positional, UseAppendAction, UseCounterAction, arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.config.presets import PRESETS
@@ -44,13 +44,26 @@ class PreparingJob(Job):
 
 
 @dataclass(frozen=True)
-class LearningJob(Job):
+class ComputingJob(Job):
+    """A job that computes a kernel, which may take long."""
+
+    # Begin a run of more than an hour without being asked.
+    yes: Annotated[UseCounterAction[int], arg(help_behavior_hint="")] = 0
+
+
+@dataclass(frozen=True)
+class LearningJob(ComputingJob):
     """A job that learns images."""
 
     # Begin with the images of another run, in a --dir that is empty; all settings may differ but what these depend on.
     fork: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")] = None
     # The state to fork: newest, best (on validation), or the number of a step that is saved.
     fork_from: Annotated[str, arg(metavar="STATE")] = "newest"
+
+
+@dataclass(frozen=True)
+class SolvingJob(PreparingJob, ComputingJob):
+    """A job that solves for labels."""
 
 
 @dataclass(frozen=True)

@@ -72,14 +72,56 @@ CIFAR10_CONVNET_1 = replace(
     ),
 )
 
+# Images at half their size, two blocks, second-order steps: minutes on two CPU cores, from the first to the last.
+_QUICK = Config(
+    data=DataConfig(name="cifar10", whiten="kip_zca", height=16, width=16, resize="box"),
+    kernel=KernelConfig(network="conv_net", depth=2),
+    support=SupportConfig(size=10, learn_labels=True),
+    optim=OptimConfig(
+        name="gauss_newton",
+        steps=40,
+        target_batch=240,
+        gauss_newton=GaussNewtonConfig(memory=4000),
+        average=0.3,
+    ),
+    evaluate=EvaluateConfig(every=10, baseline_draws=2),
+)
+
+
+def _quick(name: str) -> Config:
+    """The same for a set of grey images of 28x28."""
+    return replace(_QUICK, data=DataConfig(name=name, whiten="standard", height=14, width=14, resize="box"))
+
+
+# Table 1 of arXiv 2107.13034: its data sets, whether it whitened them, and images a class.
+_PUBLISHED = {
+    "mnist": (DataConfig(name="mnist", whiten="standard"), 10, (1, 10, 50)),
+    "fashion": (DataConfig(name="fashion_mnist", whiten="standard"), 10, (1, 10, 50)),
+    "svhn": (DataConfig(name="svhn_cropped", whiten="kip_zca"), 10, (1, 10, 50)),
+    "cifar10": (DataConfig(name="cifar10", whiten="kip_zca"), 10, (1, 10, 50)),
+    "cifar100": (DataConfig(name="cifar100", whiten="kip_zca"), 100, (1, 10)),
+}
+
+
+def _published(data: DataConfig, size: int) -> Config:
+    return replace(CIFAR10_CONVNET_1_KIP, data=data, support=SupportConfig(size=size, learn_labels=True))
+
+
 PRESETS = MappingProxyType(
     {
         "digits": DIGITS,
         "digits-ce": DIGITS_CE,
+        "mnist-quick": _quick("mnist"),
+        "fashion-quick": _quick("fashion_mnist"),
+        "cifar10-quick": _QUICK,
         "cifar10-fc1": CIFAR10_FC1,
         "fashion-convnet-1": FASHION_CONVNET_1,
         "cifar10-convnet-1": CIFAR10_CONVNET_1,
-        "cifar10-convnet-1-kip": CIFAR10_CONVNET_1_KIP,
+        **{
+            f"{name}-convnet-{each}-kip": _published(data, classes * each)
+            for name, (data, classes, images) in _PUBLISHED.items()
+            for each in images
+        },
     }
 )
 
@@ -88,9 +130,17 @@ SUMMARIES = MappingProxyType(
     {
         "digits": "10 images of 8x8 digits, conv_net of depth 2; data included, about a minute on two cores",
         "digits-ce": "the same with cross-entropy, a learned temperature and learned labels; data included",
+        "mnist-quick": "10 images of MNIST at 14x14, conv_net of depth 2; minutes on two cores; needs --data.dir",
+        "fashion-quick": "the same of Fashion-MNIST",
+        "cifar10-quick": "10 images of CIFAR-10 at 16x16 under KIP's ZCA, likewise",
         "cifar10-fc1": "100 images of CIFAR-10, one hidden layer, labels fixed; needs --data.dir",
         "fashion-convnet-1": "10 images of Fashion-MNIST, conv_net of depth 3; needs --data.dir",
         "cifar10-convnet-1": "10 images of CIFAR-10 under KIP's ZCA, conv_net of depth 3; needs --data.dir",
-        "cifar10-convnet-1-kip": "the same by adam on 5,000 targets a step, as published; needs --data.dir",
+        **{
+            f"{name}-convnet-{each}-kip": f"{data.name}, {each} a class, {classes * each} images in all, as published: "
+            f"5,000 targets a step by adam; {'hours' if classes * each == 10 else 'days'}, on accelerators"
+            for name, (data, classes, images) in _PUBLISHED.items()
+            for each in images
+        },
     }
 )

@@ -24,7 +24,8 @@ from kerneldistill.evaluation.protocols import LossName, Protocol
 from kerneldistill.evaluation.published import published_whole_train
 from kerneldistill.evaluation.score_cache import ScoreCache, SplitName, TrainingUnit
 from kerneldistill.evaluation.training import Replicas, initial, replicas_at_once, train
-from kerneldistill.runtime.console import LINE_SECONDS, duration, tell
+from kerneldistill.runtime.console import duration, tell
+from kerneldistill.runtime.progress import activity
 
 LOG = logging.getLogger(__name__)
 
@@ -134,7 +135,8 @@ class NetworkEvaluation:
             np.array([unit.seed for unit, _ in batch]),
         )
         total = recipe.num_steps(replicas.images.shape[1])
-        trained = train(spec, recipe, replicas, _Pulse(f"{self.protocol.name}, {spec.name}, {what}", total))
+        with activity(f"{self.protocol.name}, {spec.name}, {what}", total, "steps") as shown:
+            trained = train(spec, recipe, replicas, shown.update)
         found = []
         for index, ((unit, _), rate) in enumerate(zip(batch, rates, strict=True)):
             split = target.test if unit.split == "test" else target.validation
@@ -184,15 +186,3 @@ def labels_for(loss: LossName, labels: np.ndarray) -> np.ndarray:
             shifted = np.exp(labels - labels.max(1, keepdims=True))
             found = shifted / shifted.sum(1, keepdims=True)
     return found.astype(np.float32)
-
-
-class _Pulse:
-    """Prints a line now and then while a network is trained for long."""
-
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total, self.told = what, total, time.monotonic()
-
-    def __call__(self, step: int) -> None:
-        if time.monotonic() - self.told >= LINE_SECONDS:
-            self.told = time.monotonic()
-            tell(f"{self.what}: step {step}/{self.total}")

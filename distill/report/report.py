@@ -32,6 +32,7 @@ from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.environment import code_version
+from kerneldistill.runtime.progress import activity
 
 SECTIONS: tuple[Callable[[Sequence[ReportEntry]], Section], ...] = (
     summary,
@@ -133,6 +134,7 @@ def _computed(rundir: RunDir, key: str, test_images: int) -> OnTest:
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     count = min(test_images, len(data.test))
     tell(f"{rundir.path}: kernels of {count:,} test images, once; a later report takes them from {rundir.path}/report")
-    found = measure(config, outcome, data, test_images)
+    with activity(f"kernels of {count:,} test images"):
+        found = measure(config, outcome, data, test_images)
     keep(rundir, key, found)
     return found

@@ -5,7 +5,6 @@ Of several processes all go through a stage, with what is slow divided among the
 
 import json
 import time
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -20,7 +19,7 @@ from kerneldistill.algorithms.support import Start, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
-from kerneldistill.config.data_limits import check_image, check_levels, check_support
+from kerneldistill.config.data_limits import check_support
 from kerneldistill.config.kernel_names import start_name
 from kerneldistill.config.schema import Config
 from kerneldistill.config.validation import check
@@ -28,16 +27,17 @@ from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import set_sha256
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
-from kerneldistill.pipeline import prepare as prepare_data
-from kerneldistill.pipeline.sources.source import open_source
-from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned, share_data
+from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned
 from kerneldistill.runs.completion import Stages, run_is_done, stages_of
+from kerneldistill.runs.conduct import USUAL, Conduct
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
-from kerneldistill.runs.initial_support import bundle_folder, spent_before, start_of
+from kerneldistill.runs.initial_support import spent_before, start_of
 from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.planning.announcement import Method, announce
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.planning.precedent import precedent_for
+from kerneldistill.runs.preparing import prepare
 from kerneldistill.runs.refit import with_labels_refitted
 from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runs.training.checkpoints import Checkpoints
@@ -50,9 +50,10 @@ from kerneldistill.runs.training.schedule import steps_for_good
 from kerneldistill.runtime.console import closing_table, tell
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.collectives import from_first
+from kerneldistill.runtime.progress import activity
 
 
-def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+def run(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     """Prepare, distil, evaluate and export; skip what is done and intact."""
     check(config)
     known = Stages(rundir.stages_file)
@@ -61,14 +62,23 @@ def run(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
     from_first(lambda: check_memory(config, rundir))
-    if (precedent := precedent_for(config)) is not None:
-        tell(precedent.line())
-    prepare(config, rundir, options)
-    made_by = {"distill": lambda: distill(config, rundir), "evaluate": lambda: evaluate(rundir)}
+    learning, *_ = stages_of(config, rundir)
+    if not from_first(lambda: known.is_done(learning)):
+        _check_unsolved(rundir)
+        _announce(config, rundir, "run", conduct)
+        if (precedent := precedent_for(config)) is not None:
+            tell(precedent.line())
+    prepare(config, rundir, conduct)
+    made_by = {"distill": lambda: _learn(config, rundir), "evaluate": lambda: evaluate(rundir)}
     made_by["export"] = lambda: export(rundir)
     for stage in stages_of(config, rundir):
         if not from_first(partial(known.is_done, stage)):
             made_by[stage.name]()
+
+
+def _announce(config: Config, rundir: RunDir, method: Method, conduct: Conduct) -> None:
+    processes = collectives.count()
+    from_first(lambda: announce(config, rundir, method, processes, conduct.confirm))
 
 
 def record_done(name: str, rundir: RunDir) -> None:
@@ -83,48 +93,7 @@ def record_done(name: str, rundir: RunDir) -> None:
     from_first(record)
 
 
-def prepare(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
-    """Read, whiten and store the data set of `config`, and that of each of its levels.
-
-    Raises:
-      UserError: the images or classes do not suit the configuration; before anything slow, but for classes that have
-        too few images.
-      DataError: the data cannot be read; see `kerneldistill.pipeline.preparation`.
-    """
-    from_first(lambda: _prepare(config, rundir, options))
-    if awaits_coarse(config, rundir):
-        with coarse_run(config, rundir) as (level, folder):
-            if level.data == config.data:
-                from_first(lambda: share_data(rundir))
-            prepare(level, folder, options)
-
-
-def check_given(config: Config, rundir: RunDir) -> None:
-    """Check all that can be told before data are read; of a run that is not there yet, before its folder is made.
-
-    Raises:
-      UserError: the images or classes do not suit the configuration.
-      DataError: the source cannot be read.
-    """
-    check(config)
-    if config.support.start not in ("real", "noise") and not rundir.start_file.exists():
-        bundle_folder(config.support.start)
-    source = open_source(config.data)
-    check_image(config.kernel, source.image_shape)
-    check_levels(config, source.image_shape)
-    # As if every class had enough images: how many it has is known when all are read.
-    check_support(config.support, [config.support.size] * len(source.class_names))
-
-
-def _prepare(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
-    check_given(config, rundir)
-    began = time.perf_counter()
-    manifest = prepare_data(config.data, rundir.prepared, options, overwrite=True)
-    check_support(config.support, manifest.class_counts["train"])
-    tell(f"{manifest.summary()} ({time.perf_counter() - began:.1f} s)")
-
-
-def distill(config: Config, rundir: RunDir) -> None:
+def distill(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     """Learn the support from the prepared data, or go on learning it, one level after the other.
 
     Raises:
@@ -132,17 +101,28 @@ def distill(config: Config, rundir: RunDir) -> None:
       DataError: the prepared data are missing or damaged.
     """
     check(config)
+    _check_unsolved(rundir)
+    from_first(lambda: check_memory(config, rundir))
+    _announce(config, rundir, "distill", conduct)
+    _learn(config, rundir)
+
+
+def _check_unsolved(rundir: RunDir) -> None:
     if rundir.outcome_file.exists() and not rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
-    from_first(lambda: check_memory(config, rundir))
+
+
+def _learn(config: Config, rundir: RunDir) -> None:
+    """Learn the levels before, and then the run's own support."""
     if awaits_coarse(config, rundir):
         with coarse_run(config, rundir) as (level, folder):
             if not is_learned(level, folder):
                 tell(f"a coarser level first: {folder.path}")
-                distill(level, folder)
+                _learn(level, folder)
     data, engine = _open(config, rundir)
-    start = start_of(config, data, rundir.start_file, rundir.coarse if config.coarse else None)
-    problem = problem_of(config, data, engine, start.support)
+    with activity("making the start"):
+        start = start_of(config, data, rundir.start_file, rundir.coarse if config.coarse else None)
+        problem = problem_of(config, data, engine, start.support)
     live, writes = LivePicture(rundir.live_picture), collectives.index() == 0
     growing = (rundir.metrics_file, rundir.events, rundir.live_picture, rundir.checkpoints, rundir.best)
     from_first(lambda: rundir.finished.forget(*growing, rundir.start_file, rundir.outcome_file))
@@ -156,14 +136,15 @@ def distill(config: Config, rundir: RunDir) -> None:
     first = first_state(rundir, algorithm, problem, spent_before(rundir.start_file))
     events = rundir.events if writes else None
     best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
-    best = with_labels_refitted(config, data, problem, best)
+    with activity("refitting the labels"):
+        best = with_labels_refitted(config, data, problem, best)
     mode = start.label_mode(best.support.labels)
     outcome = Outcome(best.support, start, best.step, mode, best.ridge, best.averaged)
     from_first(lambda: outcome.save(rundir.outcome_file))
     record_done("distill", rundir)
 
 
-def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> None:
+def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     """Prepare, solve for the labels of the first images in closed form, evaluate and export.
 
     Raises:
@@ -174,12 +155,14 @@ def label_solve(config: Config, rundir: RunDir, options: Sequence[str] = ()) -> 
         raise UserError("coarse is set, but label-solve learns no images: leave out --coarse, or run kdistill run")
     if rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
-    prepare(config, rundir, options)
+    _announce(config, rundir, "label-solve", conduct)
+    prepare(config, rundir, conduct)
     data, engine = _open(config, rundir)
     start = start_of(config, data, rundir.start_file)
     train = Targets(engine, data.train, len(data.manifest.class_names))
     began = time.perf_counter()
-    solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
+    with activity("solving for the labels"):
+        solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
     entries = len(train) * len(start.class_ids)
     seconds = time.perf_counter() - began
     tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
@@ -210,9 +193,14 @@ def evaluate(rundir: RunDir) -> None:
     ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
     sources = [regressed(support, config.support.flip) for support in supports]
     scored = zip(sources, ridges, strict=True)
-    chosen, start, *baselines = (score_of(engine, source, test, ridge) for source, ridge in scored)
     validation = Targets(engine, data.validation, num_classes)
-    held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
+    with activity("evaluating", len(sources) + bool(len(validation)), "sets") as shown:
+        found = []
+        for source, ridge in scored:
+            found.append(score_of(engine, source, test, ridge))
+            shown.update(len(found))
+        held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
+    chosen, start, *baselines = found
     results = Results(
         step=outcome.step,
         label_mode=outcome.label_mode,
@@ -237,7 +225,10 @@ def export(rundir: RunDir) -> None:
     Raises:
       UserError: nothing is distilled or evaluated there yet, or what is there is damaged or another run's.
     """
-    from_first(lambda: _export(rundir))
+    with activity("writing the bundle"):
+        from_first(lambda: _export(rundir))
+    if not rundir.temporary:
+        tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
 
 
 def _export(rundir: RunDir) -> None:
@@ -265,8 +256,6 @@ def _export(rundir: RunDir) -> None:
     write_bundle(rundir.bundle, contents)
     draw_sheet(sheet_of(contents)).save(rundir.picture)
     record_done("export", rundir)
-    if not rundir.temporary:
-        tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
 
 
 def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> SheetContents:
@@ -281,8 +270,9 @@ def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> S
 
 
 def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
-    data = load(rundir.prepared)
-    from_first(lambda: rundir.tie_to_data(data.manifest.fingerprint))
-    from_first(rundir.record_environment)
+    with activity("reading the data"):
+        data = load(rundir.prepared)
+        from_first(lambda: rundir.tie_to_data(data.manifest.fingerprint))
+        from_first(rundir.record_environment)
     check_support(config.support, data.manifest.class_counts["train"])
     return data, engine_of(config.kernel, data.manifest.image_shape)

@@ -153,11 +153,12 @@ def _state(has: Holder | None, failed: bool, done: bool) -> Literal["running", "
 
 
 def _seconds_per_step(records: Sequence[Record]) -> float | None:
-    """Seconds per step with validation and all else."""
+    """Seconds per step with validation and all else but what a session does once, such as compiling."""
     recent = [record for record in records[-RECENT - 1 :] if "elapsed" in record]
     if len(recent) < 2:
         return None
-    return (recent[-1]["elapsed"] - recent[0]["elapsed"]) / (recent[-1]["step"] - recent[0]["step"])
+    once = sum(record.get("once_seconds", 0.0) for record in recent[1:])
+    return (recent[-1]["elapsed"] - recent[0]["elapsed"] - once) / (recent[-1]["step"] - recent[0]["step"])
 
 
 def _newest(folder: Path) -> Path | None:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from kerneldistill.runtime.once import watch_compiler
+
 
 def setup() -> None:
     """Make every usable core a CPU device, turn float64 on, and keep compiled programs.
@@ -18,6 +20,7 @@ def setup() -> None:
 
     import jax
 
+    watch_compiler()
     jax.config.update("jax_num_cpu_devices", cores)
     jax.config.update("jax_enable_x64", True)
     folder = cache_folder()

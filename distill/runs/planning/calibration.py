@@ -12,6 +12,7 @@ from kerneldistill.kernels.exact_engine import CHUNK_POINTS, ExactEngine
 from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.levels import points
 from kerneldistill.runs.planning.workload import Workload
+from kerneldistill.runtime.progress import activity
 
 # What a step calls for every chunk, by name; the first is called, and so compiled, when they are made.
 Programs = Mapping[str, Callable[[], object]]
@@ -36,6 +37,12 @@ class Speed:
 
 
 def calibrate(work: Workload) -> Speed:
+    """Time the kernel of a run, and tell of it; see `_measured`."""
+    with activity("timing the kernel"):
+        return _measured(work)
+
+
+def _measured(work: Workload) -> Speed:
     """Compute one chunk of a step, once to compile and then to time it: a few seconds on two CPU cores.
 
     Take fewer rows where one group of columns with the whole support would take longer than a chunk should.

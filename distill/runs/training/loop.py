@@ -21,10 +21,12 @@ from kerneldistill.runs.training.recovery import GaveUpError, check_range, retry
 from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_validate
 from kerneldistill.runs.training.tensorboard import Events
-from kerneldistill.runtime.console import StepProgress
+from kerneldistill.runtime import once
+from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.stop import poll
 from kerneldistill.runtime.signals import rescue
+from kerneldistill.runtime.step_progress import StepProgress
 
 
 class Best(NamedTuple):
@@ -72,13 +74,11 @@ class _Session(NamedTuple):
 
     algorithm: takes them
     problem: worked on
-    note: tells the user one line
     clock: seconds the loop has taken in all sessions, and seconds of processor time
     """
 
     algorithm: Algorithm[Any]
     problem: Problem
-    note: Callable[[str], None]
     clock: Callable[[], tuple[float, float]]
 
 
@@ -119,13 +119,16 @@ def train(
         StepProgress(steps, done=state.step) as progress,
         Events(events_folder, log) as events,
     ):
-        session = _Session(algorithm, problem, progress.note, partial(clock, *before))
+        session = _Session(algorithm, problem, partial(clock, *before))
         try:
+            if restored is not None and state.step < steps:
+                tell(f"resuming after step {state.step}")
             if restored is None:
                 state, record = _start(session, state)
                 log.append(record)
                 events.add(record)
                 saver.begin(state.step, state)
+            progress.begin()
             while state.step < steps:
                 poll("step")
                 next_state, record = _step(session, state)
@@ -161,7 +164,7 @@ def _start(session: _Session, first: TrainState) -> tuple[TrainState, Record]:
     def attempt(factor: float) -> tuple[Best, Record]:
         return _validate(session, first.best, [support], first.step, factor)
 
-    (best, scored), rollbacks = retry_with_larger_ridge(attempt, first.step, first.rollbacks, config, session.note)
+    (best, scored), rollbacks = retry_with_larger_ridge(attempt, first.step, first.rollbacks, config, tell)
     elapsed, processor = session.clock()
     state = first._replace(best=best, rollbacks=rollbacks, elapsed=elapsed, processor=processor)
     return state, {"step": state.step, "rollbacks": rollbacks, **scored, **_so_far(state)}
@@ -169,6 +172,7 @@ def _start(session: _Session, first: TrainState) -> tuple[TrainState, Record]:
 
 def _step(session: _Session, state: TrainState) -> tuple[TrainState, Record]:
     algorithm, problem, step = session.algorithm, session.problem, state.step + 1
+    once_before = once.seconds()
     before = algorithm.support(state.learner)
 
     def attempt(factor: float) -> tuple[StepResult[Any], Average | None, Record, Best, Record]:
@@ -184,11 +188,12 @@ def _step(session: _Session, state: TrainState) -> tuple[TrainState, Record]:
         return result, average, record, *_validate(session, state.best, candidates, step, factor)
 
     (result, average, record, best, scored), rollbacks = retry_with_larger_ridge(
-        attempt, step, state.rollbacks, problem.config, session.note
+        attempt, step, state.rollbacks, problem.config, tell
     )
     entries = state.entries + result.entries
     next_state = TrainState(step, result.state, best, rollbacks, *session.clock(), entries, average)
-    return next_state, {**record, "rollbacks": rollbacks, **scored, **_so_far(next_state)}
+    spent = {"once_seconds": once.seconds() - once_before}
+    return next_state, {**record, **spent, "rollbacks": rollbacks, **scored, **_so_far(next_state)}
 
 
 def _average(config: Config, before: Average | None, support: Support) -> Average | None:

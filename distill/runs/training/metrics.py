@@ -14,7 +14,9 @@ from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runtime.distributed import collectives
 
 # These measure the machine; everything else in a record is the same, bit for bit, however often a run was stopped.
-TIMING = frozenset({"seconds", "validation_seconds", "entries_per_second", "elapsed", "elapsed_processor"})
+TIMING = frozenset(
+    {"seconds", "once_seconds", "validation_seconds", "entries_per_second", "elapsed", "elapsed_processor"}
+)
 # What the names of the scores on validation begin with: of the newest set, and of the average where one is kept.
 VALIDATION = ("validation", "average_validation")
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from kerneldistill.runtime import signals
 from kerneldistill.runtime.distributed import collectives, watchdog
+from kerneldistill.runtime.progress import parts
 
 Item = TypeVar("Item")
 
@@ -25,12 +26,12 @@ def poll(*work: Hashable) -> None:
 
 
 def polled(items: Iterable[Item], *work: Hashable) -> Iterator[Item]:
-    """The same items, as many in each process, with a poll before each and one after the last.
+    """The same items, as many in each process, with a poll before each and one after the last; progress tells of each.
 
     Raises:
       KeyboardInterrupt: in all processes, when any was asked to stop.
     """
-    for item in items:
+    for item in parts(items):
         poll(*work)
         yield item
     poll("after", *work)

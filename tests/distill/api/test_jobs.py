@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kerneldistill as kd
-from kerneldistill.runtime.console import StepProgress
+from kerneldistill.runtime.step_progress import StepProgress
 from tests.helpers.digits_arrays import FAST, Digits
 
 

@@ -1,10 +1,11 @@
 """The command line: what it calls, what it says, and with which status it ends."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.runs.conduct import Conduct
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
 from kerneldistill.runtime.environment import code_version
@@ -33,14 +35,17 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     made: Calls = []
 
     def recorder(name: str) -> Callable[..., None]:
-        return lambda *arguments: made.append((name, *arguments))
+        def record(*arguments: object) -> None:
+            made.append((name, *(each.options if isinstance(each, Conduct) else each for each in arguments)))
+
+        return record
 
     run = ModuleType("kerneldistill.runs.stages")
     for name in ("run", "prepare", "distill", "label_solve", "evaluate", "export"):
         setattr(run, name, recorder(name))
-    run.check_given = lambda config, rundir: None
     monkeypatch.setitem(sys.modules, "kerneldistill.runs.stages", run)
     monkeypatch.setattr("kerneldistill.runs.stages", run, raising=False)
+    monkeypatch.setattr("kerneldistill.runs.preparing.check_given", lambda config, rundir: None)
     monkeypatch.setattr(devices, "setup", recorder("devices"))
     monkeypatch.chdir(tmp_path)
     return made
@@ -59,7 +64,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
         (["prepare", "digits", "--dir", "here"], [("prepare", DIGITS, RunDir(Path("here")), [])]),
         (
             ["distill", "--dir", "here", "digits"],
-            [("devices",), ("distill", DIGITS, RunDir(Path("here")))],
+            [("devices",), ("distill", DIGITS, RunDir(Path("here")), [])],
         ),
         (
             ["label-solve", "digits", "--pipeline-options", "a=1", "--pipeline-options=--b=2"],
@@ -113,6 +118,30 @@ def test_flags_lie_over_the_file_and_the_file_over_the_named_preset(calls: Calls
     assert (config.seed, config.optim.steps, config.support.size) == (8, 9, 100)
 
 
+@pytest.mark.parametrize(
+    ("flags", "terminal", "answer", "begins"),
+    [
+        ([], True, "y", True),
+        ([], True, "", False),
+        (["--yes"], True, "", True),
+        ([], False, "", True),
+    ],
+)
+def test_a_question_is_asked_on_a_terminal_alone(
+    flags: list[str], terminal: bool, answer: str, begins: bool, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(config: Config, rundir: RunDir, conduct: Conduct) -> None:
+        calls.append((conduct.confirm("begin?"),))
+
+    stdin = io.StringIO(f"{answer}\n")
+    monkeypatch.setattr(stdin, "isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stdin", stdin)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    monkeypatch.setattr("kerneldistill.runs.stages.run", run)
+    assert main(["run", "digits", *flags]) == 0
+    assert calls[-1] == (begins,)
+
+
 @pytest.mark.parametrize("command", ["evaluate", "export"])
 def test_commands_on_a_finished_run(command: str, calls: Calls) -> None:
     assert main(["run", "digits", "--dir", "here"]) == 0
@@ -121,7 +150,7 @@ def test_commands_on_a_finished_run(command: str, calls: Calls) -> None:
 
 
 def test_the_directory_is_locked_during_the_call(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    def second(config: Config, rundir: RunDir, options: Sequence[str]) -> None:
+    def second(config: Config, rundir: RunDir, conduct: Conduct) -> None:
         with pytest.raises(UserError, match="in use"), RunDir(rundir.path).open(config):
             pass
         calls.append(("locked",))

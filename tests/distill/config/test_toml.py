@@ -56,7 +56,7 @@ def test_file_overrides_preset_and_flags_override_both(tmp_path: Path) -> None:
 
 
 def test_an_unknown_preset_names_the_known() -> None:
-    with pytest.raises(UserError, match="PRESET is 'cifar', allowed are: digits, digits-ce, cifar10-fc1"):
+    with pytest.raises(UserError, match="PRESET is 'cifar', allowed are: digits, digits-ce, mnist-quick"):
         preset_config("cifar")
 
 

@@ -1,0 +1,18 @@
+"""How a run is carried out."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+
+class Conduct(NamedTuple):
+    """How a run is carried out; none of it changes a number.
+
+    options: of Beam, for the preparation of the data
+    confirm: asked whether to begin a run that takes long
+    """
+
+    options: Sequence[str] = ()
+    confirm: Callable[[str], bool] = lambda question: True
+
+
+USUAL = Conduct()
