@@ -10,6 +10,10 @@ class DataError(UserError):
     """
 
 
+class InUseError(DataError):
+    """Another process has what was asked for; the message says which."""
+
+
 def first_line(error: BaseException) -> str:
     """First line of another library's message, to quote in a message of one line."""
     return next(iter(str(error).splitlines()), type(error).__name__)

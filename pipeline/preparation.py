@@ -11,7 +11,7 @@ import json
 import logging
 import platform
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from etils import epath
@@ -27,7 +27,7 @@ from kerneldistill.pipeline.job.steps import Job
 from kerneldistill.pipeline.job.watch import Told, watched
 from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.sources.classes import check_classes
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.source import Source, open_source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest
@@ -40,8 +40,39 @@ _LIBRARIES = ("apache-beam", "array-record", "numpy", "pillow", "scikit-learn", 
 _PROBE_IMAGES = 8
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a prepared data set will be, before anything is read of it but the digest of its source.
+
+    source: of the examples
+    config: with the source's version
+    source_fingerprint: hex digest of the source's content
+    fingerprint: hex digest of that and the configuration: equal fingerprints, equal files
+    """
+
+    source: Source
+    config: DataConfig
+    source_fingerprint: str
+    fingerprint: str
+
+
+def identify(config: DataConfig) -> Identity:
+    """Say what `prepare` would make of `config`.
+
+    Raises:
+      DataError: a mistake in the settings, or a source that cannot be read.
+    """
+    source = open_source(config)
+    check_classes(source.class_names, source.name)
+    config = replace(config, version=source.version)
+    whitening_of(config.whiten).check(source.image_shape, config.zca_block)
+    used = {part.split for role in ROLES for part in ranges_of(config, source, role)}
+    source_fingerprint = source.fingerprint(sorted(used))
+    return Identity(source, config, source_fingerprint, fingerprint_of(config, source_fingerprint))
+
+
 def prepare(
-    config: DataConfig,
+    config: DataConfig | Identity,
     out: epath.PathLike,
     pipeline_options: Sequence[str] = (),
     overwrite: bool = False,
@@ -56,7 +87,7 @@ def prepare(
       prepare(DataConfig(whiten="kip_zca"), "prepared/digits")
 
     Args:
-      config: what to read and how to split and whiten it
+      config: what to read and how to split and whiten it, or what `identify` made of that
       out: folder (str or Path) or URL (gs://, s3://) to write; every worker must see it under this path
       pipeline_options: Beam options, `name=value` each; without `runner=` Beam's in-memory FnApiRunner in this process
       overwrite: replace a data set that was made from other data or another configuration
@@ -71,25 +102,19 @@ def prepare(
     """
     options = check_options(pipeline_options) if pipeline_options else (f"--runner={DEFAULT_RUNNER}",)
     output = open_output(out)
-    source = open_source(config)
-    check_classes(source.class_names, source.name)
-    config = replace(config, version=source.version)
-    whitening_of(config.whiten).check(source.image_shape, config.zca_block)
-    used = {part.split for role in ROLES for part in ranges_of(config, source, role)}
-    source_fingerprint = source.fingerprint(sorted(used))
-    fingerprint = fingerprint_of(config, source_fingerprint)
+    found = config if isinstance(config, Identity) else identify(config)
     with output.sole_writer():
-        if (kept := _complete(output.path, fingerprint, overwrite)) is not None:
+        if (kept := complete(output.path, found.fingerprint, overwrite)) is not None:
             _log.info("%s is complete: nothing to do", output.path)
             return kept
-        with output.staging(fingerprint) as staging:
-            job = Job(source, config, staging, source_fingerprint, fingerprint)
+        with output.staging(found.fingerprint) as staging:
+            job = Job(found.source, found.config, staging, found.source_fingerprint, found.fingerprint)
             report = _run(job, options, told)
             return output.publish(staging, _finish(job, report, options))
 
 
-def _complete(out: epath.Path, fingerprint: str, overwrite: bool) -> Manifest | None:
-    """Load the manifest of `out` if it has this fingerprint and every file is as it was written.
+def complete(out: epath.Path, fingerprint: str, overwrite: bool) -> Manifest | None:
+    """Load the manifest of `out` if it has this fingerprint and every file is as it was written; None if it is not.
 
     Raises:
       DataError: it is of another data set, which nobody asked to overwrite.

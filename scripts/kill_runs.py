@@ -73,6 +73,7 @@ def main(args: list[str]) -> int:
     # Compiled programs are kept between the runs, small ones too.
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ.setdefault("KERNELDISTILL_CACHE", str(plan.folder / "cache"))
+    os.environ["KERNELDISTILL_PREPARED"] = ""  # a run is killed while its own data are prepared
     whole, moments = RunDir(plan.folder / "alone"), plan.between
     if plan.alone:
         _finish(whole, flags)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 # Collectives between virtual CPU devices deadlock when XLA's thread pool is smaller than twice the devices.
 os.environ.update(PJRT_NPROC="8", NPROC="8")
+# Runs keep their data: what a test damages is its own. `tests/distill/runs/test_shared_data.py` shares some.
+os.environ["KERNELDISTILL_PREPARED"] = ""
 # Tiny images: compiling is nearly all the time, and this halves it. `XLA_FLAGS= pytest` tests optimised code.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

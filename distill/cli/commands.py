@@ -145,6 +145,15 @@ COMMANDS = MappingProxyType(
             "examples:\n  kdistill sweep mine.toml\n  kdistill sweep mine.toml --dry-run --no-calibrate",
             "sweep",
         ),
+        "cache": Command(
+            "[list|remove|clear]",
+            "list what runs share on this machine, with its size, or remove it",
+            "Runs of the same data and whitening share the prepared data, and all share compiled programs and measured "
+            "speeds. What is removed is made again when it is needed. KERNELDISTILL_CACHE names the folder, "
+            "KERNELDISTILL_PREPARED that of the data alone; an empty one shares nothing.\n\n"
+            "examples:\n  kdistill cache\n  kdistill cache remove 3f9a\n  kdistill cache clear",
+            "cache",
+        ),
         "presets": Command(
             "[PRESET]",
             "list the presets, or print one as TOML to start a --config file from",

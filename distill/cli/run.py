@@ -44,12 +44,13 @@ def execute(call: Call) -> int:
     asked = resolved(job.processes)
     default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
     folder, given = job.dir or Path("runs", default), repr((call.name, replace(job, processes=ALONE)))
+    prepared = job.prepared if isinstance(job, ComputingJob) else None
     with ExitStack() as stack:
         if asked is not None:
             stack.enter_context(joined(asked, given))
         rundir = RunDir(folder)
         if call.name != "distill" and not rundir.config_file.exists():
-            collectives.from_first(lambda: check_given(job.settings, rundir))
+            collectives.from_first(lambda: check_given(job.settings, rundir, prepared))
         opened = rundir.open(job.settings)
         collectives.from_first(lambda: stack.enter_context(opened) and None)
         if call.name != "prepare" and asked is None:
@@ -60,7 +61,7 @@ def execute(call: Call) -> int:
             fork, state = job.fork, job.fork_from
             collectives.from_first(lambda: start_fork(rundir, job.settings, fork, state))
         act = getattr(stages, call.name.replace("-", "_"))
-        act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job)))
+        act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job), prepared))
     return 0
 
 

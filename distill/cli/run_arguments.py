@@ -4,7 +4,7 @@ The comments below are the help texts of the commands.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,7 +15,7 @@ from kerneldistill.cli.invocation import Call
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import layered
-from kerneldistill.config.validation import check
+from kerneldistill.config.validation import check, with_place
 from kerneldistill.runtime.distributed.options import ALONE, Processes
 
 
@@ -49,6 +49,9 @@ class ComputingJob(Job):
 
     # Begin a run of more than an hour without being asked.
     yes: Annotated[UseCounterAction[int], arg(help_behavior_hint="")] = 0
+    # Data that are prepared already, by kdistill prepare or in a run: a folder or a URL. Default: those that all runs
+    # share in the user's cache folder (kdistill cache lists them), made where they are missing.
+    prepared: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def parse_job(call: Call, kind: type[AnyJob]) -> AnyJob:
         job = parsed(layered(preset, file))
     if (job.preset, job.config) != (preset, file):
         job = parsed(layered(job.preset, job.config))
+    if isinstance(job, ComputingJob):
+        job = replace(job, settings=with_place(job.settings, job.prepared))
     check(job.settings)
     return job
 

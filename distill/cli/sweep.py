@@ -20,6 +20,8 @@ class SweepArguments:
     file: Annotated[Positional[Path], arg(metavar="FILE")]
     # Where their run directories and index.csv are. Default: sweeps/NAME for a file NAME.toml.
     dir: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Prepared data of all cases: a folder or a URL. Default: as of run, prepared once for all cases of the same data.
+    prepared: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
     # Only list the cases, how far each is, and how long it would take by a plan.
     dry_run: bool = False
     # With dry-run: time a few tiles of every network. Without it there are no seconds, and nothing is compiled.
@@ -31,7 +33,7 @@ def execute(call: Call) -> None:
     job = call.parse(SweepArguments)
     from kerneldistill.runs.sweep.cases import cases_of
 
-    cases = cases_of(job.file)
+    cases = cases_of(job.file, job.prepared)
     folder = job.dir or Path("sweeps", job.file.stem)
     if job.dry_run:
         from kerneldistill.runs.sweep.forecast import forecast
@@ -40,4 +42,4 @@ def execute(call: Call) -> None:
         return
     from kerneldistill.runs.sweep.loop import sweep
 
-    sweep(cases, folder)
+    sweep(cases, folder, job.prepared)

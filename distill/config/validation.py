@@ -40,6 +40,13 @@ def check(config: Config) -> None:
         )
 
 
+def with_place(config: Config, prepared: str | None) -> Config:
+    """Return the configuration as one whose data are prepared there, if they are: its source need not be at hand."""
+    if prepared is None or config.data.dir is not None:
+        return config
+    return replace(config, data=replace(config.data, dir=prepared))
+
+
 def _check_each(config: Config) -> None:
     """Check each value by itself."""
     if (fault := first_fault(config)) is not None:

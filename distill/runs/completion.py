@@ -72,7 +72,9 @@ class Stages:
 
 def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
     """The stages after the data are prepared, each made from what those before it made."""
-    data, outcome, results = rundir.prepared / "manifest.json", rundir.outcome_file, rundir.results_file
+    # Shared data may be made again, by other versions of the libraries: the same images, another manifest.
+    data = rundir.fingerprint_file if rundir.prepared.is_symlink() else rundir.prepared / "manifest.json"
+    outcome, results = rundir.outcome_file, rundir.results_file
     distill, evaluate = _values(config, "distill"), _values(config, "evaluate")
     return (
         Stage("distill", (distill, data, rundir.fork_file), (outcome,)),

@@ -9,10 +9,12 @@ class Conduct(NamedTuple):
 
     options: of Beam, for the preparation of the data
     confirm: asked whether to begin a run that takes long
+    prepared: folder or URL of data that are prepared; None to prepare them where they are missing
     """
 
     options: Sequence[str] = ()
     confirm: Callable[[str], bool] = lambda question: True
+    prepared: str | None = None
 
 
 USUAL = Conduct()

@@ -37,7 +37,7 @@ from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.announcement import Method, announce
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.planning.precedent import precedent_for
-from kerneldistill.runs.preparing import prepare
+from kerneldistill.runs.preparing import prepare, take_given
 from kerneldistill.runs.refit import with_labels_refitted
 from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runs.training.checkpoints import Checkpoints
@@ -61,6 +61,7 @@ def run(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
         tell(f"{rundir.path} is done: nothing to do")
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
+    from_first(lambda: take_given(config, rundir, conduct))
     from_first(lambda: check_memory(config, rundir))
     learning, *_ = stages_of(config, rundir)
     if not from_first(lambda: known.is_done(learning)):
@@ -102,6 +103,7 @@ def distill(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     """
     check(config)
     _check_unsolved(rundir)
+    from_first(lambda: take_given(config, rundir, conduct))
     from_first(lambda: check_memory(config, rundir))
     _announce(config, rundir, "distill", conduct)
     _learn(config, rundir)
@@ -155,6 +157,7 @@ def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> Non
         raise UserError("coarse is set, but label-solve learns no images: leave out --coarse, or run kdistill run")
     if rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
+    from_first(lambda: take_given(config, rundir, conduct))
     _announce(config, rundir, "label-solve", conduct)
     prepare(config, rundir, conduct)
     data, engine = _open(config, rundir)

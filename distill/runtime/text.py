@@ -14,6 +14,11 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def gigabytes(count: int) -> str:
+    """Write bytes for a person: `431 MB`, `1.23 GB`."""
+    return f"{count / 1e6:.0f} MB" if count < 999_500_000 else f"{count / 1e9:.2f} GB"
+
+
 def mean_percent(values: Sequence[float]) -> str:
     """Write mean and standard deviation of parts of 1 in per cent: `61.2 ± 4.3 %`; the mean alone of one value."""
     import numpy as np

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.errors import InUseError
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def held(file: Path, refusal: str, keep: bool = False) -> Iterator[None]:
       refusal: what to say to another process, with `{holder}` where the one that has it goes
 
     Raises:
-      DataError: another process has it.
+      InUseError: another process has it.
     """
     descriptor = _taken(file, refusal)
     try:
@@ -46,7 +46,7 @@ def _taken(file: Path, refusal: str) -> int:
         except BlockingIOError as error:
             said = os.read(descriptor, 300).decode(errors="replace").split()
             os.close(descriptor)
-            raise DataError(refusal.format(holder=f"process {' on '.join(said) or '(unknown)'}")) from error
+            raise InUseError(refusal.format(holder=f"process {' on '.join(said) or '(unknown)'}")) from error
         except BaseException:
             os.close(descriptor)
             raise

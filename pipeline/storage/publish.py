@@ -41,7 +41,7 @@ def sole_writer(out: epath.Path) -> Iterator[None]:
     """Keep other processes from writing `out` until the block ends; clear away what killed ones left beside it.
 
     Raises:
-      DataError: another process is writing it, or nothing can be written beside it.
+      DataError: another process is writing it (InUseError), or nothing can be written beside it.
     """
     refusal = f"{out} is being written by {{holder}}; wait for it or end it"
     with contextlib.ExitStack() as stack:

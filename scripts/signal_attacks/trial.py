@@ -79,7 +79,11 @@ class Started:
 
 def start(words: Sequence[str], log: Path, cache: Path, **environment: str) -> Started:
     """Start `kdistill WORDS`; `cache` keeps its compiled programs, small ones too."""
-    environment |= {"KERNELDISTILL_CACHE": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment |= {
+        "KERNELDISTILL_PREPARED": "",
+        "KERNELDISTILL_CACHE": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "kerneldistill", *words],

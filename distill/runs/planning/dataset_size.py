@@ -50,7 +50,8 @@ def _prepared(config: DataConfig, folder: Path) -> DataSize | None:
     if not (folder / MANIFEST).exists():
         return None
     manifest = Manifest.load(epath.Path(folder))
-    if replace(config, version=manifest.config.version) != manifest.config:
+    there = manifest.config
+    if replace(config, version=there.version, dir=there.dir, download=there.download) != there:
         return None
     train, validation, test = (manifest.count(split) for split in ("train", "validation", "test"))
     return DataSize(manifest.name, manifest.image_shape, len(manifest.class_names), train, validation, test)

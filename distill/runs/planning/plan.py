@@ -15,6 +15,7 @@ from kerneldistill.runs.planning.machine import Machine, machine
 from kerneldistill.runs.planning.memory import Memory, Part, memory_of
 from kerneldistill.runs.planning.precedent import Milestone, precedent_for
 from kerneldistill.runs.planning.workload import Workload, workload_of
+from kerneldistill.runtime.text import gigabytes
 
 # Measured peaks are within this factor of the prediction; what is above the limit by more cannot fit.
 MARGIN = 1.25
@@ -230,8 +231,3 @@ REMEDIES = {
 
 def _bytes(part: Part, memory: Memory) -> int:
     return part.host + memory.devices * part.device if memory.shared else part.device
-
-
-def gigabytes(count: int) -> str:
-    """Write bytes for a person: `431 MB`, `1.23 GB`."""
-    return f"{count / 1e6:.0f} MB" if count < 999_500_000 else f"{count / 1e9:.2f} GB"

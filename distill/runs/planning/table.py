@@ -1,8 +1,8 @@
 """Write a plan as text."""
 
-from kerneldistill.runs.planning.plan import Plan, gigabytes
+from kerneldistill.runs.planning.plan import Plan
 from kerneldistill.runtime.console import duration
-from kerneldistill.runtime.text import columns, percent
+from kerneldistill.runtime.text import columns, gigabytes, percent
 
 
 def table(plan: Plan) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import nested, settings
 from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
-from kerneldistill.config.validation import check
+from kerneldistill.config.validation import check, with_place
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.untrusted.document import read_toml
 from kerneldistill.pipeline.untrusted.file import read_bounded
@@ -52,8 +52,10 @@ class Case:
     config: Config
 
 
-def cases_of(file: Path) -> list[Case]:
+def cases_of(file: Path, prepared: str | None = None) -> list[Case]:
     """Read the cases of a sweep file, in its order, each once.
+
+    prepared: where the data of all cases are, if they are prepared
 
     Raises:
       UserError: the file cannot be read, is not as the module says, or a case is no valid configuration.
@@ -64,7 +66,7 @@ def cases_of(file: Path) -> list[Case]:
     common |= _flat(document.get("set", {}))
     cases: list[Case] = []
     for own in _combinations(file, document):
-        case = _case(file, common, own)
+        case = _case(file, common, own, prepared)
         if not any((case.command, case.config) == (other.command, other.config) for other in cases):
             # Two values may differ in letters only that no name of a folder should have.
             taken = case.name in {other.name for other in cases}
@@ -104,7 +106,7 @@ def _tables(document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]
     return found if isinstance(found, list) else [found]
 
 
-def _case(file: Path, common: Settings, own: Settings) -> Case:
+def _case(file: Path, common: Settings, own: Settings, prepared: str | None) -> Case:
     values = {**common, **own}
     preset, command = values.pop("preset", None), values.pop("command", COMMANDS[0])
     what = f"{file}, case {own}"
@@ -114,7 +116,7 @@ def _case(file: Path, common: Settings, own: Settings) -> Case:
         raise UserError(f"{what}: command is {command!r}, allowed are: {', '.join(COMMANDS)}")
     import tomli_w
 
-    config = config_from_toml(tomli_w.dumps(nested(values)), what, preset_config(preset))
+    config = with_place(config_from_toml(tomli_w.dumps(nested(values)), what, preset_config(preset)), prepared)
     try:
         check(config)
     except UserError as error:

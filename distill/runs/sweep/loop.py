@@ -13,8 +13,10 @@ from kerneldistill.runs.sweep.subprocesses import LOG, End, run_case
 from kerneldistill.runtime.console import duration, tell
 
 
-def sweep(cases: Sequence[Case], folder: Path) -> None:
+def sweep(cases: Sequence[Case], folder: Path, prepared: str | None = None) -> None:
     """Run every case that is not done in a run directory below `folder`; resume interrupted ones.
+
+    prepared: where the data of all cases are, if they are prepared
 
     Raises:
       UserError: the folder cannot be used; or, after all others are done, some runs failed.
@@ -25,7 +27,7 @@ def sweep(cases: Sequence[Case], folder: Path) -> None:
     except OSError as error:
         raise UserError(f"--dir is {folder}, which cannot be used: {error.strerror}. Choose another --dir") from error
     with locked(folder):
-        failed = _run_all(places_of(cases, folder), folder)
+        failed = _run_all(places_of(cases, folder), folder, prepared)
     if failed:
         raise UserError(
             f"{failed} of {len(cases)} runs failed, each for the reason told above and in {folder / INDEX}; the same "
@@ -33,7 +35,7 @@ def sweep(cases: Sequence[Case], folder: Path) -> None:
         )
 
 
-def _run_all(places: Sequence[Place], folder: Path) -> int:
+def _run_all(places: Sequence[Place], folder: Path, prepared: str | None) -> int:
     reasons: dict[str, str] = {}
     write_index(places, reasons, folder)
     for number, place in enumerate(places, 1):
@@ -44,7 +46,7 @@ def _run_all(places: Sequence[Place], folder: Path) -> int:
         tell(f"{title}: {'goes on' if place.status == 'started' else 'starts'}; see {place.rundir.path / LOG}")
         began = time.monotonic()
         try:
-            reason = _end_of(place).reason
+            reason = _end_of(place, prepared).reason
             if reason:
                 reasons[name] = reason
             outcome = f"failed: {reason}" if reason else f"done, {_score(place)} ({duration(time.monotonic() - began)})"
@@ -55,9 +57,9 @@ def _run_all(places: Sequence[Place], folder: Path) -> int:
     return len(reasons)
 
 
-def _end_of(place: Place) -> End:
+def _end_of(place: Place, prepared: str | None) -> End:
     try:
-        end = run_case(place)
+        end = run_case(place, prepared)
     except UserError as error:  # of this directory alone: somebody else runs there, or it holds something else
         return End(2, " ".join(str(error).split()))
     if end.status == 0 and place.results is None:

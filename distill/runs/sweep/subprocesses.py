@@ -27,8 +27,10 @@ class End(NamedTuple):
     reason: str
 
 
-def run_case(place: Place) -> End:
+def run_case(place: Place, prepared: str | None = None) -> End:
     """Run or resume a case.
+
+    prepared: where its data are, if they are prepared
 
     Raises:
       KeyboardInterrupt: this process was told to stop; so was the run, which has saved and ended.
@@ -41,7 +43,7 @@ def run_case(place: Place) -> End:
         start = log.tell()
         # In a session of its own: of Ctrl-C it hears from here alone, once.
         process = subprocess.Popen(
-            command_of(place),
+            command_of(place, prepared),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -65,11 +67,12 @@ def _waited_for(process: subprocess.Popen[bytes]) -> int:
             poll()
 
 
-def command_of(place: Place) -> list[str]:
+def command_of(place: Place, prepared: str | None = None) -> list[str]:
     """Return the command line of a case."""
     case, rundir = place
     command = [sys.executable, "-m", "kerneldistill", case.command, case.preset]
-    return [*command, "--config", str(rundir.config_file), "--dir", str(rundir.path)]
+    command += ["--config", str(rundir.config_file), "--dir", str(rundir.path)]
+    return command if prepared is None else [*command, "--prepared", prepared]
 
 
 def _reason(place: Place, status: int, start: int) -> str:
