@@ -20,7 +20,7 @@ class CacheArguments:
     """What to do with what is shared."""
 
     # list; remove: some data sets; clear: all data sets, compiled programs and measured speeds.
-    action: Annotated[Positional[Literal["list", "remove", "clear"]], arg(metavar="list|remove|clear")] = "list"
+    action: Annotated[Positional[Literal["list", "remove", "clear"]], arg(metavar="ACTION")] = "list"
     # remove only: first letters of the fingerprints of data sets.
     fingerprints: Annotated[Positional[tuple[str, ...]], arg(metavar="FINGERPRINT...")] = ()
 

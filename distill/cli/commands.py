@@ -146,7 +146,7 @@ COMMANDS = MappingProxyType(
             "sweep",
         ),
         "cache": Command(
-            "[list|remove|clear]",
+            "[ACTION]",
             "list what runs share on this machine, with its size, or remove it",
             "Runs of the same data and whitening share the prepared data, and all share compiled programs and measured "
             "speeds. What is removed is made again when it is needed. KERNELDISTILL_CACHE names the folder, "

@@ -137,8 +137,8 @@ SUMMARIES = MappingProxyType(
         "fashion-convnet-1": "10 images of Fashion-MNIST, conv_net of depth 3; needs --data.dir",
         "cifar10-convnet-1": "10 images of CIFAR-10 under KIP's ZCA, conv_net of depth 3; needs --data.dir",
         **{
-            f"{name}-convnet-{each}-kip": f"{data.name}, {each} a class, {classes * each} images in all, as published: "
-            f"5,000 targets a step by adam; {'hours' if classes * each == 10 else 'days'}, on accelerators"
+            f"{name}-convnet-{each}-kip": f"KIP's table 1: {data.name}, {classes * each:,} images; 5,000 targets a step, "
+            f"{'days on two cores' if classes * each == 10 else 'for accelerators'}"
             for name, (data, classes, images) in _PUBLISHED.items()
             for each in images
         },

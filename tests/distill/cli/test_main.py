@@ -45,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
         setattr(run, name, recorder(name))
     monkeypatch.setitem(sys.modules, "kerneldistill.runs.stages", run)
     monkeypatch.setattr("kerneldistill.runs.stages", run, raising=False)
-    monkeypatch.setattr("kerneldistill.runs.preparing.check_given", lambda config, rundir: None)
+    monkeypatch.setattr("kerneldistill.runs.preparing.check_given", lambda config, rundir, prepared: None)
     monkeypatch.setattr(devices, "setup", recorder("devices"))
     monkeypatch.chdir(tmp_path)
     return made

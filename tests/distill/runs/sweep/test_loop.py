@@ -41,7 +41,7 @@ def becomes(monkeypatch: pytest.MonkeyPatch, finished: RunDir) -> Callable[..., 
     left = f"import shutil, sys; shutil.copytree({str(finished.path)!r}, sys.argv[1], dirs_exist_ok=True)"
 
     def replaced(**lines: str) -> None:
-        def command(place: Place) -> list[str]:
+        def command(place: Place, prepared: str | None) -> list[str]:
             line = lines.get(place.case.name.replace("=", ""), left)
             return [sys.executable, "-c", line, str(place.rundir.path)]
 
@@ -171,7 +171,7 @@ def test_a_signal_is_handed_on_to_the_run_which_may_save(
         "os.kill(os.getppid(), signal.SIGTERM)\n"
         "time.sleep(60)"
     )
-    monkeypatch.setattr("kerneldistill.runs.sweep.cases.cases_of", lambda file: cases)
+    monkeypatch.setattr("kerneldistill.runs.sweep.cases.cases_of", lambda file, prepared: cases)
     began = time.monotonic()
     assert cli.main(["sweep", "any.toml", "--dir", str(tmp_path)]) == cli.INTERRUPTED
     assert time.monotonic() - began < 30
