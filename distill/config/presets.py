@@ -137,7 +137,7 @@ SUMMARIES = MappingProxyType(
         "fashion-convnet-1": "10 images of Fashion-MNIST, conv_net of depth 3; needs --data.dir",
         "cifar10-convnet-1": "10 images of CIFAR-10 under KIP's ZCA, conv_net of depth 3; needs --data.dir",
         **{
-            f"{name}-convnet-{each}-kip": f"KIP's table 1: {data.name}, {classes * each:,} images; 5,000 targets a step, "
+            f"{name}-convnet-{each}-kip": f"{data.name} of KIP's table 1: {classes * each:,} images, 5,000 targets; "
             f"{'days on two cores' if classes * each == 10 else 'for accelerators'}"
             for name, (data, classes, images) in _PUBLISHED.items()
             for each in images
