@@ -8,6 +8,7 @@
 distill, label_solve, run      make a distilled set from arrays, or of a data set by name
 load, evaluate, DistilledSet   use a set, and judge it
 prepare, load_prepared         a whitened data set on disk
+zoo                            learned sets that come with the package
 Config, preset, presets        the settings, all of which `kdistill run --help` explains
 kernels, pipeline              exact kernels of infinitely wide networks; data preparation
 
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from kerneldistill.errors import UserError
 
 if TYPE_CHECKING:
-    from kerneldistill import kernels, pipeline
+    from kerneldistill import kernels, pipeline, zoo
     from kerneldistill.api.data import load_prepared, prepare
     from kerneldistill.api.distilled_set import DistilledSet, load
     from kerneldistill.api.jobs import distill, label_solve, run
@@ -71,6 +72,7 @@ __all__ = [
     "preset",
     "presets",
     "run",
+    "zoo",
 ]
 
 # Where a name is, if not among the settings.
@@ -92,7 +94,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("kernels", "pipeline"):
+    if name in ("kernels", "pipeline", "zoo"):
         return import_module(f"{__name__}.{name}")
     value = getattr(import_module(_MODULES.get(name, "kerneldistill.config.schema")), name)
     globals()[name] = value

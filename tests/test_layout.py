@@ -49,7 +49,9 @@ FLOORS = (
     {"bundle", "evaluation"},
     {"runs"},
     {"report"},
-    {"api", "cli"},
+    {"api"},
+    {"zoo"},
+    {"cli"},
     {"__main__"},
 )
 

@@ -133,7 +133,16 @@ class BundleManifest:
             raise UserError(
                 f"{file.parent} has no manifest.json, so no bundle of kerneldistill: give a folder it exported"
             )
-        document = read_json(read_bounded(file, MAX_PICKLE_BYTES), str(file))
+        return cls.from_json(read_bounded(file, MAX_PICKLE_BYTES), str(file))
+
+    @classmethod
+    def from_json(cls, content: bytes, file: str) -> "BundleManifest":
+        """Read what `to_json` gave, from `file`.
+
+        Raises:
+          UserError: it is damaged, or of another schema.
+        """
+        document = read_json(content, file)
         try:
             digest, schema = document.pop("digest"), document["schema"]
         except (KeyError, TypeError, AttributeError) as error:
@@ -144,7 +153,7 @@ class BundleManifest:
             )
         if digest != _digest(document):
             raise UserError(f"{file} is damaged, its digest does not match: {_AGAIN}")
-        manifest = read_as(cls, json.dumps(document).encode(), str(file), "export the bundle again")
+        manifest = read_as(cls, json.dumps(document).encode(), file, "export the bundle again")
         try:
             check_kernel(manifest.kernel)
         except UserError as error:

@@ -154,6 +154,12 @@ COMMANDS = MappingProxyType(
             "examples:\n  kdistill cache\n  kdistill cache remove 3f9a\n  kdistill cache clear",
             "cache",
         ),
+        "zoo": Command(
+            "list|get",
+            "list the learned sets that come with the package, or write one as a bundle",
+            "examples:\n  kdistill zoo list\n  kdistill zoo get digits-1ipc --out bundles/digits",
+            "zoo",
+        ),
         "presets": Command(
             "[PRESET]",
             "list the presets, or print one as TOML to start a --config file from",

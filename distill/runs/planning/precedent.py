@@ -132,7 +132,9 @@ class Precedent:
 def precedent_for(config: Config) -> Precedent | None:
     """Find the record of a run of the same numbers, but for the seed; None if there is none."""
     every = (pydantic.TypeAdapter(Precedent).validate_json(file.read_bytes()) for file in sorted(FOLDER.glob("*.json")))
-    return next((found for found in every if _same(config_from_table(found.config, found.dataset), config)), None)
+    return next(
+        (found for found in every if same_numbers(config_from_table(found.config, found.dataset), config)), None
+    )
 
 
 def precedent_of(rundir: RunDir) -> Precedent:
@@ -142,14 +144,7 @@ def precedent_of(rundir: RunDir) -> Precedent:
       UserError: it is not finished, was never validated, or is damaged.
     """
     config, results = rundir.config(), Results.load(rundir.results_file)
-    records = MetricsLog(rundir.metrics_file).read()
-    at = {record["step"]: record for record in records if "entries" in record}
-    before = _entries_before(rundir)
-    curve = [
-        Point(s.step, before + int(r["entries"]), r["elapsed"], r["elapsed_processor"], s.accuracy, s.mse, s.averaged)
-        for s in scored(records)
-        if (r := at.get(s.step)) is not None
-    ]
+    records, curve = MetricsLog(rundir.metrics_file).read(), curve_of(rundir)
     if not curve or curve[-1].step != config.optim.steps:
         raise UserError(
             f"{rundir.path} has no validation up to its last step: give a run that is done, of this version"
@@ -157,16 +152,28 @@ def precedent_of(rundir: RunDir) -> Precedent:
     manifest = Manifest.load(rundir.prepared)
     own = replace(config, data=replace(config.data, dir=None))
     return Precedent(
-        preset=next((name for name, preset in PRESETS.items() if _same(preset, own)), ""),
+        preset=next((name for name, preset in PRESETS.items() if same_numbers(preset, own)), ""),
         config=tomllib.loads(config_to_toml(own)),
         dataset=f"{manifest.name} {manifest.version}",
         data_fingerprint=manifest.fingerprint,
         environment=environment.from_json(rundir.environment_file.read_text(encoding="utf-8"))[-1],
         seconds_per_entry=1 / float(np.median([r["entries_per_second"] for r in records if "entries_per_second" in r])),
-        curve=tuple(curve),
+        curve=curve,
         num_test=results.num_test,
         test_accuracy=results.learned.accuracy,
         test_mse=results.learned.mse,
+    )
+
+
+def curve_of(rundir: RunDir) -> tuple[Point, ...]:
+    """Every score on validation of the last level of a run; none where nothing was learned."""
+    records = MetricsLog(rundir.metrics_file).read()
+    at = {record["step"]: record for record in records if "entries" in record}
+    before = _entries_before(rundir)
+    return tuple(
+        Point(s.step, before + int(r["entries"]), r["elapsed"], r["elapsed_processor"], s.accuracy, s.mse, s.averaged)
+        for s in scored(records)
+        if (r := at.get(s.step)) is not None
     )
 
 
@@ -178,7 +185,7 @@ def _entries_before(rundir: RunDir) -> int:
     return _entries_before(rundir.coarse) + int(last.get("entries", 0))
 
 
-def _same(one: Config, other: Config) -> bool:
+def same_numbers(one: Config, other: Config) -> bool:
     """Whether two configurations differ in nothing that decides numbers, but for the seed."""
     changes = (change.name for change in differences(one, other))
     return all(name == "seed" or settings()[name].mark.stage != "distill" for name in changes)

@@ -9,8 +9,9 @@
     [[case]]                                # one more
     command = "label-solve"                 # instead of run
     support.size = 500
+    name = "solved-500"                     # of its run directory; default: the preset and these settings
 
-`preset` and `command` may stand in a grid or a case like any setting.
+`preset` and `command` may stand in a grid or a case like any setting, `name` in a case.
 """
 
 import itertools
@@ -40,7 +41,7 @@ _LONGEST_NAME = 150
 class Case:
     """One run of a sweep.
 
-    name: name of its run directory: the preset and the settings of the case
+    name: name of its run directory: as given, or the preset and the settings of the case
     command: run or label-solve
     preset: preset it starts from
     config: complete configuration
@@ -109,11 +110,14 @@ def _tables(document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]
 def _case(file: Path, common: Settings, own: Settings, prepared: str | None) -> Case:
     values = {**common, **own}
     preset, command = values.pop("preset", None), values.pop("command", COMMANDS[0])
+    name = values.pop("name", None)
     what = f"{file}, case {own}"
     if preset is None:
         raise UserError(f"{what}: preset is missing: set it at the top, such as preset = 'digits'")
     if command not in COMMANDS:
         raise UserError(f"{what}: command is {command!r}, allowed are: {', '.join(COMMANDS)}")
+    if name is not None and (not isinstance(name, str) or _word(name) != name or not name[:1].isalnum()):
+        raise UserError(f"{what}: name is {name!r}, allowed is at most {_LONGEST_VALUE} of A-Z a-z 0-9 . _ + -")
     import tomli_w
 
     config = with_place(config_from_toml(tomli_w.dumps(nested(values)), what, preset_config(preset)), prepared)
@@ -121,7 +125,7 @@ def _case(file: Path, common: Settings, own: Settings, prepared: str | None) -> 
         check(config)
     except UserError as error:
         raise UserError(f"{what}: {error}") from error
-    return Case(_name(command, preset, own), command, preset, config)
+    return Case(name or _name(command, preset, own), command, preset, config)
 
 
 def _name(command: str, preset: str, own: Settings) -> str:

@@ -74,9 +74,16 @@ def test_values_that_no_folder_should_be_called_by_are_written_otherwise_and_sta
     assert len({first, second, third}) == 3
 
 
+def test_a_case_is_called_as_it_says(file: Path) -> None:
+    (case,) = read(file, 'preset = "digits"\n[[case]]\nname = "solved-10"\ncommand = "label-solve"\n')
+    assert (case.name, case.command) == ("solved-10", "label-solve")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('preset = "digits"\n[[case]]\nname = "../up"\n', r"name is '\.\./up', allowed is at most 40 of"),
+        ('preset = "digits"\n[[case]]\nname = 3\n', "name is 3, allowed is at most 40 of"),
         ("", "has no case: add a"),
         ('preset = "digits"\n', "has no case: add a"),
         ("preset = [", "is not TOML"),

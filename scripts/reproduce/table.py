@@ -1,0 +1,219 @@
+"""Make the tables of the READMEs from the records, between two marks.
+
+    python -m scripts.reproduce.table            # write them
+    python -m scripts.reproduce.table --check    # exit with 1 if a README shows anything else
+
+Runs that differ in their seed alone are one row, with the standard deviation between them; of a single run stands the
+standard error that the number of test images leaves. How many there are is in parentheses.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.evaluation.protocols import KRR
+from kerneldistill.runs.planning.precedent import same_numbers
+from kerneldistill.runtime.console import duration
+from kerneldistill.runtime.text import mean_percent, percent
+from scripts.reproduce.published import KIP, KIP_FC, KIP_NETWORK, LABEL_SOLVE, PEER_NETWORK
+from scripts.reproduce.record import FOLDER, Record
+
+ROOT = Path(__file__).parents[2]
+END = "<!-- end of the table -->"
+TITLES = {
+    "digits": "digits",
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10 (JPEG q75)",
+    "cifar100": "CIFAR-100",
+}
+MADE: Mapping[LabelMode, str] = {
+    "label_solve": "Label Solve",
+    "fixed": "labels fixed",
+    "learned": "labels learned",
+}
+
+# Records that differ in their seed alone.
+Group = Sequence[Record]
+
+
+def groups_of(folder: Path) -> list[Group]:
+    """All records below a folder, those of one row together."""
+    groups: list[list[Record]] = []
+    for record in map(Record.load, sorted(folder.glob("*/*.json"), key=lambda file: (file.parent, file.stem))):
+        found = next((group for group in groups if _one_row(group[0], record)), None)
+        if found is None:
+            groups.append([record])
+        else:
+            found.append(record)
+    return sorted(groups, key=_place)
+
+
+def regression_table(groups: Sequence[Group]) -> str:
+    """Kernel ridge regression from each set."""
+    head = "| data | images | how | test accuracy | random real | published | processor time | command |"
+    rows = []
+    for group in groups:
+        first = group[0]
+        cells = (
+            f"**{_accuracy(group)}**",
+            _random(first, groups),
+            _published(first),
+            _cost(group),
+            f"`{first.command}`",
+        )
+        rows.append(f"| {_set(first)} | {' | '.join(cells)} |")
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+
+
+def network_table(groups: Sequence[Group]) -> str:
+    """Networks trained on each set."""
+    head = "| data | images | how | protocol, network | seeds | the set | random real | published | time |"
+    rows = []
+    for record in (record for group in groups for record in group):
+        for judged in record.protocols:
+            if judged.protocol != KRR:
+                published = _published_network(record)
+                learned, real = (mean_percent(each.accuracies) for each in (judged.learned, judged.random_real))
+                rows.append(
+                    f"| {_set(record)} | {judged.protocol}, {judged.network} | {len(judged.seeds)} | **{learned}** | "
+                    f"{real} | {published} | {duration(judged.seconds)} |"
+                )
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *rows])
+
+
+def with_table(text: str, mark: str, table: str) -> str:
+    """Return a document with the table between the line `mark` and `END`.
+
+    Raises:
+      ValueError: it has no such lines.
+    """
+    before, found, rest = text.partition(mark)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise ValueError(f"the document needs the lines {mark} and {END}")
+    return f"{before}{mark}\n\n{table}\n\n{END}{after}"
+
+
+TABLES: Mapping[str, tuple[str, Callable[[Sequence[Group]], str]]] = {
+    "README.md": ("<!-- made by python -m scripts.reproduce.table -->", regression_table),
+    "scripts/README.md": ("<!-- made by python -m scripts.reproduce.table -->", network_table),
+}
+
+
+def documents(folder: Path = FOLDER) -> dict[str, str]:
+    """Every document that shows a table, as it must be."""
+    groups = groups_of(folder)
+    return {
+        name: with_table((ROOT / name).read_text(encoding="utf-8"), mark, table(groups))
+        for name, (mark, table) in TABLES.items()
+    }
+
+
+def _one_row(one: Record, other: Record) -> bool:
+    for name in ("maker", "label_mode", "data_fingerprint"):
+        if getattr(one, name) != getattr(other, name):
+            return False
+    return same_numbers(one.settings, other.settings)
+
+
+def _place(group: Group) -> tuple[int, int, int, str]:
+    record, names = group[0], list(TITLES)
+    return names.index(_name(record)), record.support_size, list(MADE).index(record.label_mode), record.command
+
+
+def _name(record: Record) -> str:
+    return record.dataset.split()[0]
+
+
+def _set(record: Record) -> str:
+    """The first three cells: data, images, how they were made."""
+    data = record.settings.data
+    size = f" at {data.height}x{data.width}" if data.height else ""
+    return f"{TITLES[_name(record)]}{size} | {record.support_size} | {_how(record)}"
+
+
+def _how(record: Record) -> str:
+    config = record.settings
+    parts = [f"released by {record.maker}"] * bool(record.maker) + [MADE[record.label_mode]]
+    if record.label_mode != "label_solve":
+        parts += ["cross-entropy"] * (config.loss.name == "cross_entropy")
+        parts += ["refitted by cross-entropy"] * (config.support.refit == "cross_entropy")
+    return ", ".join([f"{config.kernel.network} d{config.kernel.depth}", *parts])
+
+
+def _accuracy(group: Group) -> str:
+    if len(group) > 1:
+        return f"{mean_percent([record.test.accuracy for record in group])} ({len(group)})"
+    p = group[0].test.accuracy
+    return percent(p).replace(" %", f" ± {100 * (p * (1 - p) / group[0].num_test) ** 0.5:.1f} % (1)")
+
+
+def _random(record: Record, groups: Sequence[Group]) -> str:
+    """Random real images under the same kernel, whichever rows they were measured with: each draw once."""
+    draws = {
+        (other.settings.seed, draw): measured.accuracy
+        for group in groups
+        for other in group
+        if _judge(other) == _judge(record)
+        for draw, measured in enumerate(other.random_real)
+    }
+    return f"{mean_percent([*draws.values()])} ({len(draws)})" if draws else ""
+
+
+def _judge(record: Record) -> tuple[object, ...]:
+    """What the score of random real images depends on, but for their draw."""
+    config = record.settings
+    return record.data_fingerprint, record.support_size, config.kernel, config.krr.ridge, config.support.flip
+
+
+def _published(record: Record) -> str:
+    kernel = record.settings.kernel
+    if record.settings.data.height or record.maker:
+        return ""
+    if kernel.network == "fc":
+        return _find(KIP_FC, record)
+    return _find(LABEL_SOLVE if record.label_mode == "label_solve" else KIP, record)
+
+
+def _published_network(record: Record) -> str:
+    if record.settings.data.height:
+        return ""
+    if record.maker:
+        return _in_percent(PEER_NETWORK.get((record.maker, record.support_size)))
+    return _find(KIP_NETWORK, record)
+
+
+def _find(figures: Mapping[tuple[str, int], str], record: Record) -> str:
+    return _in_percent(figures.get((_name(record), record.support_size)))
+
+
+def _in_percent(figure: str | None) -> str:
+    return f"{figure} %" if figure else ""
+
+
+def _cost(group: Group) -> str:
+    costs = [record.cost for record in group]
+    known = [cost.processor_seconds for cost in costs if cost is not None]
+    if known:
+        return duration(sum(known) / len(known))
+    curve = group[0].curve
+    return f"{duration(curve[-1].processor_seconds)}, learning" if curve else ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a document shows anything else")
+    args = parser.parse_args()
+    stale = [name for name, text in documents().items() if (ROOT / name).read_text(encoding="utf-8") != text]
+    for name in stale:
+        print(f"{name} {'is not what the records say' if args.check else 'is written anew'}")
+        if not args.check:
+            (ROOT / name).write_text(documents()[name], encoding="utf-8")
+    return 1 if args.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
