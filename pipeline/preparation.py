@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from etils import epath
 
+from kerneldistill.pipeline.chatter import muffled
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.job.batch import ROLES, plan, ranges_of, read_raw
@@ -154,7 +155,7 @@ def _run(job: Job, options: Sequence[str], told: Told | None) -> Report:
     batches = [batch for role in ROLES for batch in plan(job.config, job.source, role)]
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
     pipeline | "Batches" >> beam.Create(batches) | "Prepare" >> Prepare(job)
-    with raised_here(job.staging), watched(job.staging, batches, told):
+    with watched(job.staging, batches, told), muffled(), raised_here(job.staging):
         state = pipeline.run().wait_until_finish()
         if not (job.staging / REPORT).exists():
             raise RuntimeError(f"the Beam job ended in state {state} without a report; see the runner's log")

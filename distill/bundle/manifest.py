@@ -50,7 +50,7 @@ class Origin:
     layout: order of the axes in the file, NHWC or NCHW
     labels: what the labels in the file are
     space: what the images in the file are: whitened, normalised, or pixels
-    evidence: of each whitening tried, where the whitening was inferred; empty where it was named
+    evidence: of each whitening tried; one where the whitening was named
     """
 
     file: Text

@@ -11,7 +11,12 @@ def execute(call: Call) -> None:
     """Measure a distilled set again, by its own kernel or by named protocols."""
     described = call.described(protocols=", ".join(PROTOCOLS), networks=what_is_allowed())
     request = parse_request(described.args, described.prog, described.description)
+    from kerneldistill.runtime.progress import activity
+
+    with activity("starting"):  # jax takes seconds to load
+        from kerneldistill.runs import stages
     from kerneldistill.runs.directory import RunDir
+    from kerneldistill.runs.kept_bundle import bundle_kept
     from kerneldistill.runtime import devices
 
     if is_bundle(request.what):
@@ -27,6 +32,5 @@ def execute(call: Call) -> None:
 
             evaluate_run(rundir, request)
             return
-        from kerneldistill.runs import stages
-
-        stages.evaluate(rundir)
+        with bundle_kept(rundir):
+            stages.evaluate(rundir)

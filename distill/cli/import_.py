@@ -65,7 +65,10 @@ def execute(call: Call) -> None:
     asked = ImportJob(job.file, job.layout, job.space, job.kernel, job.ridge, job.evidence)
     with activity(f"importing {job.file.name}"):
         origin = import_set(asked, job.prepared, job.out)
-    if origin.evidence:
+    if len(origin.evidence) == 1:
+        (only,) = origin.evidence
+        tell(f"{origin.file} predicts {percent(only.accuracy)} of {only.images:,} validation images, in {only.whiten}")
+    else:
         best = max(origin.evidence, key=lambda each: each.accuracy)
         rows = [(each.whiten, percent(each.accuracy)) for each in origin.evidence]
         title = f"{origin.file} predicts {best.images:,} validation images best in {best.whiten}"

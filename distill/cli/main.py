@@ -25,6 +25,7 @@ from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, end_with_parent,
 CLOSED_PIPE = 141
 # Anywhere on the command line: show where an error comes from, above its line.
 TRACEBACK = "--traceback"
+ADVISERS = ("absl", "apache_beam")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,8 +107,8 @@ options: --help, --version; {TRACEBACK} shows where an error comes from, above i
 def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("kdistill: %(levelname)s: %(message)s"))
-    # absl is the voice of TFDS and orbax, whose warnings are advice to programmers.
-    handler.addFilter(lambda record: record.name != "absl" or record.levelno >= logging.ERROR)
+    # absl is the voice of TFDS and orbax, whose warnings, as Beam's, are advice to programmers.
+    handler.addFilter(lambda record: record.name.split(".")[0] not in ADVISERS or record.levelno >= logging.ERROR)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 

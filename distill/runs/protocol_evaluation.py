@@ -20,8 +20,10 @@ from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs import stages
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.evaluation_targets import of_bundle, of_run
+from kerneldistill.runs.kept_bundle import bundle_kept
 from kerneldistill.runs.results import Results
 from kerneldistill.runtime.console import closing_table, tell
+from kerneldistill.runtime.progress import activity
 
 # Beside the finished networks of a bundle.
 PROTOCOLS_FILE = "protocols.json"
@@ -41,14 +43,15 @@ def evaluate_run(rundir: RunDir, request: EvaluationRequest) -> tuple[ProtocolRe
         stages.evaluate(rundir)
     rundir.finished.check(rundir.outcome_file, rundir.results_file)
     found = []
-    for result in _results(target, request, rundir.path / "evaluation"):
-        found.append(result)
-        results = Results.load(rundir.results_file)
-        whole = replace(results, protocols=merged(results.protocols, (result,)))
-        rundir.finished.write(rundir.results_file, whole.to_json().encode())
-        stages.record_done("evaluate", rundir)
+    with bundle_kept(rundir), activity("judging"):
+        for result in _results(target, request, rundir.path / "evaluation"):
+            found.append(result)
+            results = Results.load(rundir.results_file)
+            whole = replace(results, protocols=merged(results.protocols, (result,)))
+            rundir.finished.write(rundir.results_file, whole.to_json().encode())
+            stages.record_done("evaluate", rundir)
     closing_table(*protocol_table(found, target.dataset))
-    tell(f"added to {rundir.results_file}; kdistill export {rundir.path} puts them into the bundle")
+    tell(f"added to {rundir.results_file}, and to the bundle where there is one")
     return tuple(found)
 
 

@@ -89,9 +89,15 @@ def show(report: ExportReport, out: Path) -> None:
     title = f"{report.dataset}: {how if report.tests else f'accuracy is not measured, {report.why_not}'}"
     closing_table(title, header, rows)
     for lost in dict.fromkeys(row.lost for row in report.rows):
-        names = ", ".join(dict.fromkeys(row.format for row in report.rows if row.lost == lost))
+        names = ", ".join(dict.fromkeys(_name(row, report.rows) for row in report.rows if row.lost == lost))
         print(f"{names}: {f'lost: {lost}' if lost else 'nothing is lost'}")
     tell(f"exported to {out}; the same figures are in {out / REPORT}")
+
+
+def _name(row: FormatLoss, rows: Sequence[FormatLoss]) -> str:
+    """Name a format; where its ways of reading lose different things, the way, too."""
+    losses = {other.lost for other in rows if other.format == row.format}
+    return row.format if len(losses) == 1 else f"{row.format} {row.what}"
 
 
 def _check_free(out: Path, names: Sequence[str], bundle: str) -> None:

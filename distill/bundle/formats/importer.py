@@ -118,10 +118,10 @@ def check_free(out: Path, file: Path) -> None:
 
 
 def _choose(foreign: ForeignSet, folders: Sequence[str], job: ImportJob) -> tuple[Candidate, list[Evidence]]:
-    """Choose among prepared data sets; nothing is measured of a single one."""
+    """Choose among prepared data sets the one whose validation images the set predicts best."""
     first, *others = folders
     chosen = candidate(foreign, load(first), job.space)
-    evidence = [_evidence(chosen, job)] if others else []
+    evidence = [_evidence(chosen, job)]
     # One data set in memory at a time, and the best so far.
     for folder in others:
         tried = candidate(foreign, load(folder), job.space)

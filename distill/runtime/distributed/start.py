@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.chatter import muffled
 from kerneldistill.runtime import console, signals
 from kerneldistill.runtime.distributed import collectives, watchdog
 from kerneldistill.runtime.distributed.options import Processes
@@ -45,7 +46,8 @@ def joined(asked: Processes, command: str) -> Iterator[None]:
 def _joined(asked: Processes, command: str) -> Iterator[None]:
     global _roll_call
     host = _initialise(asked)
-    names = _names()
+    with muffled():  # gloo tells of every peer when it first meets them
+        names = _names()
     _check_alike(names, asked.count, command)
     _roll_call = roll_call = RollCall(names, collectives.index())
     where = collectives.from_first(lambda: [*roll_call.open(host), socket.gethostname()])

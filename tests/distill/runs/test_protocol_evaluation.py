@@ -8,13 +8,16 @@ from types import MappingProxyType
 
 import pytest
 
+from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.cli.main import main
 from kerneldistill.evaluation import protocols, request
 from kerneldistill.evaluation.protocols import PROTOCOLS
 from kerneldistill.runs import protocol_evaluation
+from kerneldistill.runs.completion import run_is_done
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.protocol_evaluation import stored_protocols
 from kerneldistill.runs.results import Results
+from kerneldistill.runs.verify import find_problems
 from kerneldistill.runtime import devices
 
 pytestmark = pytest.mark.usefixtures("optax_may_promote")
@@ -49,6 +52,10 @@ def test_a_run_is_judged_and_its_results_grow(rundir: RunDir, capsys: pytest.Cap
     assert dc.seeds == (0, 1)
     assert "digits: test accuracy of networks fitted to 10 images" in written.out
     assert "dc, mlp-w8-d1, random real images, lr" in written.err
+    # The bundle has them, and the run is as done as it was.
+    assert run_is_done(rundir.config(), rundir)
+    assert list(find_problems(rundir.path)) == []
+    assert [found["protocol"] for found in read_bundle(rundir.bundle).results["protocols"]] == ["krr", "dc"]
     # Measured again without protocols: what was found stays.
     assert main(["evaluate", str(rundir.path)]) == 0
     assert Results.load(rundir.results_file) == results

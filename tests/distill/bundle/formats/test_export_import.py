@@ -1,5 +1,6 @@
 """The commands export and import: what they call for, what they say, and mistakes in one line."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,9 @@ def test_a_set_is_imported_and_exported_again(
 ) -> None:
     bundle, prepared = tmp_path / "bundle", str(finished.prepared)
     assert main(["import", str(set_file), "--out", str(bundle), "--prepared", prepared, *FC]) == 0
-    assert capsys.readouterr().err.startswith("npz of KIP, NHWC, labels centred one-hot, images taken as whitened: ")
+    told = capsys.readouterr().err
+    assert "npz of KIP, NHWC, labels centred one-hot, images taken as whitened: " in told
+    assert re.search(r"predicts \d+\.\d % of 140 validation images, in standard\n", told)
     assert main(["verify", str(bundle)]) == 0
     assert main(["export", str(bundle), "--to", "kip", "--prepared", prepared, "--tests", "50"]) == 0
     assert "the bundle" in capsys.readouterr().out

@@ -54,7 +54,8 @@ def test_a_set_through_every_format_and_back_loses_what_is_printed(
     assert printed.startswith("digits: test accuracy by kernel ridge regression, 360 test images\n")
     for row in losses.rows:
         assert re.search(rf"{re.escape(row.what)} +{100 * row.as_it_is.accuracy:.1f} %", printed)
-    assert "hf, imagefolder: lost: 8 bits a channel" in printed
+    assert "hf column image, imagefolder: lost: 8 bits a channel" in printed
+    assert re.search(r"hf column whitened.*: nothing is lost", printed)
     document = json.loads((tmp_path / "out" / "export.json").read_text())
     assert document["rows"][0]["as_it_is"] == [losses.rows[0].as_it_is.accuracy, losses.rows[0].as_it_is.mse]
 

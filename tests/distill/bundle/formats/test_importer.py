@@ -55,7 +55,8 @@ def test_an_imported_set_is_a_bundle_that_says_where_it_comes_from(
     assert list(find_problems(tmp_path / "bundle")) == []
     assert bundle.manifest.origin == origin
     assert (origin.file, origin.kind, origin.layout) == ("set.npz", "npz of KIP", "NHWC")
-    assert (origin.labels, origin.space, origin.evidence) == ("centred one-hot", "whitened", ())
+    assert (origin.labels, origin.space) == ("centred one-hot", "whitened")
+    assert [(seen.whiten, seen.images) for seen in origin.evidence] == [("standard", 100)]
     assert origin.sha256 == importer.digest(path)
     assert (bundle.manifest.label_mode, bundle.manifest.step, bundle.manifest.kernel) == ("fixed", 0, FC)
     assert bundle.manifest.images_per_class == (2,) * 10
