@@ -17,7 +17,16 @@ from scripts.reproduce.photographs import arrays
 from scripts.reproduce.record import Cost, Record, record_of
 from scripts.reproduce.released import record_of_bundle
 from scripts.reproduce.run import TABLES, command_of, cost_of, costs_recorded, rows_of
-from scripts.reproduce.table import END, ROOT, documents, groups_of, network_table, regression_table, with_table
+from scripts.reproduce.table import (
+    END,
+    ROOT,
+    documents,
+    groups_of,
+    network_table,
+    regression_table,
+    smaller_table,
+    with_table,
+)
 from tests.helpers.bundles import make_source
 from tests.helpers.foreign import make_exported
 from tests.helpers.protocol_results import protocol_result, trained
@@ -63,7 +72,24 @@ def test_runs_that_differ_in_their_seed_are_one_row(finished: RunDir, tmp_path: 
     assert f"({2 * draws}) |" in pair  # the third has those of the first
     assert f"({2 * draws}) |" in single
     assert "(1)" in single
-    assert len(network_table(groups).splitlines()) == 2
+    assert network_table(groups) == "No run is on record yet."
+
+
+def test_networks_have_a_row_for_each_protocol_and_a_paper_s_figure(finished: RunDir, tmp_path: Path) -> None:
+    one = record_of(finished, "COMMAND", None)
+    data = {**one.config["data"], "name": "cifar10"}
+    judged = replace(one, dataset="cifar10 3", protocols=(protocol_result(), protocol_result(protocol="krr")))
+    made = {"maker": "RFAD", "support_size": 10}
+    small = {**one.config, "data": {**data, "height": 16, "width": 16, "resize": "box"}}
+    for number, record in enumerate([judged, replace(judged, **made), replace(judged, config=small)]):
+        record.save(tmp_path / "t" / f"{number}.json")
+    groups = groups_of(tmp_path)
+    rows = network_table(groups).splitlines()[2:]
+    assert [("49.9 %" in row, "53.6 %" in row) for row in rows].count((False, False)) == 1  # of the smaller images
+    assert sum("53.6 %" in row for row in rows) == 1
+    assert all("| dc, convnet-in | 2 | **65.0 ± 5.0 %** | 45.0 ± 5.0 % |" in row for row in rows)
+    assert "at 16x16" not in regression_table(groups)
+    assert len(smaller_table(groups).splitlines()) == 3
 
 
 def test_a_table_goes_between_its_marks() -> None:

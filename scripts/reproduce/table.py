@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.config.kernel_names import kernel_name
+from kerneldistill.config.schema import KrrConfig
 from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.runs.planning.precedent import same_numbers
 from kerneldistill.runtime.console import duration
@@ -28,6 +30,7 @@ TITLES = {
     "fashion_mnist": "Fashion-MNIST",
     "cifar10": "CIFAR-10 (JPEG q75)",
     "cifar100": "CIFAR-100",
+    "photographs": "two photographs",
 }
 MADE: Mapping[LabelMode, str] = {
     "label_solve": "Label Solve",
@@ -52,10 +55,19 @@ def groups_of(folder: Path) -> list[Group]:
 
 
 def regression_table(groups: Sequence[Group]) -> str:
-    """Kernel ridge regression from each set."""
+    """Kernel ridge regression from each set of whole images."""
+    return _regressions([group for group in groups if not _is_smaller(group[0])], groups)
+
+
+def smaller_table(groups: Sequence[Group]) -> str:
+    """The same from each set of smaller images."""
+    return _regressions([group for group in groups if _is_smaller(group[0])], groups)
+
+
+def _regressions(shown: Sequence[Group], groups: Sequence[Group]) -> str:
     head = "| data | images | how | test accuracy | random real | published | processor time | command |"
     rows = []
-    for group in groups:
+    for group in shown:
         first = group[0]
         cells = (
             f"**{_accuracy(group)}**",
@@ -65,12 +77,12 @@ def regression_table(groups: Sequence[Group]) -> str:
             f"`{first.command}`",
         )
         rows.append(f"| {_set(first)} | {' | '.join(cells)} |")
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+    return _table(head, rows)
 
 
 def network_table(groups: Sequence[Group]) -> str:
     """Networks trained on each set."""
-    head = "| data | images | how | protocol, network | seeds | the set | random real | published | time |"
+    head = "| data | images | how | regression | protocol, network | seeds | the set | random real | published | time |"
     rows = []
     for record in (record for group in groups for record in group):
         for judged in record.protocols:
@@ -78,10 +90,15 @@ def network_table(groups: Sequence[Group]) -> str:
                 published = _published_network(record)
                 learned, real = (mean_percent(each.accuracies) for each in (judged.learned, judged.random_real))
                 rows.append(
-                    f"| {_set(record)} | {judged.protocol}, {judged.network} | {len(judged.seeds)} | **{learned}** | "
-                    f"{real} | {published} | {duration(judged.seconds)} |"
+                    f"| {_set(record)} | {percent(record.test.accuracy)} | {judged.protocol}, {judged.network} | "
+                    f"{len(judged.seeds)} | **{learned}** | {real} | {published} | {duration(judged.seconds)} |"
                 )
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *rows])
+    return _table(head, rows)
+
+
+def _table(head: str, rows: Sequence[str]) -> str:
+    rule = "|---" * (head.count("|") - 1) + "|"
+    return "\n".join([head, rule, *rows]) if rows else "No run is on record yet."
 
 
 def with_table(text: str, mark: str, table: str) -> str:
@@ -97,19 +114,20 @@ def with_table(text: str, mark: str, table: str) -> str:
     return f"{before}{mark}\n\n{table}\n\n{END}{after}"
 
 
-TABLES: Mapping[str, tuple[str, Callable[[Sequence[Group]], str]]] = {
-    "README.md": ("<!-- made by python -m scripts.reproduce.table -->", regression_table),
-    "scripts/README.md": ("<!-- made by python -m scripts.reproduce.table -->", network_table),
-}
+# Each table: its document, the line above it, and what makes it.
+TABLES: tuple[tuple[str, str, Callable[[Sequence[Group]], str]], ...] = (
+    ("README.md", "<!-- whole images: made by python -m scripts.reproduce.table -->", regression_table),
+    ("scripts/README.md", "<!-- networks: made by python -m scripts.reproduce.table -->", network_table),
+    ("scripts/README.md", "<!-- smaller images: made by python -m scripts.reproduce.table -->", smaller_table),
+)
 
 
 def documents(folder: Path = FOLDER) -> dict[str, str]:
     """Every document that shows a table, as it must be."""
-    groups = groups_of(folder)
-    return {
-        name: with_table((ROOT / name).read_text(encoding="utf-8"), mark, table(groups))
-        for name, (mark, table) in TABLES.items()
-    }
+    groups, texts = groups_of(folder), {name: (ROOT / name).read_text(encoding="utf-8") for name, _, _ in TABLES}
+    for name, mark, table in TABLES:
+        texts[name] = with_table(texts[name], mark, table(groups))
+    return texts
 
 
 def _one_row(one: Record, other: Record) -> bool:
@@ -128,6 +146,11 @@ def _name(record: Record) -> str:
     return record.dataset.split()[0]
 
 
+def _is_smaller(record: Record) -> bool:
+    """Whether the images are smaller than those of the data set."""
+    return bool(record.settings.data.height) and record.settings.data.resize == "box"
+
+
 def _set(record: Record) -> str:
     """The first three cells: data, images, how they were made."""
     data = record.settings.data
@@ -137,11 +160,17 @@ def _set(record: Record) -> str:
 
 def _how(record: Record) -> str:
     config = record.settings
-    parts = [f"released by {record.maker}"] * bool(record.maker) + [MADE[record.label_mode]]
+    parts = [kernel_name(config.kernel)] + ["and sampled ones"] * bool(config.kernel.sampled)
+    if record.maker:
+        return ", ".join([f"released by {record.maker}", *parts, MADE[record.label_mode]])
+    parts += [config.data.whiten] * (config.data.whiten != "standard") + [MADE[record.label_mode]]
     if record.label_mode != "label_solve":
         parts += ["cross-entropy"] * (config.loss.name == "cross_entropy")
+        parts += ["targets augmented"] * bool(config.augment.names)
+        parts += [f"ridge {config.krr.ridge:g}"] * (config.krr.ridge != KrrConfig().ridge)
         parts += ["refitted by cross-entropy"] * (config.support.refit == "cross_entropy")
-    return ", ".join([f"{config.kernel.network} d{config.kernel.depth}", *parts])
+        parts += [f"{config.optim.steps} steps of {config.optim.name}"]
+    return ", ".join(parts)
 
 
 def _accuracy(group: Group) -> str:
@@ -171,7 +200,7 @@ def _judge(record: Record) -> tuple[object, ...]:
 
 def _published(record: Record) -> str:
     kernel = record.settings.kernel
-    if record.settings.data.height or record.maker:
+    if _is_smaller(record) or record.maker:
         return ""
     if kernel.network == "fc":
         return _find(KIP_FC, record)
@@ -179,7 +208,7 @@ def _published(record: Record) -> str:
 
 
 def _published_network(record: Record) -> str:
-    if record.settings.data.height:
+    if _is_smaller(record):
         return ""
     if record.maker:
         return _in_percent(PEER_NETWORK.get((record.maker, record.support_size)))
