@@ -33,9 +33,12 @@ class PlanJob(Job):
 def execute(call: Call) -> None:
     """Plan a run."""
     job = parse_job(call, PlanJob)
+    from kerneldistill.runtime.progress import activity
+
+    with activity("starting"):  # jax takes seconds to load
+        from kerneldistill.runs.planning.levels import workloads_of
     from kerneldistill.runs.directory import RunDir
-    from kerneldistill.runs.planning.calibration import calibrate
-    from kerneldistill.runs.planning.levels import workloads_of
+    from kerneldistill.runs.planning.known_speeds import speed_of
     from kerneldistill.runs.planning.machine import machine
     from kerneldistill.runs.planning.memory import memory_of
     from kerneldistill.runs.planning.plan import check_fits, plan_of
@@ -50,7 +53,7 @@ def execute(call: Call) -> None:
     timed = job.calibrate and there.devices == machine().devices
     if job.calibrate and not timed:
         LOG.warning("nothing is timed: this machine has not %d devices", there.devices)
-    plan = plan_of(works[0], there, calibrate(works[0]) if timed else None)
+    plan = plan_of(works[0], there, speed_of(works[0], anew=True) if timed else None)
     for work in works[1:]:
-        plan = plan_of(work, there, calibrate(work) if timed else None, plan)
+        plan = plan_of(work, there, speed_of(work, anew=True) if timed else None, plan)
     print(plan.to_json() if job.json else table(plan), end="" if job.json else "\n")

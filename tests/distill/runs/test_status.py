@@ -55,6 +55,13 @@ def test_an_interrupted_run(begun: RunDir) -> None:
     assert len(lines) == 4
 
 
+def test_the_time_of_a_step_leaves_out_what_a_session_does_once(begun: RunDir, small: Config) -> None:
+    with begun.open(small):
+        MetricsLog(begun.metrics_file).append({"step": 6, "loss": 0.1, "elapsed": 322.0, "once_seconds": 300.0})
+    found = status_of(begun.path)
+    assert (found.seconds_per_step, found.seconds_left) == (2.0, 12.0)
+
+
 def test_a_running_one_is_not_disturbed(begun: RunDir) -> None:
     command = [sys.executable, "-c", HOLDER, str(begun.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

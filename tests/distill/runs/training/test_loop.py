@@ -78,6 +78,14 @@ def test_the_best_is_the_one_of_most_accuracy_then_least_mse_then_the_first(
     assert np.array_equal(best.support.images, shorter.learner.support.images)
 
 
+def test_a_run_that_goes_on_says_from_where_and_one_that_begins_or_is_done_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for steps, told in ((2, []), (4, ["resuming after step 2"]), (4, [])):
+        trained(tmp_path, problem_of(with_steps(steps)))
+        assert [line for line in capsys.readouterr().err.splitlines() if "resuming" in line] == told
+
+
 def test_no_steps_leave_the_start(tmp_path: Path) -> None:
     problem = problem_of(with_steps(0))
     for _ in range(2):  # and again: there is no checkpoint
