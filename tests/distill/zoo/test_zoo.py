@@ -20,6 +20,7 @@ from kerneldistill.runtime import devices
 from kerneldistill.zoo.packed import MOST_BYTES, described, pack, unpack
 from kerneldistill.zoo.small_matrix import coded, decoded
 from kerneldistill.zoo.store import FOLDER
+from tests.helpers.foreign import make_exported
 
 TFDS = Path(pipeline.__file__).parents[2] / "shared" / "data" / "tfds"
 # Test images that a set of the zoo is tried on; digits have 360.
@@ -57,6 +58,15 @@ def test_a_packed_bundle_is_the_bundle_again(finished: RunDir, tmp_path: Path) -
     np.testing.assert_allclose(again.whitener.apply(one.probe), one.whitener.apply(one.probe), atol=1e-6)
     assert again.results == RESULTS == described(tmp_path / "a.npz")[1]
     assert again.manifest.source_fingerprint == one.manifest.source_fingerprint
+
+
+def test_a_whitening_with_a_matrix_comes_back_with_its_inverse(tmp_path: Path) -> None:
+    one = make_exported(tmp_path / "bundle", "kip_zca").bundle
+    pack(tmp_path / "bundle", tmp_path / "a.npz", RESULTS)
+    unpack(tmp_path / "a.npz", tmp_path / "a")
+    assert list(find_problems(tmp_path / "a")) == []
+    again = read_bundle(tmp_path / "a")
+    np.testing.assert_allclose(again.whitener.apply(one.probe), one.whitener.apply(one.probe), rtol=5e-3, atol=5e-3)
 
 
 def test_what_is_too_large_is_refused(finished: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
