@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from kerneldistill.pipeline.bounds import find_violations
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.sources.registry import BUILT_IN, SourceKind
+from kerneldistill.pipeline.sources.registry import AUTO, BUILT_IN, SourceKind
 from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
 from kerneldistill.pipeline.untrusted.names import is_name, is_path
 from kerneldistill.pipeline.whitening.registry import WhiteningKind
@@ -22,15 +22,17 @@ class DataConfig:
     """What to read, how to split it, how to whiten it.
 
     Attributes:
-        name: TFDS data set name (`mnist`, `name/config`); any name for your own data; or `digits`, which needs no file
+        name: TFDS data set name (`mnist`, `name/config`); any name for your own data; `digits`, which needs no file; or
+            `auto`, the name of the folder or file
         dir: folder of TFDS data sets (TFDS's `data_dir`), folder of images, or .npz file; a path or a gs:// URL
         version: version of a TFDS data set, for example `3.0.1`; None takes the newest in `dir`
-        source: what `dir` is: `tfds`, `folder` (one folder per class, perhaps within one per split) or `npz`
+        source: what `dir` is: `tfds`, `folder` (one folder per class, perhaps within one per split), `npz` (also .npy
+            files), or `auto`, what it looks like
         train_split: source split that train and validation are taken from: `train`, `train[:80%]`, `train+extra`
         test_split: source split that test is taken from; it may not overlap train_split
         image_key: name of the image feature or array; in one .npz of all splits for example `x_{split}`
         label_key: name of the label feature or array, whole numbers or texts; for example `y_{split}`
-        height: of every image, in pixels; None takes what the data set says, or its first image is
+        height: of every image, in pixels; None takes what the data set says, or most of its first images are
         width: of every image, in pixels; None as for height
         channels: 1 (grey), 3 (RGB) or 4 (RGBA), converting where that is exact, or from RGB to grey; None as for height
         resize: what to do with images of another size: `refuse` (count them as bad), or resize them to height and width
@@ -79,6 +81,8 @@ class DataConfig:
                 raise DataError(
                     f"data.{field} is {text!r:.80}; allowed: a text on one line, without control characters"
                 )
+        if self.name in BUILT_IN and self.source not in ("tfds", AUTO):
+            object.__setattr__(self, "name", AUTO)  # a preset's name, over which another source was laid
         if self.resize != "refuse" and (self.height is None or self.width is None):
             raise DataError(
                 f"data.resize is {self.resize!r}; allowed: refuse, unless data.height and data.width say to what"

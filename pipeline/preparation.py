@@ -28,7 +28,9 @@ from kerneldistill.pipeline.job.steps import Job
 from kerneldistill.pipeline.job.watch import Told, watched
 from kerneldistill.pipeline.prepared import check_files
 from kerneldistill.pipeline.sources.classes import check_classes
-from kerneldistill.pipeline.sources.source import Source, open_source
+from kerneldistill.pipeline.sources.detection import detected
+from kerneldistill.pipeline.sources.opening import open_source
+from kerneldistill.pipeline.sources.source import Source
 from kerneldistill.pipeline.storage.files import fsync, is_remote, sha256, whole, write_whole
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, SPLITS, WHITENER, File, Manifest
@@ -63,6 +65,7 @@ def identify(config: DataConfig) -> Identity:
     Raises:
       DataError: a mistake in the settings, or a source that cannot be read.
     """
+    config = detected(config)
     source = open_source(config)
     check_classes(source.class_names, source.name)
     config = replace(config, version=source.version)

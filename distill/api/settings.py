@@ -1,11 +1,12 @@
 """Configurations by preset and by keyword, checked as those of the command line are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from typing import Any, TypedDict
 
 from kerneldistill.api.arrays import IMAGE_KEY, LABEL_KEY, Arrays
-from kerneldistill.config.presets import SUMMARIES
+from kerneldistill.config.own_data import with_data_found
+from kerneldistill.config.presets import OWN, PRESETS, SUMMARIES
 from kerneldistill.config.schema import (
     AugmentConfig,
     CheckpointConfig,
@@ -24,8 +25,6 @@ from kerneldistill.config.validation import check
 
 # What data from arrays are called, unless data={"name": ...} says so.
 ARRAYS_NAME = "images"
-# A tenth of KIP's batch and fewer steps: at 32x32 and ten images an hour on two CPU cores, where those take half a day.
-_OPTIM = OptimConfig(steps=200, target_batch=500)
 
 
 class Sections(TypedDict, total=False):
@@ -78,7 +77,7 @@ def configure(base: str | Config, sections: Mapping[str, Any]) -> Config:
     """
     config = preset_config(base) if isinstance(base, str) else base
     table = {name: _table(value) for name, value in sections.items() if value is not None}
-    config = config_from_table(table, "keyword arguments", config) if table else config
+    config = with_data_found(config_from_table(table, "keyword arguments", config) if table else config)
     check(config)
     return config
 
@@ -99,7 +98,7 @@ def for_arrays(
       UserError: as `configure`.
     """
     if base is None:
-        base = Config(DataConfig(), _kernel_for(arrays.train.images.shape[1:3]), SupportConfig(size=10), optim=_OPTIM)
+        base = replace(PRESETS[OWN], kernel=_kernel_for(arrays.train.images.shape[1:3]))
     tables = {name: _table(value) for name, value in sections.items()}
     for dotted, value in common.items():
         if value is not None:

@@ -30,31 +30,32 @@ class Command(NamedTuple):
 COMMANDS = MappingProxyType(
     {
         "run": Command(
-            "PRESET",
+            "[PRESET]",
             "prepare the data, distil, evaluate and export: the whole way",
             "Prepared data and finished steps in the run directory are not made again; the same command resumes an "
             "interrupted run.\n\n"
             "examples:\n  kdistill run digits\n"
+            "  kdistill run --data.dir ~/pets\n"
             "  kdistill run cifar10-fc1 --data.dir ~/tensorflow_datasets --optim.steps 1000 --dir runs/long",
             "run",
         ),
         "prepare": Command(
-            "PRESET",
+            "[PRESET]",
             "only read, whiten and store the data set, with Beam",
             "examples:\n  kdistill prepare digits\n"
-            "  kdistill prepare digits --data.name pets --data.source folder --data.dir ~/pets --out ~/pets-prepared\n"
+            "  kdistill prepare --data.dir ~/pets --out ~/pets-prepared\n"
             "  kdistill prepare cifar10-convnet-1 --data.dir ~/tensorflow_datasets \\\n"
             "    --pipeline-options direct_num_workers=4 --pipeline-options direct_running_mode=multi_processing",
             "run",
         ),
         "distill": Command(
-            "PRESET",
+            "[PRESET]",
             "only learn the images, from data that are prepared",
             "examples:\n  kdistill distill digits --optim.learning-rate 0.01 --dir runs/slow",
             "run",
         ),
         "label-solve": Command(
-            "PRESET",
+            "[PRESET]",
             "keep real images and solve for their labels: one step, closed form",
             "examples:\n  kdistill label-solve digits --support.size 50",
             "run",
@@ -108,7 +109,7 @@ COMMANDS = MappingProxyType(
             "verify",
         ),
         "plan": Command(
-            "PRESET",
+            "[PRESET]",
             "tell what a run will take, before it runs: tiles, memory, operations, seconds",
             "What cannot fit into memory is refused before anything is compiled; run refuses it too. The data need not "
             "be prepared. A few seconds of real tiles are timed, unless --calibrate False.\n\n"

@@ -5,7 +5,6 @@ The comments below are the help texts.
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import arg
@@ -47,7 +46,7 @@ def execute(call: Call) -> None:
 
     devices.setup()
     there = machine(job.devices, job.memory)
-    works = workloads_of(job.settings, RunDir(job.dir or Path("runs", job.preset)), there.devices)
+    works = workloads_of(job.settings, RunDir(job.folder), there.devices)
     for work in works:
         check_fits(work.config, memory_of(work), there)
     timed = job.calibrate and there.devices == machine().devices

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import (
@@ -42,8 +41,9 @@ def execute(call: Call) -> int:
     from kerneldistill.runtime.distributed.start import joined
 
     asked = resolved(job.processes)
-    default = f"{job.preset}-label-solve" if call.name == "label-solve" else job.preset
-    folder, given = job.dir or Path("runs", default), repr((call.name, replace(job, processes=ALONE)))
+    beside = call.name == "label-solve" and job.dir is None
+    folder = job.folder.with_name(f"{job.folder.name}-label-solve") if beside else job.folder
+    given = repr((call.name, replace(job, processes=ALONE)))
     prepared = job.prepared if isinstance(job, ComputingJob) else None
     with ExitStack() as stack:
         if asked is not None:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from tyro import MISSING
 from tyro.conf import FlagConversionOff, Positional, UseAppendAction, UseCounterAction, arg
 
 from kerneldistill.cli.invocation import Call
-from kerneldistill.config.presets import PRESETS
+from kerneldistill.config.own_data import with_data_found
+from kerneldistill.config.presets import OWN, PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import layered
 from kerneldistill.config.validation import check, with_place
+from kerneldistill.pipeline.untrusted.names import file_name
 from kerneldistill.runtime.distributed.options import ALONE, Processes
 
 
@@ -23,14 +24,20 @@ from kerneldistill.runtime.distributed.options import ALONE, Processes
 class Job:
     """A preset, changed by a file and by flags, in a run directory."""
 
-    # What to start from; kdistill presets lists them.
-    preset: Annotated[Positional[str], arg(metavar="PRESET")]
-    # The run directory, created or resumed. Default: runs/PRESET, for label-solve runs/PRESET-label-solve.
+    # What to start from; kdistill presets lists them. Default: own, your data with settings for a start.
+    preset: Annotated[Positional[str], arg(metavar="PRESET", help_behavior_hint="")] = OWN
+    # The run directory, created or resumed. Default: runs/PRESET, of your own data runs/NAME, for label-solve with
+    # -label-solve behind.
     dir: Annotated[Path | None, arg(metavar="RUN", help_behavior_hint="")] = None
     # Settings in TOML, laid over the preset; flags are laid over both.
     config: Annotated[Path | None, arg(metavar="FILE.toml", help_behavior_hint="")] = None
     processes: Processes = ALONE
-    settings: Annotated[Config, arg(name="")] = PRESETS["digits"]
+    settings: Annotated[Config, arg(name="")] = PRESETS[OWN]
+
+    @property
+    def folder(self) -> Path:
+        """The run directory."""
+        return self.dir or Path("runs", file_name(self.settings.data.name) if self.preset == OWN else self.preset)
 
 
 @dataclass(frozen=True)
@@ -98,28 +105,27 @@ def parse_job(call: Call, kind: type[AnyJob]) -> AnyJob:
     """
 
     def parsed(base: Config) -> AnyJob:
-        return call.parse(kind, FlagConversionOff, default=kind(preset=MISSING, settings=base))
+        return call.parse(kind, FlagConversionOff, default=kind(settings=base))
 
     # tyro wants to know what the flags lie over before it has read which preset and file that are. Reading is slow
     # (0.2 s for all settings), so look for them in the words first and read again where that was wrong.
     preset, file = _preset_and_file(call.args)
-    if preset not in PRESETS or {"-h", "--help"} & {*call.args}:
-        job, preset = parsed(PRESETS.get(preset, PRESETS["digits"])), None
-    else:
-        job = parsed(layered(preset, file))
+    if {"-h", "--help"} & {*call.args}:
+        parsed(PRESETS["digits" if preset == OWN else preset])
+    job = parsed(layered(preset, file))
     if (job.preset, job.config) != (preset, file):
         job = parsed(layered(job.preset, job.config))
-    if isinstance(job, ComputingJob):
-        job = replace(job, settings=with_place(job.settings, job.prepared))
-    check(job.settings)
-    return job
+    prepared = job.prepared if isinstance(job, ComputingJob) else None
+    settings = with_place(with_data_found(job.settings, prepared), prepared)
+    check(settings)
+    return replace(job, settings=settings)
 
 
 def _preset_and_file(args: Sequence[str]) -> tuple[str, Path | None]:
     """The preset and the value of --config, as most people write them: the preset first or the only such word."""
-    preset = next((word for word in args if word in PRESETS), "")
+    preset = next((word for word in args if word in PRESETS), OWN)
     file = None
-    for word, following in zip(args, [*args[1:], ""], strict=True):
+    for word, following in zip(args, [*args[1:], ""], strict=False):
         if word.startswith("--config="):
             file = Path(word.removeprefix("--config="))
         elif word == "--config":

@@ -1,6 +1,7 @@
 """From a preset and a TOML file to one `Config`, and back to TOML."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,10 @@ def preset_config(name: str) -> Config:
       UserError: there is no such preset.
     """
     if name not in PRESETS:
-        raise UserError(f"PRESET is {name!r}, allowed are: {', '.join(PRESETS)} (kdistill --help says what each is)")
+        there = f"; to read {name}, leave out the preset and give --data.dir {name}" if os.path.lexists(name) else ""
+        raise UserError(
+            f"PRESET is {name!r}, allowed are: {', '.join(PRESETS)} (kdistill --help says what each is){there}"
+        )
     return PRESETS[name]
 
 

@@ -9,7 +9,7 @@ from kerneldistill.config.validation import check
 from kerneldistill.pipeline import Manifest
 from kerneldistill.pipeline import prepare as prepare_data
 from kerneldistill.pipeline.preparation import identify
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, share_data
 from kerneldistill.runs.conduct import USUAL, Conduct
 from kerneldistill.runs.directory import RunDir

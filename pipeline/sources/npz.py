@@ -1,48 +1,57 @@
-"""`Npz`: arrays of images and labels in one .npz file, or in one file per split.
+"""`Npz`: arrays of images and labels, in .npz or .npy files.
 
-    DIR = data.npz with x_train, y_train, x_test, y_test    image_key = "x_{split}", label_key = "y_{split}"
-    DIR = data.npz with image, label                        one split, `all`; take `all[:80%]` and `all[80%:]`
+    DIR = data.npz with image, label                        one split, `all`
+    DIR = data.npz with x_train, y_train, x_test, y_test    splits `train` and `test`
     DIR = folder of train.npz, test.npz with image, label   one split per file
+    DIR = folder of x_train.npy, y_train.npy, ...           as one .npz of these names
 
-Images are uint8 [n, h, w] or [n, h, w, c], labels whole numbers or texts [n] or [n, 1]. An array
-`class_names` [k], where there is one, names the classes of labels 0..k-1.
+Arrays are found by their names (`images`, `x`, `data`; `labels`, `y`, `targets`; with or without a split before or
+after), or are those that `image_key` and `label_key` name, such as `x_{split}`. `pixels` says what images are, and
+`array_labels` what labels are. An array `class_names` [k], where there is one, names the classes of labels 0..k-1.
 """
 
-import contextlib
 import functools
 import hashlib
-import math
-import zipfile
+import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
-from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.array_files import (
+    array,
+    array_names,
+    check_arrays,
+    files_of,
+    forget_arrays,
+    listed,
+)
+from kerneldistill.pipeline.sources.array_labels import label_rows
 from kerneldistill.pipeline.sources.classes import class_names, name_of
+from kerneldistill.pipeline.sources.pixels import check_layout, scale_of, to_uint8
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE, Source
-from kerneldistill.pipeline.storage.files import absolute, forget_local, kept_local, sha256
-from kerneldistill.pipeline.untrusted.file import opened
+from kerneldistill.pipeline.storage.files import absolute, sha256
 from kerneldistill.pipeline.untrusted.names import printable
-from kerneldistill.pipeline.untrusted.numpy_arrays import Header, read_header, read_npy
-from kerneldistill.pipeline.untrusted.zip_archive import open_archive, unpacked
 
 _NAMES = "class_names"
-# numpy's kinds of types: numbers, and labels that are texts.
-_KINDS = "fiubUS"
-# Of an array that is packed, which is unpacked whole.
-MAX_PACKED = 1 << 30
+_IMAGES = ("image", "images", "x", "data", "pixels")
+_LABELS = ("label", "labels", "y", "target", "targets")
+_WORD = re.compile(rf"(?:(?P<before>\w+?)_)?(?P<word>{'|'.join((*_IMAGES, *_LABELS))})(?:_(?P<after>\w+))?", re.I)
+_DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
+_log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
     """Where the examples of a split are.
 
-    file: the .npz
+    file: the .npz, or the folder of .npy files
     images: name of the array of images
     labels: name of the array of labels
     """
@@ -54,37 +63,48 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Npz(Source):
-    """Arrays in .npz files.
+    """Arrays in .npz or .npy files.
 
     places: where the examples are, by split
     named: whether labels are indices into class_names, rather than names
+    scale: by which the numbers of the images are multiplied to be pixels
     """
 
     places: Mapping[str, Place]
     named: bool
+    scale: int
 
     def read(self, split: str, start: int, stop: int) -> Iterator[Record | BadRecord]:
         place = self.places[split]
-        images, labels = _array(place.file, place.images), _array(place.file, place.labels).reshape(-1)
-        index = {name: number for number, name in enumerate(self.class_names)}
+        images, labels, numbers = array(place.file, place.images), _labels(place), self.labels(split)
         for row in range(start, stop):
-            key, label = f"{split}/{row:07d}", labels[row]
-            number = int(label) if self.named else index.get(name_of(label) or "", -1)
-            if number < 0:
-                yield bad(
-                    key,
-                    f"label is {printable(str(label))[:80]}, expected a whole number from 0 up or a text",
-                    images[row],
-                )
+            key = f"{split}/{row:07d}"
+            if numbers[row] < 0:
+                text = printable(str(labels[row]))[:80]
+                yield bad(key, f"label is {text}, expected a whole number from 0 up or a text", images[row])
             else:
-                yield Record(key, np.array(images[row]), number)
+                yield Record(key, to_uint8(images[row], self.scale), int(numbers[row]))
+
+    def labels(self, split: str) -> np.ndarray:
+        return _numbers(self.places[split], None if self.named else self.class_names)
 
     def fingerprint(self, splits: Sequence[str]) -> str:
         """Hash the files, whole."""
-        files = {split: self.places[split] for split in splits}
-        digests = {file: sha256(file) for file in {place.file for place in files.values()}}
-        parts = [(split, place.images, place.labels, digests[place.file]) for split, place in files.items()]
+        places = {split: self.places[split] for split in splits}
+        digests = {file: self._digest(file) for file in {place.file for place in places.values()}}
+        parts = [(split, place.images, place.labels, digests[place.file]) for split, place in places.items()]
         return hashlib.sha256(repr((self.class_names, parts)).encode()).hexdigest()
+
+    def _digest(self, file: str) -> str:
+        digests = [sha256(path) for path in files_of(file)]
+        return digests[0] if len(digests) == 1 else hashlib.sha256(repr(digests).encode()).hexdigest()
+
+
+def detects(path: epath.Path) -> bool:
+    """Return whether a file is an .npz, or a folder holds .npz or .npy files."""
+    if path.is_dir():
+        return any(file.name.endswith((".npz", ".npy")) for file in path.iterdir())
+    return path.name.endswith(".npz")
 
 
 def open_source(config: DataConfig) -> Npz:
@@ -96,13 +116,23 @@ def open_source(config: DataConfig) -> Npz:
     path = None if config.dir is None else absolute(config.dir)
     if path is None or not path.exists():
         raise DataError(f"data.dir is {config.dir}; data.source = 'npz' needs a .npz file, or a folder of them")
-    forget_local()
-    for cached in (_array, _place):
+    if path.name.endswith(".npy"):
+        raise DataError(
+            f"data.dir is {config.dir}, one array; name the folder that holds images and labels: {path.parent}"
+        )
+    forget_arrays()
+    for cached in (_labels, _numbers):
         cached.cache_clear()
     places = _places(path, config)
     for file in {place.file for place in places.values()}:
-        _check(file)
-    shapes = {split: _shape(place) for split, place in places.items()}
+        check_arrays(file)
+    images = {f"{place.file}: {place.images}": array(place.file, place.images) for place in places.values()}
+    shapes = {
+        split: check_layout(array(place.file, place.images), f"{place.file}: {place.images}")
+        for split, place in places.items()
+    }
+    scale = scale_of(images)
+    _say(config, places, scale)
     named, names = _class_names(places, config)
     declared = {shape[1:] for shape in shapes.values()}
     return Npz(
@@ -114,126 +144,102 @@ def open_source(config: DataConfig) -> Npz:
         splits={split: shape[0] for split, shape in shapes.items()},
         places=places,
         named=named,
+        scale=scale,
     )
 
 
 def _places(path: epath.Path, config: DataConfig) -> dict[str, Place]:
-    keys = config.image_key, config.label_key
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.name.endswith(".npz"))
-        places = {file.stem: Place(str(file), *(key.replace("{split}", file.stem) for key in keys)) for file in files}
-    elif "{split}" in config.image_key:
-        before, _, after = config.image_key.partition("{split}")
-        arrays = [name for name in _names(str(path)) if name.startswith(before) and name.endswith(after)]
-        splits = [name[len(before) : len(name) - len(after)] for name in arrays]
-        places = {
-            split: Place(str(path), *(key.replace("{split}", split) for key in keys))
-            for split in splits
-            if config.label_key.replace("{split}", split) in _names(str(path))
-        }
-    else:
-        places = {WHOLE: Place(str(path), *keys)}
+    """Find the arrays of each split."""
+    archives = sorted(file for file in path.iterdir() if file.name.endswith(".npz")) if path.is_dir() else []
+    files = {str(file): file.name.removesuffix(".npz") for file in archives} or {str(path): WHOLE}
+    keys = {"image_key": config.image_key, "label_key": config.label_key}
+    asked = {key: text for key, text in keys.items() if text != _DEFAULTS[key]}
+    found: dict[str, dict[str, Place]] = {}
+    for file, stem in files.items():
+        found[stem] = _named(file, **keys) if asked else _alike(file)
+    several = len(files) > 1 or archives
+    places = {
+        stem if split == WHOLE and several else split: place
+        for stem, places in found.items()
+        for split, place in places.items()
+    }
     if not places:
-        found = f"; it has the arrays {', '.join(map(printable, _names(str(path))))[:500]}" if not path.is_dir() else ""
-        raise DataError(f"{path} holds no split with data.image_key {keys[0]!r} and data.label_key {keys[1]!r}{found}")
+        raise DataError(
+            f"{path} holds no split with data.image_key {config.image_key!r} and data.label_key "
+            f"{config.label_key!r}; it has the arrays {listed(next(iter(files)))}; name two of them with "
+            "--data.image-key and --data.label-key"
+        )
     return places
 
 
-def _check(file: str) -> None:
-    """Compare every array with its checksum."""
-    with _opened(file) as archive:
-        large = [member for member in archive.infolist() if _is_packed(member) and member.file_size > MAX_PACKED]
-        if large:
+def _named(file: str, image_key: str, label_key: str) -> dict[str, Place]:
+    """Find the arrays of the given names, `{split}` in them standing for any split."""
+    if "{split}" not in image_key:
+        return {WHOLE: Place(file, image_key, label_key)}
+    names = array_names(file)
+    before, _, after = image_key.partition("{split}")
+    splits = [n[len(before) : len(n) - len(after)] for n in names if n.startswith(before) and n.endswith(after)]
+    return {
+        split: Place(file, image_key.replace("{split}", split), label)
+        for split in splits
+        if split and (label := label_key.replace("{split}", split)) in names
+    }
+
+
+def _alike(file: str) -> dict[str, Place]:
+    """Find arrays by what images and labels are mostly called."""
+    kinds: dict[str, tuple[list[str], list[str]]] = {}
+    for name in array_names(file):
+        if name != _NAMES and (match := _WORD.fullmatch(name)):
+            split = match["before"] or match["after"] or WHOLE
+            kinds.setdefault(split, ([], []))[match["word"].lower() in _LABELS].append(name)
+    for split, (images, labels) in kinds.items():
+        if len(images) > 1 or len(labels) > 1:
             raise DataError(
-                f"{file}: {large[0].filename!r} unpacks to {large[0].file_size:,} bytes; allowed: {MAX_PACKED:,}; "
-                "write it with numpy.savez, which packs nothing and is read in its place"
+                f"{file} has, for the split {printable(split)}, the arrays {', '.join(map(printable, images + labels))}"
+                "; allowed: one of images and one of labels: name them with --data.image-key and --data.label-key"
             )
-        damaged = archive.testzip()
-    if damaged:
-        raise DataError(f"{file}: the checksum of array {printable(damaged)} does not match; restore the file")
+    return {split: Place(file, *x, *y) for split, (x, y) in kinds.items() if x and y}
 
 
-def _shape(place: Place) -> tuple[int, int, int, int]:
-    """Return (n, h, w, c) of the images of a split; check their type, and that of the labels."""
-    images, labels = _array(place.file, place.images), _array(place.file, place.labels)
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise DataError(
-            f"{place.file}: {place.images} is {images.dtype} {images.shape}; allowed: uint8 [n, h, w] or [n, h, w, c], "
-            "0..255; convert it first"
-        )
-    if labels.shape not in ((len(images),), (len(images), 1)) or labels.dtype.kind not in "iubUS":
-        raise DataError(
-            f"{place.file}: {place.labels} is {labels.dtype} {labels.shape}; allowed: whole numbers or texts "
-            f"[{len(images)}], one per image"
-        )
-    n, h, w, c = (*images.shape, 1)[:4]
-    return n, h, w, c
+def _say(config: DataConfig, places: Mapping[str, Place], scale: int) -> None:
+    """Say what was guessed of the arrays."""
+    said = [
+        f"{printable(place.images)} with {printable(place.labels)}"
+        for place in places.values()
+        if (place.images, place.labels) != (config.image_key, config.label_key)
+    ]
+    types = {array(place.file, place.images).dtype for place in places.values()}
+    if types != {np.dtype(np.uint8)}:
+        kinds = ", ".join(sorted(map(str, types)))
+        said.append(f"the images, {kinds} of 0..{255 // scale}, are rounded to pixels 0..255")
+    if any(array(place.file, place.labels).shape[1:] not in ((), (1,)) for place in places.values()):
+        said.append("the labels are one-hot")
+    if said:
+        _log.info("%s: %s", config.name, "; ".join(said))
+
+
+@functools.cache
+def _labels(place: Place) -> np.ndarray:
+    """Return whole numbers or texts [n]."""
+    num_images = len(array(place.file, place.images))
+    return label_rows(array(place.file, place.labels), num_images, f"{place.file}: {place.labels}")
+
+
+@functools.lru_cache(maxsize=8)
+def _numbers(place: Place, names: tuple[str, ...] | None) -> np.ndarray:
+    """Return class indices [n], -1 where a label is none; names: of the classes, None where labels are indices."""
+    values, inverse = np.unique(_labels(place), return_inverse=True)
+    if names is None:
+        return np.maximum(_labels(place).astype(np.int64), -1)
+    index = {name: number for number, name in enumerate(names)}
+    return np.array([index.get(name_of(value) or "", -1) for value in values], np.int64)[inverse]
 
 
 def _class_names(places: Mapping[str, Place], config: DataConfig) -> tuple[bool, tuple[str, ...]]:
     """Return whether a file lists the class names, and the names."""
-    numbers = all(_array(place.file, place.labels).dtype.kind in "iub" for place in places.values())
+    numbers = all(_labels(place).dtype.kind in "iub" for place in places.values())
     for place in places.values():
-        if numbers and _NAMES in _names(place.file):
-            return True, tuple(map(str, _array(place.file, _NAMES).tolist()))
-    labels = (_array(place.file, place.labels).reshape(-1) for place in places.values())
-    return False, class_names((label for array in labels for label in np.unique(array)), config.name)
-
-
-def _names(file: str) -> list[str]:
-    with _opened(file) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
-
-
-@functools.cache
-def _array(file: str, name: str) -> np.ndarray:
-    """Read an array; map it from the file where it is not compressed."""
-    if name not in _names(file):
-        has = ", ".join(map(printable, _names(file)))[:500]
-        raise DataError(f"{file} has no array {name!r}; it has: {has}; set image_key and label_key")
-    place = _place(file, name)
-    if place is not None:
-        header, offset = place
-        order = "F" if header.fortran_order else "C"
-        return np.memmap(kept_local(file), header.dtype, "r", offset, header.shape, order)
-    with _opened(file) as archive:
-        return read_npy(unpacked(archive, archive.getinfo(f"{name}.npy")), f"{file}: {name}", _KINDS)
-
-
-@contextlib.contextmanager
-def _opened(file: str) -> Iterator[zipfile.ZipFile]:
-    """Open a file; turn every way in which a damaged one fails into one DataError."""
-    try:
-        with open_archive(kept_local(file)) as archive:
-            yield archive
-    except DataError as error:
-        if isinstance(error.__cause__, DataError | None):
-            raise
-        raise DataError(f"{file} is not a readable .npz file ({first_line(error.__cause__)}); restore it") from error
-
-
-def _is_packed(member: zipfile.ZipInfo) -> bool:
-    return member.compress_type != zipfile.ZIP_STORED
-
-
-@functools.cache
-def _place(file: str, name: str) -> tuple[Header, int] | None:
-    """Find the numbers of an array that is stored as it is, and their offset; None where it is packed or empty."""
-    path = kept_local(file)
-    with _opened(file) as archive:
-        info = archive.getinfo(f"{name}.npy")
-        with archive.open(info) as stream:
-            header = read_header(stream, f"{file}: {name}", _KINDS)
-            length = stream.tell()
-        size = math.prod(header.shape) * header.dtype.itemsize
-        if size != info.file_size - length:
-            raise DataError(
-                f"{file}: {name} says its shape is {str(header.shape)[:80]}, which its bytes are not; restore it"
-            )
-        if _is_packed(info) or not size:
-            return None
-    with opened(path) as raw:
-        raw.seek(info.header_offset)
-        head = raw.read(30)
-    start = info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-    return header, start + length
+        if numbers and _NAMES in array_names(place.file):
+            return True, tuple(map(str, array(place.file, _NAMES).tolist()))
+    return False, class_names((label for place in places.values() for label in np.unique(_labels(place))), config.name)

@@ -1,16 +1,13 @@
-"""`Source`: where the examples come from; `open_source` opens the one that a configuration names."""
+"""`Source`: where the examples come from."""
 
 import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 
-from kerneldistill.pipeline.config import DataConfig
+import numpy as np
+
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record
-from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
-from kerneldistill.pipeline.untrusted.names import MAX_NAME, are_names, is_name, printable
 
 # The one split of a source that has none.
 WHOLE = "all"
@@ -53,26 +50,11 @@ class Source(abc.ABC):
           OSError: storage or network failed, and may answer a moment later.
         """
 
+    def labels(self, split: str) -> np.ndarray:
+        """Return the class index of each example of `split`, int [n], below 0 where it cannot be used."""
+        records = self.read(split, 0, self.num_examples(split))
+        return np.array([record.label if isinstance(record, Record) else -1 for record in records], np.int64)
+
     @abc.abstractmethod
     def fingerprint(self, splits: Sequence[str]) -> str:
         """Return a hex digest that changes whenever the content of `splits` does, and not with its location."""
-
-
-def open_source(config: DataConfig) -> Source:
-    """Open the source that `config` names and check it as far as possible without reading examples.
-
-    Raises:
-      DataError: the folder, data set, version, split or feature does not exist, or its format cannot be read.
-    """
-    module = BUILT_IN[config.name] if config.is_built_in else SOURCES[config.source]
-    source: Source = import_module(f"kerneldistill.pipeline.sources.{module}").open_source(config)
-    name = f"{source.name} {source.version}"
-    if not are_names(source.class_names):
-        wrong = next((text for text in source.class_names if not is_name(text)), "two of one name")
-        raise DataError(
-            f"{name} has the class names {printable(wrong)[:80]!r}; allowed: different names of up to {MAX_NAME} "
-            "letters on one line, without control characters"
-        )
-    train = parse(config.train_split, source.splits, name)
-    check_disjoint(train, parse(config.test_split, source.splits, name), name)
-    return source

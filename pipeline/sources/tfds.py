@@ -18,8 +18,13 @@ from kerneldistill.pipeline.sources.extras import require_tensorflow
 from kerneldistill.pipeline.sources.ranges import parse
 from kerneldistill.pipeline.sources.shape import Declared, wanted_shape
 from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, data_files, forget_files, tfds_builder
-from kerneldistill.pipeline.sources.tfds_folder import find_version
+from kerneldistill.pipeline.sources.tfds_folder import data_set_names, find_version
 from kerneldistill.pipeline.sources.tfrecord import TfrecordFiles
+
+
+def detects(path: epath.Path) -> bool:
+    """Return whether a folder holds data sets of TFDS, prepared."""
+    return path.is_dir() and bool(data_set_names(path))
 
 
 def open_source(config: DataConfig) -> TfdsFiles:
@@ -50,7 +55,7 @@ def open_source(config: DataConfig) -> TfdsFiles:
     if source.class_names:
         return source
     _check_label(label, config.label_key)
-    return replace(source, class_names=class_names(chain(*map(source.labels, used)), config.name))
+    return replace(source, class_names=class_names(chain(*map(source.raw_labels, used)), config.name))
 
 
 def _check_files(source: TfdsFiles, config: DataConfig) -> list[str]:

@@ -47,7 +47,7 @@ class TfdsFiles(Source):
                 reason = f"is not an example with {self.image_key!r} and {self.label_key!r}: {first_line(error)}"
                 yield bad(key, reason, raw)
 
-    def labels(self, split: str) -> Iterator[object]:
+    def raw_labels(self, split: str) -> Iterator[object]:
         """Yield every label of `split` that can be read."""
         for start in range(0, self.splits[split], _LABELS):
             for raw in self._raw(split, start, min(start + _LABELS, self.splits[split])):

@@ -29,7 +29,7 @@ def find_version(config: DataConfig) -> epath.Path:
             f"data.dir {data_dir} does not exist; give the folder of TFDS data sets that holds {config.name}"
         )
     if not versions:
-        others = ", ".join(_names(data_dir)) or "none"
+        others = ", ".join(data_set_names(data_dir)) or "none"
         raise DataError(
             f"{config.name} is not in {data_dir}; found there: {others}; correct the name or set data.download"
         )
@@ -49,7 +49,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
 
 
-def _names(data_dir: epath.Path) -> list[str]:
+def data_set_names(data_dir: epath.Path) -> list[str]:
     """List the names, with configurations, of all data sets in a folder."""
     infos = [*data_dir.glob(f"*/*.*.*/{_INFO}"), *data_dir.glob(f"*/*/*.*.*/{_INFO}")]
     return sorted({str(path.parent.parent.relative_to(data_dir)) for path in infos})

@@ -11,7 +11,7 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.storage.fingerprint import fingerprint_of
 from kerneldistill.pipeline.verification import find_problems
 from tests.helpers.tiny_tfds import SHAPE, examples, picture, write_tfds

@@ -7,7 +7,7 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.opening import open_source
 
 SHARED = Path(pipeline.__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not (SHARED / "tfds").is_dir(), reason="no ../shared/data/tfds beside the project")

@@ -9,7 +9,7 @@ from etils import epath
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.verification import find_problems
 from tests.helpers.bucket import Bucket, bucket

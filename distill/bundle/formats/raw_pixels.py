@@ -8,9 +8,9 @@ from kerneldistill.bundle.whitened_space import PROBE_TOLERANCE, largest_differe
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.prepared import Prepared
 from kerneldistill.pipeline.sources.image_decoding import decode
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.sources.ranges import parse
 from kerneldistill.pipeline.sources.record import BadRecord, Record
-from kerneldistill.pipeline.sources.source import open_source
 
 # Examples read at a time.
 _BLOCK = 1000

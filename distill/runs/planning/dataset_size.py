@@ -8,8 +8,8 @@ from etils import epath
 from kerneldistill.config.data_limits import check_image, check_support
 from kerneldistill.config.schema import Config
 from kerneldistill.pipeline.config import DataConfig
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.sources.ranges import Range, parse
-from kerneldistill.pipeline.sources.source import open_source
 from kerneldistill.pipeline.storage.manifest import MANIFEST, Manifest
 
 

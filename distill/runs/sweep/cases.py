@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerneldistill.config.own_data import with_data_found
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import nested, settings
 from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
@@ -122,6 +123,7 @@ def _case(file: Path, common: Settings, own: Settings, prepared: str | None) -> 
 
     config = with_place(config_from_toml(tomli_w.dumps(nested(values)), what, preset_config(preset)), prepared)
     try:
+        config = with_data_found(config)
         check(config)
     except UserError as error:
         raise UserError(f"{what}: {error}") from error

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import tyro
 
@@ -229,6 +230,38 @@ def test_unknown_flags_are_refused_with_a_suggestion(calls: Calls, capsys: pytes
     assert calls == []
 
 
+def test_own_data_need_no_preset(calls: Calls, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    file = tmp_path / "mine.npz"
+    np.savez(file, x=np.zeros((6, 8, 8), np.uint8), y=np.arange(6) % 2)
+    assert main(["run", "--data.dir", str(file), "--support.size", "4"]) == 0
+    told = f"{file} is read as arrays in .npz or .npy files: --data.source npz --data.name mine"
+    assert [record.message for record in caplog.records] == [told]
+    _, config, rundir, _ = calls[-1]
+    assert isinstance(config, Config)
+    assert isinstance(rundir, RunDir)
+    assert (config.data.name, config.data.source, config.support.size) == ("mine", "npz", 4)
+    assert rundir.path == Path("runs", "mine")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "data.dir is not set; name your data with --data.dir PATH"),
+        (["{folder}"], "leave out the preset and give --data.dir {folder}"),
+        (["--data.dir", "{folder}"], "data.dir is {folder}, which holds nothing that is read; allowed: tfds: a folder"),
+        (
+            ["digits", "--data.dir", "{folder}"],
+            "digits comes with scikit-learn and reads no folder: leave out",
+        ),
+    ],
+)
+def test_own_data_that_are_none(
+    words: list[str], message: str, calls: Calls, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["prepare", *(word.format(folder=tmp_path) for word in words), "--out", str(tmp_path / "out")]) == 2
+    assert message.format(folder=tmp_path) in capsys.readouterr().err
+
+
 def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["presets"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
@@ -263,9 +296,11 @@ main(["presets"])
 logging.getLogger("absl").warning("advice to programmers")
 logging.getLogger("kerneldistill.runs.training.checkpoints").warning("a step is damaged")
 logging.getLogger("kerneldistill.runs.training.checkpoints").info("a detail")
+for _ in range(2):
+    logging.getLogger("kerneldistill.pipeline.sources.detection").info("a guess")
 """
 
 
 def test_only_warnings_meant_for_the_user_are_shown() -> None:
     answer = subprocess.run([sys.executable, "-c", CHATTER], capture_output=True, text=True, check=True)
-    assert answer.stderr == "kdistill: WARNING: a step is damaged\n"
+    assert answer.stderr == "kdistill: WARNING: a step is damaged\nkdistill: a guess\n"

@@ -10,8 +10,8 @@ import pytest
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.sources.image_decoding import decode
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.sources.record import BadRecord
-from kerneldistill.pipeline.sources.source import open_source
 from tests.helpers.tiny_tfds import SHAPE, picture
 
 
@@ -86,19 +86,53 @@ def test_sizes_that_are_wanted(pets):
         _config(pets, resize="box")
 
 
-def test_hidden_files_are_left_out_and_others_named(pets, caplog):
+def test_what_is_no_picture_is_left_out_and_counted(pets, caplog):
     (pets / "train" / "cat" / ".DS_Store").write_text("")
     (pets / ".git" / "objects" / "aa").mkdir(parents=True)
     (pets / ".git" / "objects" / "aa" / "b").write_text("")
-    (pets / "train" / "cat" / "notes.txt").write_text("not a cat")
-    (pets / "train" / "labels.csv").write_text("")
+    (pets / "train" / "cat" / "Thumbs.db").write_text("not a cat")
+    (pets / "train" / "notes.txt").write_text("")
+    (pets / "stray.png").write_bytes(picture(3, "PNG"))
+    (pets / "train" / "cat" / "phone.heic").write_bytes(b"a picture that is not read")
     with caplog.at_level(logging.WARNING):
         source = open_source(_config(pets))
-    assert "1 files in" in caplog.text
+    assert f"2 files in {pets} are no pictures by their names, and are left out: train/cat/Thumbs.db" in caplog.text
+    assert f"1 files in {pets} are in no class folder, and are left out: stray.png" in caplog.text
     assert dict(source.splits) == {"train": 17, "test": 5}
-    (notes,) = (record for record in source.read("train", 0, 17) if record.key.endswith(".txt"))
+    (phone,) = (record for record in source.read("train", 0, 17) if record.key.endswith(".heic"))
     with pytest.raises(ValueError, match="is not in a format that is read"):
-        decode(notes.image, SHAPE)
+        decode(phone.image, SHAPE)
+
+
+def test_a_folder_within_a_class_folder_makes_no_splits(tmp_path):
+    folder = write_pictures(tmp_path / "flat", {"a": 5, "b": 5})
+    write_pictures(folder / "a", {"kittens": 2})
+    source = open_source(_config(folder, train_split="all[:50%]", test_split="all[50%:]"))
+    assert dict(source.splits) == {"all": 10}
+
+
+def test_sizes_that_differ_are_told_with_the_remedy(pets):
+    for index in range(4):
+        (pets / "train" / "dog" / f"large{index}.png").write_bytes(picture(index, "PNG", (20 + index, 30, 3)))
+    with pytest.raises(
+        DataError, match=r"pets differ in size \(6x5 to 23x30\); allowed: one size: set --data.height 32"
+    ):
+        open_source(_config(pets))
+    assert open_source(_config(pets, height=8, width=8, resize="box")).image_shape == (8, 8, 3)
+
+
+def test_grey_pictures_among_those_in_colour_are_in_colour(pets):
+    for index in range(12):
+        (pets / "train" / "dog" / f"grey{index}.png").write_bytes(picture(index, "PNG", (6, 5, 1)))
+    assert open_source(_config(pets)).image_shape == (6, 5, 3)
+
+
+def test_some_transparent_pictures_are_told_with_the_remedy(pets):
+    (pets / "train" / "dog" / "glass.png").write_bytes(picture(1, "PNG", (6, 5, 4)))
+    with pytest.raises(
+        DataError, match=r"1 of the first 22 are transparent; allowed: all or none: set --data.channels"
+    ):
+        open_source(_config(pets))
 
 
 def test_a_link_to_a_folder_is_followed(pets, tmp_path):
@@ -135,12 +169,12 @@ def test_a_file_that_is_mended_is_read_anew(pets, tmp_path):
     assert pipeline.prepare(config, tmp_path / "out", overwrite=True).num_bad == 0
 
 
-def test_formats_without_a_checksum_are_warned_of(pets, caplog):
-    with caplog.at_level(logging.WARNING):
+def test_formats_without_a_checksum_are_told(pets, caplog):
+    with caplog.at_level(logging.INFO):
         open_source(_config(pets))
     assert "checksum" not in caplog.text
     (pets / "train" / "dog" / "photo.jpg").write_bytes(picture(5))
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         open_source(_config(pets))
     assert "1 of 22 pictures in" in caplog.text
 
@@ -163,6 +197,7 @@ def test_the_fingerprint_is_of_names_and_content(pets):
     [
         (None, "data.dir is .*/none; data.source = 'folder' needs a folder"),
         ({}, "holds no pictures in class folders; allowed: SPLIT/CLASS/picture"),
+        ({"x.png": b"", "y.png": b""}, "holds 2 files, but none in a class folder; allowed: CLASS/picture"),
         ({"a/x.png": b"", "b/y.png": b"no"}, "none of the first 2 files of .* is a picture that can be read"),
         ({"SHA256SUMS": b"abc a/x.png\n", "a/x.png": b""}, "SHA256SUMS line 1 is 'abc a/x.png'; allowed"),
     ],

@@ -4,8 +4,8 @@ import pytest
 
 from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.job.batch import Batch, plan
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
-from kerneldistill.pipeline.sources.source import open_source
 
 SIZES = {"train": 200, "extra": 50}
 

@@ -1,6 +1,5 @@
 """Test what sources read, and what they say when they cannot."""
 
-import importlib
 import importlib.util
 import json
 import shutil
@@ -15,10 +14,12 @@ from array_record.python import array_record_module
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig, DataError
 from kerneldistill.pipeline.sources import download
+from kerneldistill.pipeline.sources.detection import module_of
 from kerneldistill.pipeline.sources.image_decoding import decode
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.sources.record import BadRecord, Record
 from kerneldistill.pipeline.sources.registry import BUILT_IN, SOURCES
-from kerneldistill.pipeline.sources.source import Source, open_source
+from kerneldistill.pipeline.sources.source import Source
 from tests.helpers.tiny_tfds import examples, picture, write_tfds
 
 
@@ -153,8 +154,15 @@ def test_data_replaced_in_place_is_read_anew(tmp_path):
         ({"label_key": "class"}, "data.label_key is 'class'; tiny has the features: image, label"),
         ({"image_key": "label"}, r"feature 'label' is int64 \(\); needed: uint8 images"),
         ({"label_key": "image"}, "feature 'image' is Image; needed: a ClassLabel, a whole number or a text"),
-        ({"name": "digits", "version": "7"}, r"digits has no version 7; there is only 1\.0\.0"),
-        ({"name": "digits", "test_split": "valid"}, r"digits 1\.0\.0 has no split 'valid'; it has: train, test"),
+        (
+            {"name": "digits"},
+            "data.dir is .*, but digits comes with scikit-learn and reads no folder: leave out the word",
+        ),
+        ({"name": "digits", "dir": None, "version": "7"}, r"digits has no version 7; there is only 1\.0\.0"),
+        (
+            {"name": "digits", "dir": None, "test_split": "valid"},
+            r"digits 1\.0\.0 has no split 'valid'; it has: train, test",
+        ),
     ],
 )
 def test_what_is_not_there(data_dir, changes, message):
@@ -235,7 +243,7 @@ def test_an_unreachable_server_is_found_out_at_once():
             download._check_reachable(address, "mnist")
 
 
-@pytest.mark.parametrize("module", [*SOURCES.values(), *BUILT_IN.values()])
-def test_each_row_of_the_registry_is_a_module_that_opens_a_source(module):
-    opener = importlib.import_module(f"kerneldistill.pipeline.sources.{module}").open_source
+@pytest.mark.parametrize("kind", [*SOURCES, *BUILT_IN])
+def test_each_row_of_the_registry_is_a_module_that_opens_a_source(kind):
+    opener = module_of(kind).open_source
     assert issubclass(typing.get_type_hints(opener)["return"], Source)
