@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import tyro
 
+from kerneldistill.cli import run_arguments
 from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.main import main
+from kerneldistill.config.presets import DIGITS
 from kerneldistill.config.settings import settings
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
@@ -68,6 +70,8 @@ def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("run", "plan"):
         command = import_module(f"kerneldistill.cli.{module}")
         monkeypatch.setattr(command, "parse_job", ended(command.parse_job))
+    # A document's own data are nowhere.
+    monkeypatch.setattr(run_arguments, "with_data_found", lambda config: replace(config, data=DIGITS.data))
     real = tyro.cli
 
     def read(kind: type, **named: Any) -> Any:

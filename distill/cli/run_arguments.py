@@ -16,6 +16,7 @@ from kerneldistill.config.presets import OWN, PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import layered
 from kerneldistill.config.validation import check, with_place
+from kerneldistill.pipeline.sources.registry import AUTO
 from kerneldistill.pipeline.untrusted.names import file_name
 from kerneldistill.runtime.distributed.options import ALONE, Processes
 
@@ -116,9 +117,18 @@ def parse_job(call: Call, kind: type[AnyJob]) -> AnyJob:
     if (job.preset, job.config) != (preset, file):
         job = parsed(layered(job.preset, job.config))
     prepared = job.prepared if isinstance(job, ComputingJob) else None
-    settings = with_place(with_data_found(job.settings, prepared), prepared)
+    settings = with_place(_with_data(job.settings, prepared), prepared)
     check(settings)
     return replace(job, settings=settings)
+
+
+def _with_data(settings: Config, prepared: str | None) -> Config:
+    """Settings whose data are found out where they are left open: of data that are prepared, their settings."""
+    if prepared is None or AUTO not in (settings.data.name, settings.data.source):
+        return with_data_found(settings)
+    from kerneldistill.runs.given_data import manifest_of
+
+    return replace(settings, data=manifest_of(prepared).config)
 
 
 def _preset_and_file(args: Sequence[str]) -> tuple[str, Path | None]:

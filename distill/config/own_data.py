@@ -6,21 +6,14 @@ from kerneldistill.config.schema import Config
 from kerneldistill.pipeline.sources.registry import AUTO
 
 
-def with_data_found(config: Config, prepared: str | None = None) -> Config:
+def with_data_found(config: Config) -> Config:
     """Fill in `data.source` and `data.name` where they are `auto`.
-
-    prepared: data that are to be used, whose settings are taken
 
     Raises:
       DataError: what `data.dir` names is not there, or holds nothing that is read.
     """
     if AUTO not in (config.data.source, config.data.name):
         return config
-    if prepared is not None:
-        from kerneldistill.pipeline.storage.files import absolute
-        from kerneldistill.pipeline.storage.manifest import Manifest
-
-        return replace(config, data=Manifest.load(absolute(prepared)).config)
     from kerneldistill.pipeline.sources.detection import detected  # help and presets need none of it
 
     return replace(config, data=detected(config.data))

@@ -107,6 +107,7 @@ _PUBLISHED = {
 def _published(data: DataConfig, size: int) -> Config:
     return replace(CIFAR10_CONVNET_1_KIP, data=data, support=SupportConfig(size=size, learn_labels=True))
 
+
 # Images of a user's own. A tenth of KIP's batch and fewer steps: at 32x32 and ten images an hour on two CPU cores,
 # where those take half a day.
 OWN_DATA = Config(
