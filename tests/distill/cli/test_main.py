@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 import tyro
 
@@ -228,38 +227,6 @@ def test_unknown_flags_are_refused_with_a_suggestion(calls: Calls, capsys: pytes
     with pytest.raises(SystemExit):
         main(["distill", "digits", "--pipeline-options", "a=1"])
     assert calls == []
-
-
-def test_own_data_need_no_preset(calls: Calls, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    file = tmp_path / "mine.npz"
-    np.savez(file, x=np.zeros((6, 8, 8), np.uint8), y=np.arange(6) % 2)
-    assert main(["run", "--data.dir", str(file), "--support.size", "4"]) == 0
-    told = f"{file} is read as arrays in .npz or .npy files: --data.source npz --data.name mine"
-    assert [record.message for record in caplog.records] == [told]
-    _, config, rundir, _ = calls[-1]
-    assert isinstance(config, Config)
-    assert isinstance(rundir, RunDir)
-    assert (config.data.name, config.data.source, config.support.size) == ("mine", "npz", 4)
-    assert rundir.path == Path("runs", "mine")
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "data.dir is not set; name your data with --data.dir PATH"),
-        (["{folder}"], "leave out the preset and give --data.dir {folder}"),
-        (["--data.dir", "{folder}"], "data.dir is {folder}, which holds nothing that is read; allowed: tfds: a folder"),
-        (
-            ["digits", "--data.dir", "{folder}"],
-            "digits comes with scikit-learn and reads no folder: leave out",
-        ),
-    ],
-)
-def test_own_data_that_are_none(
-    words: list[str], message: str, calls: Calls, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert main(["prepare", *(word.format(folder=tmp_path) for word in words), "--out", str(tmp_path / "out")]) == 2
-    assert message.format(folder=tmp_path) in capsys.readouterr().err
 
 
 def test_presets_are_listed_and_printed_as_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
