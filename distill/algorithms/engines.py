@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from inspect import signature
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,11 +14,15 @@ from kerneldistill.kernels.network import Network
 
 
 def network_of(kernel: KernelConfig) -> Network:
-    """Build the network that `kernel` names from those of its values that the builder takes; None is its default."""
-    build = ARCHITECTURES[kernel.network]
-    values = {name: getattr(kernel, name) for name in signature(build).parameters}
-    network = build(**{name: value for name, value in values.items() if value is not None})
+    """Build the network that `kernel` names."""
+    network = ARCHITECTURES[kernel.network](**builder_arguments(kernel))
     return network if kernel.width is None else network.standard(kernel.width)
+
+
+def builder_arguments(kernel: KernelConfig) -> dict[str, Any]:
+    """Return those values of `kernel` that the builder of its network takes; None is its default."""
+    values = {name: getattr(kernel, name) for name in signature(ARCHITECTURES[kernel.network]).parameters}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @lru_cache(maxsize=16)  # it holds the programs that it has compiled

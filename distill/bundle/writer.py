@@ -6,7 +6,7 @@
     support.png    the images, un-whitened, beside what they began as
     results.json   what was measured
     manifest.json  where everything comes from, and a sha256 of every other file
-    README.md      how to load it with numpy, JAX and torch
+    README.md      lines that predict with it, whiten in numpy, and train a network on it in torch and in flax
 
 Rows are class-major: all images of class 0, then of class 1, and so on. Equal contents give equal bytes.
 `kerneldistill.bundle.reader` reads it, and says what is checked.
@@ -155,6 +155,8 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
             len(contents.images),
             contents.label_mode,
             contents.whitener.kind,
+            contents.config.kernel,
+            _ridge(contents),
             contents.origin,
             contents.config.support.flip,
         ).encode(),
@@ -168,6 +170,10 @@ def _npz(**arrays: Any) -> bytes:
     return buffer.getvalue()
 
 
+def _ridge(contents: BundleContents) -> float:
+    return contents.config.krr.ridge if contents.ridge is None else contents.ridge
+
+
 def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleManifest:
     config, source = contents.config, contents.source
     counts = np.bincount(contents.class_ids, minlength=len(source.class_names))
@@ -179,7 +185,7 @@ def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleMan
         licence=LICENCES.get(source.name, UNKNOWN_LICENCE),
         class_names=tuple(source.class_names),
         kernel=config.kernel,
-        ridge=config.krr.ridge if contents.ridge is None else contents.ridge,
+        ridge=_ridge(contents),
         support_size=len(contents.images),
         images_per_class=tuple(counts.tolist()),
         label_mode=contents.label_mode,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,8 +16,9 @@ import pytest
 from PIL import Image
 
 from kerneldistill.bundle.reader import read_bundle
-from kerneldistill.bundle.readme import TORCH
 from kerneldistill.bundle.writer import write_bundle
+from kerneldistill.config.presets import PRESETS
+from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.toml import config_digest
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.errors import DataError
@@ -183,7 +185,7 @@ def test_the_picture_is_one(folder: Path) -> None:
 def snippets(folder: Path) -> dict[str, str]:
     """The README's code by language heading."""
     text = (folder / "README.md").read_text()
-    return dict(re.findall(r"^## (\w+)\n\n```python\n(.*?)```$", text, flags=re.M | re.S))
+    return dict(re.findall(r"^## (\w+)\n\n(?:[^\n`]+\n\n)?```python\n(.*?)```$", text, flags=re.M | re.S))
 
 
 @pytest.mark.parametrize("kind", ["standard", "kip_zca", "blocks", "kornia_zca", "none"])
@@ -200,22 +202,37 @@ def test_the_numpy_lines_of_the_readme_whiten_as_this_program_does(
     assert names["images"].shape == contents.images.shape
 
 
-def test_the_jax_lines_of_the_readme_predict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    names: dict[str, object] = {}
-    exec(snippets(folder)["JAX"], names)
-    assert names["predicted"].shape == (8,)
-    assert set(np.asarray(names["predicted"]).tolist()) <= {0, 1, 2}
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kernel": KernelConfig("conv_net", 1)},
+        {"kernel": KernelConfig("fc", 2, get="nngp", parameterization="standard", width=64), "flip": True},
+    ],
+)
+def test_the_lines_of_the_readme_predict_by_the_exact_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    config = replace(PRESETS["digits"], kernel=changes["kernel"])
+    config = replace(config, support=replace(config.support, flip=changes.get("flip", False)))
+    write_bundle(tmp_path / "bundle", make_contents(config=config))
+    monkeypatch.chdir(tmp_path / "bundle")
+    names: dict[str, Any] = {}
+    with jax.numpy_dtype_promotion("standard"):
+        exec(snippets(tmp_path / "bundle")["kerneldistill"], names)
+    np.testing.assert_allclose(names["outputs"], names["distilled"].predict(names["pixels"]), atol=1e-3)
 
 
-def test_the_torch_lines_of_the_readme_run_where_torch_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert snippets(folder)["torch"] == TORCH
-    compile(TORCH, "README.md", "exec")
-    pytest.importorskip("torch", reason="torch is not installed")
+@pytest.mark.parametrize("library", ["torch", "flax"])
+def test_the_lines_of_the_readme_train_a_network(library: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = snippets(folder)[library]
+    compile(lines, "README.md", "exec")
+    pytest.importorskip(library)
     monkeypatch.chdir(folder)
-    names: dict[str, object] = {}
-    exec(TORCH, names)
-    assert names["images"].shape == (7, 3, 6, 5)
+    names: dict[str, Any] = {}
+    with jax.numpy_dtype_promotion("standard"):
+        exec(lines, names)
+    assert names["classes"].shape == (8,)
+    assert float(names["loss"]) < 0.01  # a network that did not learn stays near the mean square of the labels, 0.22
 
 
 @pytest.mark.parametrize("mode", ["fixed", "learned", "label_solve"])
