@@ -10,7 +10,7 @@ import kerneldistill as kd
 from kerneldistill.bundle.manifest import Origin
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.errors import UserError
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.sweep.cases import Case, cases_of
 from scripts.reproduce.photographs import arrays

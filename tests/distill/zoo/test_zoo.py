@@ -14,7 +14,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.sources.image_decoding import decode
-from kerneldistill.pipeline.sources.source import open_source
+from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
 from kerneldistill.zoo.packed import MOST_BYTES, described, pack, unpack
