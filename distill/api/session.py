@@ -7,6 +7,7 @@ from functools import cache
 
 from kerneldistill.errors import UserError
 from kerneldistill.runtime import devices
+from kerneldistill.runtime.console import worded
 
 # Every flag but --help.
 _FLAG = re.compile(r"--(?!help)([a-z][a-z-]*(?:\.[a-z-]+)*)")
@@ -30,10 +31,15 @@ def computing() -> Iterator[None]:
 def in_python() -> Iterator[None]:
     """Name settings in the block's messages as keywords, `optim.steps`, where the commands say `--optim.steps`."""
     try:
-        yield
+        with worded(_with_keywords):
+            yield
     except UserError as error:
-        error.args = (_FLAG.sub(lambda flag: flag[1].replace("-", "_"), str(error)),)
+        error.args = (_with_keywords(str(error)),)
         raise
+
+
+def _with_keywords(text: str) -> str:
+    return _FLAG.sub(lambda flag: flag[1].replace("-", "_"), text)
 
 
 @cache

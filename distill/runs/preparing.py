@@ -1,5 +1,6 @@
 """The data of a run: read, whitened and stored, and checked against its configuration before that."""
 
+import os
 import time
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from kerneldistill.runs.conduct import USUAL, Conduct
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.given_data import check_same, manifest_of, take
 from kerneldistill.runs.initial_support import bundle_folder
-from kerneldistill.runs.shared_data import link, shared, shared_folder
+from kerneldistill.runs.shared_data import NAMED, link, shared, shared_folder
 from kerneldistill.runtime.console import tell
+from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.collectives import from_first
 from kerneldistill.runtime.progress import activity
 
@@ -29,7 +31,8 @@ def prepare(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
         too few images.
       DataError: the data cannot be read; see `kerneldistill.pipeline.preparation`.
     """
-    from_first(lambda: _prepare(config, rundir, conduct))
+    alone = collectives.count() == 1
+    from_first(lambda: _prepare(config, rundir, conduct, alone))
     if awaits_coarse(config, rundir):
         with coarse_run(config, rundir) as (level, folder):
             same = level.data == config.data
@@ -71,22 +74,25 @@ def take_given(config: Config, rundir: RunDir, conduct: Conduct) -> None:
         take(rundir, conduct.prepared)
 
 
-def _prepare(config: Config, rundir: RunDir, conduct: Conduct) -> None:
+def _prepare(config: Config, rundir: RunDir, conduct: Conduct, alone: bool) -> None:
     check_given(config, rundir, conduct.prepared)
     began = time.perf_counter()
     take_given(config, rundir, conduct)
-    manifest = _stored(config, rundir, conduct) if conduct.prepared is None else Manifest.load(rundir.prepared)
+    manifest = _stored(config, rundir, conduct, alone) if conduct.prepared is None else Manifest.load(rundir.prepared)
     check_support(config.support, manifest.class_counts["train"])
     tell(f"{manifest.summary()} ({time.perf_counter() - began:.1f} s)")
 
 
-def _stored(config: Config, rundir: RunDir, conduct: Conduct) -> Manifest:
-    """Prepare the data where they are missing: among those that runs share, or in a run that has its own."""
-    folder, place = shared_folder(), rundir.prepared
+def _stored(config: Config, rundir: RunDir, conduct: Conduct, alone: bool) -> Manifest:
+    """Prepare the data where they are missing: among those that runs share, or in a run that has its own.
+
+    alone: whether this process does the run by itself; others may be on machines that do not see the cache folder
+    """
+    folder, place = shared_folder() if alone or NAMED in os.environ else None, rundir.prepared
     with activity(f"preparing {config.data.name}", unit="images") as shown:
         identity = identify(config.data)
         is_link = place.is_symlink()
-        if is_link and place.is_dir() and not _is_shared(place, folder):
+        if is_link and place.is_dir() and not _is_shared(place):
             manifest = Manifest.load(place)  # given with --prepared, or that of the next level
             if manifest.fingerprint == identity.fingerprint:
                 return manifest
@@ -99,5 +105,6 @@ def _stored(config: Config, rundir: RunDir, conduct: Conduct) -> Manifest:
         return manifest
 
 
-def _is_shared(place: Path, folder: Path | None) -> bool:
+def _is_shared(place: Path) -> bool:
+    folder = shared_folder()
     return folder is not None and place.resolve().parent == folder.resolve()

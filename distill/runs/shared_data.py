@@ -23,6 +23,8 @@ from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.devices import cache_folder
 from kerneldistill.runtime.progress import Activity
 
+# Names the folder, in the environment.
+NAMED = "KERNELDISTILL_PREPARED"
 # Between two looks at what another process prepares.
 _WAIT_SECONDS = 1.0
 
@@ -49,7 +51,7 @@ def shared_folder() -> Path | None:
 
     `KERNELDISTILL_PREPARED` names it (default: `prepared` in the cache folder); if it is empty, nothing is shared.
     """
-    named = os.environ.get("KERNELDISTILL_PREPARED")
+    named = os.environ.get(NAMED)
     if named is not None:
         return Path(named).expanduser().absolute() if named else None
     folder = cache_folder()

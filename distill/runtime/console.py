@@ -1,7 +1,7 @@
 """Lines, and a table at the end, on the user's terminal or wherever it goes."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich import box
@@ -17,6 +17,21 @@ quiet = False
 # The stream on which something moves now, and when a line was last told.
 _shared: Console | None = None
 _told_at = 0.0
+
+
+# Puts a line as the caller says it: the commands name flags, Python's functions name keywords.
+_worded: Callable[[str], str] = str
+
+
+@contextmanager
+def worded(words: Callable[[str], str]) -> Iterator[None]:
+    """Put all lines in other words until the block ends."""
+    global _worded
+    before, _worded = _worded, words
+    try:
+        yield
+    finally:
+        _worded = before
 
 
 @contextmanager
@@ -35,7 +50,7 @@ def tell(text: str) -> None:
     global _told_at
     _told_at = time.perf_counter()
     console = _shared or Console(stderr=True, quiet=quiet)
-    console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+    console.print(printable(_worded(text)), highlight=False, markup=False, soft_wrap=True)
 
 
 def told_at() -> float:

@@ -154,6 +154,24 @@ def test_where_nothing_is_shared_a_link_is_replaced_and_not_written_through(
     assert Manifest.load(entry.path).config.whiten == small.data.whiten
 
 
+def test_several_processes_share_only_in_a_folder_that_is_named(
+    small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fake(*arguments: object, **options: object) -> str:
+        return "its own"
+
+    monkeypatch.setattr(preparing, "prepare_data", fake)
+    monkeypatch.setattr(preparing, "shared", lambda folder, *_: (folder, f"in {folder.name}"))
+    monkeypatch.setattr(preparing, "link", lambda *_: None)
+    monkeypatch.delenv("KERNELDISTILL_PREPARED")
+    monkeypatch.setenv("KERNELDISTILL_CACHE", str(tmp_path / "cache"))
+    rundir = RunDir(tmp_path / "run")
+    assert preparing._stored(small, rundir, Conduct(), alone=True) == "in prepared"
+    assert preparing._stored(small, rundir, Conduct(), alone=False) == "its own"
+    monkeypatch.setenv("KERNELDISTILL_PREPARED", str(tmp_path / "everywhere"))
+    assert preparing._stored(small, rundir, Conduct(), alone=False) == "in everywhere"
+
+
 def test_data_that_are_given_need_no_source(
     made: tuple[Path, RunDir], small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
