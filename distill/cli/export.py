@@ -47,6 +47,7 @@ def execute(call: Call) -> None:
     job = call.described(formats=columns(what_is_written())).parse(ExportArguments, FlagConversionOff)
     from kerneldistill.runs.directory import RunDir, is_run
     from kerneldistill.runtime import devices
+    from kerneldistill.runtime.progress import activity
 
     given_bundle = is_bundle(job.source) and not is_run(job.source)
     if job.to is None and given_bundle:
@@ -55,8 +56,8 @@ def execute(call: Call) -> None:
     with nullcontext() if given_bundle else RunDir(job.source).reopen() as rundir:
         devices.setup()
         if rundir is not None:
-            from kerneldistill.runs import stages
-
+            with activity("starting"):  # jax takes seconds to load
+                from kerneldistill.runs import stages
             stages.export(rundir)
         if names:
             _write(job, names, rundir)
@@ -67,6 +68,7 @@ def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None"
     from kerneldistill.bundle.formats.exporter import export, show
     from kerneldistill.bundle.reader import read_bundle
     from kerneldistill.pipeline.prepared import load
+    from kerneldistill.runtime.progress import activity
 
     folder = job.source if rundir is None else rundir.bundle
     beside = folder.absolute().parent / "prepared"
@@ -80,4 +82,6 @@ def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None"
     )
     exported.check()
     out = job.out or folder.absolute().parent / "export"
-    show(export(exported, names, out, job.tests, job.overwrite), out)
+    with activity(f"writing {', '.join(names)}"):
+        report = export(exported, names, out, job.tests, job.overwrite)
+    show(report, out)

@@ -54,10 +54,12 @@ def execute(call: Call) -> None:
     ):
         if not value:
             raise UserError(f"{flag(name)} is {getattr(job, name)}, allowed is {allowed}")
-    from kerneldistill.bundle.formats.importer import ImportJob, check_free, import_set
+    from kerneldistill.runtime.progress import activity
+
+    with activity("starting"):  # jax takes seconds to load
+        from kerneldistill.bundle.formats.importer import ImportJob, check_free, import_set
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.console import closing_table, tell
-    from kerneldistill.runtime.progress import activity
 
     if not job.overwrite:
         check_free(job.out, job.file)

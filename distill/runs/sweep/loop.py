@@ -11,6 +11,7 @@ from kerneldistill.runs.sweep.directories import Place, places_of
 from kerneldistill.runs.sweep.index import INDEX, write_index
 from kerneldistill.runs.sweep.subprocesses import LOG, End, run_case
 from kerneldistill.runtime.console import duration, tell
+from kerneldistill.runtime.progress import activity
 
 
 def sweep(cases: Sequence[Case], folder: Path, prepared: str | None = None) -> None:
@@ -46,7 +47,8 @@ def _run_all(places: Sequence[Place], folder: Path, prepared: str | None) -> int
         tell(f"{title}: {'goes on' if place.status == 'started' else 'starts'}; see {place.rundir.path / LOG}")
         began = time.monotonic()
         try:
-            reason = _end_of(place, prepared).reason
+            with activity(title):
+                reason = _end_of(place, prepared).reason
             if reason:
                 reasons[name] = reason
             outcome = f"failed: {reason}" if reason else f"done, {_score(place)} ({duration(time.monotonic() - began)})"
