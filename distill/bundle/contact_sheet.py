@@ -124,7 +124,7 @@ def _layout(contents: SheetContents, width: int, height: int) -> tuple[list[Pane
         rows = min(ROWS, int(counts[group.start : group.stop].max()))
         left = MARGIN
         if contents.starts is not None:
-            first = Panel(left, top, "real start", contents.starts, group, None)
+            first = Panel(left, top, "start", contents.starts, group, None)
             panels.append(first)
             if aside:
                 left += panel_width + 2 * MARGIN

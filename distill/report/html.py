@@ -167,7 +167,7 @@ def _sheet(contents: SheetContents) -> Iterator[Element]:
             number = f" {row + 1}" if max(map(len, of_class)) > 1 else ""
             members = [int(of[row]) if row < len(of) else None for of in of_class]
             if contents.starts is not None:
-                rows.append(_pictures(f"real start{number}", contents.starts, members, contents))
+                rows.append(_pictures(f"start{number}", contents.starts, members, contents))
             rows.append(_pictures(f"{kind}{number}", contents.learned, members, contents))
             if contents.labels is not None:
                 bars = [
