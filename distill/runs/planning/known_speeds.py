@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import time
 
 import jax
 import pydantic
@@ -15,20 +16,23 @@ from kerneldistill.runtime.devices import cache_folder
 
 LOG = logging.getLogger(__name__)
 
-_Known = pydantic.TypeAdapter(dict[str, Speed])
+# When each was measured, in seconds since the epoch, and what it was.
+_Known = pydantic.TypeAdapter(dict[str, tuple[float, Speed]])
 _FILE = "speeds.json"
 # How many are kept, the newest.
 _KEPT = 200
+# Seconds after which one is measured again: the machine may have been busy.
+_HOLDS = 86400.0
 
 
 def speed_of(work: Workload, anew: bool = False) -> Speed:
     """Return the speed of this machine at the kernel of `work`; measure it if it is not known, or `anew`."""
     key, known = _key(work), _read()
-    if key in known and not anew:
-        return known[key]
+    if not anew and key in known and time.time() - known[key][0] < _HOLDS:
+        return known[key][1]
     found = calibrate(work)
     known.pop(key, None)
-    _keep(dict([*known.items(), (key, found)][-_KEPT:]))
+    _keep(dict([*known.items(), (key, (time.time(), found))][-_KEPT:]))
     return found
 
 
@@ -39,14 +43,14 @@ def _key(work: Workload) -> str:
     return hashlib.sha256(repr((*of, work.rows, work.chunk, work.second_order is not None)).encode()).hexdigest()[:16]
 
 
-def _read() -> dict[str, Speed]:
+def _read() -> dict[str, tuple[float, Speed]]:
     folder = cache_folder()
     with contextlib.suppress(OSError, ValueError):  # what cannot be read is measured again
         return _Known.validate_json((folder / _FILE).read_bytes()) if folder is not None else {}
     return {}
 
 
-def _keep(known: dict[str, Speed]) -> None:
+def _keep(known: dict[str, tuple[float, Speed]]) -> None:
     folder = cache_folder()
     if folder is None:
         return
