@@ -58,15 +58,16 @@ CIFAR10_CONVNET_1_KIP = Config(
 CIFAR10_CONVNET_1 = replace(
     CIFAR10_CONVNET_1_KIP,
     data=replace(CIFAR10_CONVNET_1_KIP.data, validation_fraction=0.05),
+    support=SupportConfig(size=10, learn_labels=True, refit="cross_entropy", refit_targets=20_000),
     optim=OptimConfig(
         name="gauss_newton",
-        steps=100,
+        steps=200,
         target_batch=480,
         growth=GrowthConfig("linear", first=240),
         gauss_newton=GaussNewtonConfig(memory=5000),
         average=0.3,
     ),
-    evaluate=EvaluateConfig(every=20),
+    evaluate=EvaluateConfig(every=25),
     coarse=(
         "16,optim.steps=100,optim.target_batch=240,optim.growth.name=constant,optim.gauss_newton.memory=8000,"
         "optim.gauss_newton.last_damping=0.05,evaluate.every=25",

@@ -115,6 +115,8 @@ class Precedent:
         found = []
         for quarter in range(1, _QUOTED + 1):
             passed = [point for point in self.curve if point.entries <= quarter * self.curve[-1].entries / _QUOTED]
+            if not passed:
+                continue
             best, last = max(passed, key=lambda point: (point.accuracy, -point.mse)), passed[-1]
             here = None if scale is None else scale * last.seconds
             if last.entries and not any(last.entries == other.entries for other in found):
