@@ -101,7 +101,7 @@ def test_a_table_goes_between_its_marks() -> None:
 
 def test_a_row_is_made_by_the_preset_or_by_the_program() -> None:
     cases = {case.name: case for case in cases_of(TABLES / "cifar10-1.toml")}
-    assert command_of("cifar10-1", cases["learned"]) == "kdistill run cifar10-convnet-1 --data.dir DIR"
+    assert command_of("cifar10-1", cases["long"]) == "kdistill run cifar10-convnet-1 --data.dir DIR"
     assert command_of("cifar10-1", cases["fixed"]) == "python -m scripts.reproduce.run cifar10-1 fixed --data-dir DIR"
     digits = Case("x", "run", "digits", replace(PRESETS["digits"], seed=1))
     assert command_of("digits", digits) == "python -m scripts.reproduce.run digits x"

@@ -16,7 +16,7 @@ from kerneldistill.report.report_entry import ReportEntry, held, present
 class Fit:
     """A support under its run's kernel.
 
-    name: of the support: learned, real start, ...
+    name: of the support: learned, start, ...
     blocks: of the kernel, float64
     labels: float64 [s, k] of the support
     ridge: relative to the mean diagonal
@@ -66,7 +66,7 @@ def fit_of_start(entry: ReportEntry) -> Fit | None:
     on_test, learned = held(entry.on_test), held(entry.learned)
     if on_test is None or learned is None:
         return None
-    name = "one-hot labels" if learned.label_mode == "label_solve" else "real start"
+    name = "one-hot labels" if learned.label_mode == "label_solve" else "start"
     start = Fit(name, on_test.start, on_test.start_labels, present(entry.ridge), on_test.test_labels)
     return start if fault_of(start) is None else None
 

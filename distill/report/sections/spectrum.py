@@ -73,7 +73,7 @@ def _dimensions(entries: Sequence[ReportEntry]) -> list[Block]:
         rows.append((entry.name, f"{found.points:,}", f"{size:,}", *_cells(start), *_cells(found)))
     if not rows:
         return few
-    header = ("run", "images", "pixels", "real start", f"{LEVEL:.0%} interval", "learned", f"{LEVEL:.0%} interval")
+    header = ("run", "images", "pixels", "start", f"{LEVEL:.0%} interval", "learned", f"{LEVEL:.0%} interval")
     caption = (
         "Intrinsic dimension from the distances to two nearest neighbours, in the whitened space (Facco et al. 2017). "
         "Of a few images it is known to a factor of two at best"
