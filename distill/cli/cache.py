@@ -47,13 +47,14 @@ def _list() -> None:
 
     folder, programs = shared_folder(), list(_programs())
     found = [] if folder is None else list(entries(folder))
-    rows = [(entry.fingerprint[:12], gigabytes(entry.bytes), _when(entry.used), entry.summary) for entry in found]
+    rows = [(entry.summary, entry.fingerprint[:12], gigabytes(entry.bytes), _when(entry.used)) for entry in found]
     if programs:
         size = sum(path.stat().st_size for path in programs)
-        rows.append(("", gigabytes(size), "", f"{len(programs):,} files of compiled programs in {cache_folder()}"))
+        rows.append((f"{len(programs):,} files of compiled programs in {cache_folder()}", "", gigabytes(size), ""))
+    count = f"{len(found)} data set{'s' * (len(found) != 1)}"
     total = gigabytes(sum(entry.bytes for entry in found))
     where = "every run keeps its own data" if folder is None else f"data that runs share in {folder}"
-    closing_table(f"{where}: {len(found)} sets, {total}", ("fingerprint", "size", "last used", "what it is"), rows)
+    closing_table(f"{where}: {count}, {total}", ("what it is", "fingerprint", "size", "last used"), rows)
 
 
 def _when(seconds: float) -> str:
@@ -79,7 +80,7 @@ def _remove(prefixes: tuple[str, ...]) -> None:
     for path in programs:
         path.unlink(missing_ok=True)
     also = f" and {len(programs):,} files of compiled programs" if programs else ""
-    print(f"removed {len(chosen)} data sets{also}: {gigabytes(freed)}")
+    print(f"removed {len(chosen)} data set{'s' * (len(chosen) != 1)}{also}: {gigabytes(freed)}")
 
 
 def _programs() -> Iterator[Path]:

@@ -34,7 +34,9 @@ def find_problems(folder: Path) -> Iterator[str]:
         yield str(error)
         return
     manifest = None
-    if rundir.prepared.is_dir() or rundir.has_begun:
+    if rundir.prepared.is_symlink() and not rundir.prepared.exists():
+        yield f"{rundir.prepared} leads to {rundir.prepared.readlink()}, which is not there: {_AGAIN}"
+    elif rundir.prepared.is_dir() or rundir.has_begun:
         try:
             yield from verification.find_problems(rundir.prepared)
             manifest = Manifest.load(rundir.prepared)

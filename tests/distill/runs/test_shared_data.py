@@ -1,6 +1,7 @@
 """Runs share their prepared data: made once, linked to, removed and made again; or named by the user."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,8 @@ def test_what_is_removed_is_made_again_and_the_run_is_as_it_was(folder: Path, sm
     remove(entry)
     assert list(entries(folder)) == []
     assert rundir.config() == small
+    (problem,) = find_problems(rundir.path)
+    assert problem.startswith(f"{rundir.prepared} leads to {entry.path}, which is not there: ")
     assert stages_of(small, rundir) == before
     prepared(rundir.path, small)
     assert [again.fingerprint for again in entries(folder)] == [entry.fingerprint]
@@ -230,9 +233,9 @@ def test_the_command_lists_and_removes(
     (entry,) = entries(folder)
     assert main(["cache"]) == 0
     listed = capsys.readouterr().out
-    assert f"{folder}: 1 sets" in listed
-    assert f"{entry.fingerprint[:12]}  {entry.bytes / 1e6:.0f} MB" in " ".join(listed.split(" ")).replace("   ", "  ")
-    assert "digits 1.0.0, 1,297 train" in listed
+    assert f"{folder}: 1 data set, " in listed
+    row = rf"digits 1\.0\.0, 1,297 train.* {entry.fingerprint[:12]} +{entry.bytes / 1e6:.0f} MB +20"
+    assert re.search(row, listed)
     assert main(["cache", "remove", "zz"]) == 2
     assert entry.fingerprint[:12] in capsys.readouterr().err
     assert main(["cache", "remove"]) == 2
