@@ -43,6 +43,25 @@ def test_a_flax_network_is_trained_on_a_bundle(finished: RunDir, tmp_path: Path)
     assert "random real images" in text
 
 
+CELLS = """
+import json, logging, sys
+names = {}
+for cell in json.load(open(sys.argv[1]))["cells"]:
+    if cell["cell_type"] == "code":
+        exec("".join(cell["source"]), names)
+"""
+
+
+def test_the_notebook_leads_from_pictures_to_a_network(tmp_path: Path) -> None:
+    notebook = ROOT / "scripts" / "examples" / "first_hour.ipynb"
+    command = [sys.executable, "-c", CELLS, str(notebook)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    by_kernel, by_network = percentages("".join(re.findall(r"classif.*", done.stdout)))
+    assert min(by_kernel, by_network) > 60  # one in three by chance
+    assert done.stderr.count("are left out: Thumbs.db") == 1
+    assert {path.name for path in tmp_path.iterdir()} >= {"runs", "shapes", "shapes-6"}
+
+
 def test_every_example_is_run_and_short() -> None:
     assert EXAMPLES == ["distill_arrays", "judge_with_flax", "kernel_regression"]
     for name in EXAMPLES:

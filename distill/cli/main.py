@@ -10,7 +10,7 @@ import os
 import select
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TextIO
@@ -107,23 +107,16 @@ options: --help, --version; {TRACEBACK} shows where an error comes from, above i
 def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("kdistill: %(label)s%(message)s"))
-    handler.addFilter(_told_once())
-    logging.getLogger("kerneldistill.pipeline.sources").setLevel(logging.INFO)  # what was guessed of the data
+    handler.addFilter(_labelled)
+    logging.getLogger("kerneldistill.pipeline.sources.notes").setLevel(logging.INFO)  # what was guessed of the data
     # absl is the voice of TFDS and orbax, whose warnings, as Beam's, are advice to programmers.
     handler.addFilter(lambda record: record.name.split(".")[0] not in ADVISERS or record.levelno >= logging.ERROR)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
-def _told_once() -> Callable[[logging.LogRecord], bool]:
-    """A filter that labels a text, and lets it through once: a command opens its data several times."""
-    told: set[tuple[str, str]] = set()
-
-    def is_new(record: logging.LogRecord) -> bool:
-        text = (record.name, record.getMessage())
-        record.label = "" if record.levelno == logging.INFO else f"{record.levelname}: "
-        return not (text in told or told.add(text))
-
-    return is_new
+def _labelled(record: logging.LogRecord) -> bool:
+    record.label = "" if record.levelno == logging.INFO else f"{record.levelname}: "
+    return True
 
 
 def _tell(text: str) -> None:

@@ -1,6 +1,5 @@
 """Find out what `data.dir` holds and what to call it, where `data.source` and `data.name` are `auto`."""
 
-import logging
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
@@ -9,13 +8,13 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.notes import note
 from kerneldistill.pipeline.sources.registry import AUTO, BUILT_IN, SOURCES
 from kerneldistill.pipeline.storage.files import absolute
 from kerneldistill.pipeline.untrusted.names import file_name, is_name, printable
 
 # Names of files that say nothing of what is in them: there the folder's name is taken.
 _GENERAL = ("data", "dataset", "images", "index", "labels", "list", "metadata", "train")
-_log = logging.getLogger(__name__)
 
 
 def detected(config: DataConfig) -> DataConfig:
@@ -40,9 +39,7 @@ def detected(config: DataConfig) -> DataConfig:
     path = absolute(config.dir)
     kind = config.source if config.source != AUTO else _kind(path, config)
     name = config.name if config.name != AUTO else _name(path, kind)
-    _log.info(
-        "%s is read as %s: --data.source %s --data.name %s", printable(config.dir), SOURCES[kind].reads, kind, name
-    )
+    note(f"{printable(config.dir)} is read as {SOURCES[kind].reads}: --data.source {kind} --data.name {name}")
     return replace(config, source=kind, name=name)
 
 

@@ -19,6 +19,7 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.sources.notes import note
 from kerneldistill.pipeline.sources.pictures import (
     SUMS,
     Listed,
@@ -34,7 +35,6 @@ from kerneldistill.pipeline.sources.source import WHOLE
 from kerneldistill.pipeline.storage.files import absolute, names_below
 from kerneldistill.pipeline.untrusted.names import is_name, printable
 
-_log = logging.getLogger(__name__)
 Tree = Mapping[str, Mapping[str, list[str]]]
 
 
@@ -111,7 +111,7 @@ def _tree(folder: str) -> Tree:
 def _warn_left_out(folder: str, names: Sequence[str], why: str) -> None:
     if names:
         some = ", ".join(map(printable, names[:3])) + ", ..." * (len(names) > 3)
-        _log.warning("%d files in %s %s, and are left out: %s", len(names), folder, why, some)
+        note(f"{len(names)} files in {folder} {why}, and are left out: {some}", logging.WARNING)
 
 
 def _visible(folder: str) -> Iterator[str]:

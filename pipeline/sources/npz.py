@@ -12,7 +12,6 @@ after), or are those that `image_key` and `label_key` name, such as `x_{split}`.
 
 import functools
 import hashlib
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -33,6 +32,7 @@ from kerneldistill.pipeline.sources.array_files import (
 )
 from kerneldistill.pipeline.sources.array_labels import label_rows
 from kerneldistill.pipeline.sources.classes import class_names, name_of
+from kerneldistill.pipeline.sources.notes import note
 from kerneldistill.pipeline.sources.pixels import check_layout, scale_of, to_uint8
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
@@ -45,7 +45,6 @@ _IMAGES = ("image", "images", "x", "data", "pixels")
 _LABELS = ("label", "labels", "y", "target", "targets")
 _WORD = re.compile(rf"(?:(?P<before>\w+?)_)?(?P<word>{'|'.join((*_IMAGES, *_LABELS))})(?:_(?P<after>\w+))?", re.I)
 _DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
-_log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -216,7 +215,7 @@ def _say(config: DataConfig, places: Mapping[str, Place], scale: int) -> None:
     if any(array(place.file, place.labels).shape[1:] not in ((), (1,)) for place in places.values()):
         said.append("the labels are one-hot")
     if said:
-        _log.info("%s: %s", config.name, "; ".join(said))
+        note(f"{config.name}: {'; '.join(said)}")
 
 
 @functools.cache

@@ -1,16 +1,13 @@
 """Open the source that a configuration names."""
 
-import logging
-
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.sources.dealing import dealt
 from kerneldistill.pipeline.sources.detection import detected, module_of
+from kerneldistill.pipeline.sources.notes import note
 from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
 from kerneldistill.pipeline.sources.source import Source
 from kerneldistill.pipeline.untrusted.names import MAX_NAME, are_names, is_name, printable
-
-_log = logging.getLogger(__name__)
 
 
 def open_source(config: DataConfig) -> Source:
@@ -32,7 +29,7 @@ def open_source(config: DataConfig) -> Source:
         )
     if len(source.splits) == 1 and (config.train_split, config.test_split) == ("train", "test"):
         source = dealt(source, config.seed)
-        _log.info("%s has one split: a fifth of each class is for test, drawn by data.seed", source.name)
+        note(f"{source.name} has one split: a fifth of each class is for test, drawn by data.seed")
     train = parse(config.train_split, source.splits, name)
     check_disjoint(train, parse(config.test_split, source.splits, name), name)
     return source

@@ -8,7 +8,6 @@ import abc
 import errno
 import functools
 import hashlib
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError, first_line
+from kerneldistill.pipeline.sources.notes import note
 from kerneldistill.pipeline.sources.probe import PROBED, declared_shape
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import Declared
@@ -37,7 +37,6 @@ _SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
 # Of one picture's file.
 _MAX_BYTES = 1 << 28
 _UNREADABLE = (FileNotFoundError, PermissionError, NotAFileError, NotADirectoryError)
-_log = logging.getLogger(__name__)
 
 
 class Listed(NamedTuple):
@@ -162,13 +161,9 @@ def say_unchecked(folder: epath.Path, names: Sequence[str]) -> None:
     """Say of how many pictures nothing would tell a damage."""
     unchecked = sum(not name.lower().endswith(".png") for name in names)
     if unchecked and not sums_of(str(folder)):
-        _log.info(
-            "%d of %d pictures in %s are in formats without a checksum: a damaged one may decode unnoticed; a list of "
-            "digests in %s finds it (sha256sum)",
-            unchecked,
-            len(names),
-            folder,
-            SUMS,
+        note(
+            f"{unchecked} of {len(names)} pictures in {folder} are in formats without a checksum: a damaged one may "
+            f"decode unnoticed; a list of digests in {SUMS} finds it (sha256sum)"
         )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from kerneldistill import pipeline
 from kerneldistill.pipeline import DataConfig
+from kerneldistill.pipeline.sources.notes import note
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,9 @@ def prepared_digits(tmp_path_factory) -> Path:
 def own_digits(prepared_digits, tmp_path) -> Path:
     """Copy `prepared_digits`, to break the copy."""
     return Path(shutil.copytree(prepared_digits, tmp_path / "own"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted() -> None:
+    """Let a note that an earlier test has seen be logged again."""
+    note.cache_clear()

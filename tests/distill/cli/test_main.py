@@ -263,8 +263,9 @@ main(["presets"])
 logging.getLogger("absl").warning("advice to programmers")
 logging.getLogger("kerneldistill.runs.training.checkpoints").warning("a step is damaged")
 logging.getLogger("kerneldistill.runs.training.checkpoints").info("a detail")
+from kerneldistill.pipeline.sources.notes import note
 for _ in range(2):
-    logging.getLogger("kerneldistill.pipeline.sources.detection").info("a guess")
+    note("a guess")
 """
 
 
