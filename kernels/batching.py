@@ -1,27 +1,42 @@
 """How many images are worked on together, the lanes of every array in a tile, and how the last lanes are filled."""
 
-from typing import overload
+from typing import NamedTuple, overload
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from kerneldistill.kernels.compiler_options import Compile, as_it_is
+from kerneldistill.kernels.device_kinds import CPU, DeviceKind
 from kerneldistill.kernels.levels import levels
 from kerneldistill.kernels.network import Network
 
 
-def group_size(network: Network, image_shape: tuple[int, ...], dtype: jnp.dtype) -> int:
-    """How many columns a tile takes, so that one plane of the largest level fits the cache; 16 to 512, a power of 2.
+class Tiling(NamedTuple):
+    """How a block is cut into tiles, and how each is compiled.
 
-    On CPU 1 MiB: at 32 x 32 in float32 that is 16 pairs, which ran as fast as 8 and 12 % faster than 32. Never fewer
-    than 16, one vector: the wrapped planes of a global mean at 32 x 32 take 2 MiB with 16 and ran 2.6 times faster than
-    with 8. Accelerators want millions of entries an operation: 256 MiB.
+    group: columns of a tile, and images whose deviations are computed together
+    block_bytes: see `DeviceKind`
+    compiled: see `compiler_options.one_routine`
     """
+
+    group: int = CPU.lanes
+    block_bytes: int | None = CPU.block_bytes
+    compiled: Compile = as_it_is
+
+
+# Of programs that no engine makes.
+PLAIN = Tiling()
+
+
+def tiling(
+    network: Network, image_shape: tuple[int, ...], dtype: np.dtype, device: DeviceKind, compiled: Compile = as_it_is
+) -> Tiling:
+    """Cut for a kind of device: as many columns as a plane of the largest level allows, a power of 2 of at most 512."""
     plan = levels(network, *image_shape[:2])
-    plane = max(p.offsets.points // p.offsets.shape[0] for p in plan) * jnp.dtype(dtype).itemsize
-    budget = 1 << 20 if jax.default_backend() == "cpu" else 1 << 28
-    return max(16, min(512, 1 << max(1, budget // plane).bit_length() - 1))
+    plane = max(p.offsets.points // p.offsets.shape[0] for p in plan) * np.dtype(dtype).itemsize
+    group = max(device.lanes, min(512, 1 << max(1, device.plane_bytes // plane).bit_length() - 1))
+    return Tiling(group, device.block_bytes, compiled)
 
 
 @overload

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from kerneldistill.kernels.batching import filled, group_size
-from kerneldistill.kernels.compiler_options import Compile, as_it_is
+from kerneldistill.kernels.batching import PLAIN, Tiling, filled
 from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.names import KernelKind
@@ -20,18 +19,13 @@ from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile import Columns, Saved, kernel_after_head, lay_out, row_of, tile, tile_pullback
 
 
-def block(
-    network: Network, kind: KernelKind, support: Features, targets: Features, compiled: Compile = as_it_is
-) -> Array:
-    """Kernel of every target with every support image: [t, s], in the images' dtype. Traceable; not for autodiff.
-
-    compiled: how each tile is compiled; see `compiler_options.one_routine`.
-    """
-    return block_saving(network, kind, support, targets, compiled)[0]
+def block(network: Network, kind: KernelKind, support: Features, targets: Features, tiling: Tiling = PLAIN) -> Array:
+    """Kernel of every target with every support image: [t, s], in the images' dtype. Traceable; not for autodiff."""
+    return block_saving(network, kind, support, targets, tiling)[0]
 
 
 def block_saving(
-    network: Network, kind: KernelKind, support: Features, targets: Features, compiled: Compile = as_it_is
+    network: Network, kind: KernelKind, support: Features, targets: Features, tiling: Tiling = PLAIN
 ) -> tuple[Array, Saved]:
     """The same, and what `pullback` needs of it: bands [groups, s, ..., group]."""
     with_ntk = kind == "ntk"
@@ -40,16 +34,14 @@ def block_saving(
 
     def block_of_group(group: Features) -> tuple[Array, Saved]:
         columns = lay_out(network, group)
-        of_image = compiled(lambda image, columns: tile(network, with_ntk, row_of(image), columns))
+        of_image = tiling.compiled(lambda image, columns: tile(network, with_ntk, row_of(image), columns))
         return lax.map(lambda image: of_image(image, columns), support)
 
-    kernel, saved = lax.map(block_of_group, grouped(network, targets))
+    kernel, saved = lax.map(block_of_group, grouped(targets, tiling.group))
     return jnp.swapaxes(kernel, 1, 2).reshape(-1, len(support))[: len(targets)], saved
 
 
-def half_block(
-    network: Network, kind: KernelKind, images: Features, rows: Array, compiled: Compile = as_it_is
-) -> Array:
+def half_block(network: Network, kind: KernelKind, images: Features, rows: Array, tiling: Tiling = PLAIN) -> Array:
     """Kernels of images with each other, every pair once: K[i, (i + j) mod s] for i in `rows` [r], j = 0 .. s // 2.
 
     Every row has as many entries, unlike those of a triangle, so that rows can be dealt to devices. Returns
@@ -63,7 +55,7 @@ def half_block(
 
     def half_row(inputs: tuple[Array, Array]) -> Array:
         image, others = (jax.tree.map(lambda x, i=i: x[i], images) for i in inputs)
-        return block(network, kind, jax.tree.map(lambda x: x[None], image), others, compiled)[:, 0]
+        return block(network, kind, jax.tree.map(lambda x: x[None], image), others, tiling)[:, 0]
 
     return lax.map(half_row, (rows, partners))
 
@@ -88,7 +80,7 @@ def pullback(
     targets: Features,
     cotangent: Array,
     saved: Saved | None = None,
-    compiled: Compile = as_it_is,
+    tiling: Tiling = PLAIN,
 ) -> Features:
     """Pulls `cotangent` [t, s] of `block` back to the support: the gradient of sum(cotangent * block) by each feature.
 
@@ -98,12 +90,14 @@ def pullback(
     if network.fully_connected:
         return jax.vjp(lambda s: vector_block(network, with_ntk, s, targets), support)[1](cotangent)[0]
 
+    of_image = partial(_pullback_image, network, with_ntk, tiling.block_bytes)
+
     def add_group(total: Features, inputs: tuple[Features, Saved | None, Array]) -> tuple[Features, None]:
         group, bands, given = inputs
-        pullback_image = partial(compiled(partial(_pullback_image, network, with_ntk)), lay_out(network, group))
+        pullback_image = partial(tiling.compiled(of_image), lay_out(network, group))
         return jax.tree.map(jnp.add, total, lax.map(pullback_image, (support, bands, given))), None
 
-    groups = grouped(network, targets)
+    groups = grouped(targets, tiling.group)
     count, group = groups.images.shape[:2]
     padded = jnp.pad(cotangent, ((0, count * group - len(targets)), (0, 0)))
     given = jnp.swapaxes(padded.reshape(count, group, len(support)), 1, 2)
@@ -111,13 +105,18 @@ def pullback(
 
 
 def _pullback_image(
-    network: Network, with_ntk: bool, columns: Columns, inputs: tuple[Features, Saved | None, Array]
+    network: Network,
+    with_ntk: bool,
+    block_bytes: int | None,
+    columns: Columns,
+    inputs: tuple[Features, Saved | None, Array],
 ) -> Features:
     image, bands, given = inputs
     row = row_of(image)
     if bands is None:
         bands = tile(network, with_ntk, row, columns)[1]
-    return jax.tree.map(lambda x: x[..., 0], tile_pullback(network, with_ntk, row, columns, bands, given))
+    by_feature = tile_pullback(network, with_ntk, row, columns, bands, given, block_bytes)
+    return jax.tree.map(lambda x: x[..., 0], by_feature)
 
 
 def vector_block(network: Network, with_ntk: bool, support: Features, targets: Features) -> Array:
@@ -128,10 +127,10 @@ def vector_block(network: Network, with_ntk: bool, support: Features, targets: F
     return kernel_after_head(network, with_ntk, Cov(products, None), stds, factors)
 
 
-def grouped(network: Network, targets: Features) -> Features:
-    """Cuts targets into groups of equal size: arrays [t, ...] to [groups, group, ...]."""
+def grouped(targets: Features, group: int) -> Features:
+    """Cuts targets into groups of equal size, `group` or all: arrays [t, ...] to [groups, group, ...]."""
     count = len(targets)
-    group = min(count, group_size(network, targets.images.shape[1:], targets.images.dtype))
+    group = min(count, group)
     groups = -(-count // group)
 
     def cut(x: Array) -> Array:

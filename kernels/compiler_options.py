@@ -41,10 +41,10 @@ def band_options(platform: str) -> dict[str, bool | int | str] | None:
 def one_routine(platform: str) -> Compile:
     """How XLA's compiler of `platform` is told to make one routine of a function and its loops.
 
-    Else it dispatches every operation of every turn. With this and blocks of 64 kB (`kernels.offsets`) an entry of the
-    KIP ConvNet at 32 x 32 takes, in milliseconds of a core, 1.35 for 1.7 forward, 4.4 for 7.0 with its gradient and 5.7
-    for 12.3 with its Jacobian (best of alternating runs, jax 0.10.2). Only in programs that
-    are compiled with `band_options`: without them it fails ("Fusion kind not implemented on CPU").
+    Else it dispatches every operation of every turn. With this and blocks of 64 kB (`device_kinds`) an entry of the KIP
+    ConvNet at 32 x 32 takes, in milliseconds of a core, 1.35 for 1.7 forward, 4.4 for 7.0 with its gradient and 5.7 for
+    12.3 with its Jacobian (best of alternating runs, jax 0.10.2). Only in programs that are compiled with
+    `band_options`: without them it fails ("Fusion kind not implemented on CPU").
     """
     return _called_once if platform == "cpu" else as_it_is
 

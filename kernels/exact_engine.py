@@ -21,9 +21,10 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.batching import Tiling, filled, tiling
 from kerneldistill.kernels.blocks import block, block_saving, half_block, pullback
-from kerneldistill.kernels.compiler_options import Compile, as_it_is, band_options, one_routine
+from kerneldistill.kernels.compiler_options import as_it_is, band_options, one_routine
+from kerneldistill.kernels.device_kinds import DeviceKind, kind_of
 from kerneldistill.kernels.features import Features, features
 from kerneldistill.kernels.image_checks import check_images, check_kind
 from kerneldistill.kernels.jacobian import block_jacobian
@@ -33,15 +34,9 @@ from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile import Saved
 from kerneldistill.kernels.tile_memory import saved
 
-# Pixel pairs in a chunk: forward and backward about five seconds on two CPU cores, so that a host can stop in time.
-CHUNK_POINTS = 1 << 30
-# Bytes of its images: on their way to the devices they are held up to five times over, and where entries are cheap, as
-# those of fully connected networks, the pixel pairs alone would allow gigabytes.
+# Bytes of a chunk's images: on their way to the devices they are held up to five times over, and where entries are
+# cheap, as those of fully connected networks, the pixel pairs alone would allow gigabytes.
 CHUNK_BYTES = 1 << 26
-# Bytes of a chunk's Jacobian.
-JACOBIAN_BYTES = 1 << 28
-# Bytes of the bands that are kept of a block for its gradient; 50 rows and more of 32 x 32 come to hundreds of MB.
-SAVED_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,18 @@ class ExactEngine:
     @cached_property
     def group(self) -> int:
         """Targets of one tile."""
-        return group_size(self.network, self.image_shape, self.dtype)
+        return self.tiling.group
+
+    @property
+    def device(self) -> DeviceKind:
+        """What its devices allow."""
+        return kind_of(self.devices[0])
+
+    @cached_property
+    def tiling(self) -> Tiling:
+        """How its programs are cut, and how tiles are compiled in those that `_jit` makes."""
+        compiled = as_it_is if self.network.fully_connected else one_routine(self.device.platform)
+        return tiling(self.network, self.image_shape, self.dtype, self.device, compiled)
 
     def chunk(self, targets: int, support: int) -> int:
         """See `Engine.chunk`."""
@@ -82,12 +88,22 @@ class ExactEngine:
     def jacobian_chunk(self, targets: int, support: int) -> int:
         """See `JacobianEngine.jacobian_chunk`."""
         entry = math.prod(self.image_shape) * self.dtype.itemsize
-        return self._even(targets, min(self._most(support), JACOBIAN_BYTES // (support * entry)))
+        return self._even(
+            targets, min(self._most(support), self._budget(self.device.jacobian_bytes) // (support * entry))
+        )
+
+    @property
+    def points_at_once(self) -> int:
+        """Pixel pairs that a host waits for at a time."""
+        return self._budget(self.device.chunk_points)
+
+    def _budget(self, each: int) -> int:
+        return self.device.of_all(each, len(self.devices))
 
     def _most(self, support: int) -> int:
         """How many targets a host waits for at most."""
         return min(
-            CHUNK_POINTS // (points(self.network, *self.image_shape) * support),
+            self.points_at_once // (points(self.network, *self.image_shape) * support),
             CHUNK_BYTES // (math.prod(self.image_shape) * self.dtype.itemsize),
             CHUNK_BYTES // (support * 8),  # the block as the host holds it, in float64
         )
@@ -126,7 +142,7 @@ class ExactEngine:
     def k_ts_saving(self, support: Features, targets: Features) -> tuple[Array, Saved | None]:
         """See `Engine.k_ts_saving`: it keeps the bands, about 0.1 MB an entry at 32 x 32 in float32.
 
-        It keeps nothing where that would be more than SAVED_BYTES.
+        It keeps nothing where that would be more than `DeviceKind.saved_bytes`.
         """
         if self.saved_bytes(len(support), len(targets)):
             return self._k_ts_saving(support, targets)
@@ -135,7 +151,7 @@ class ExactEngine:
     def saved_bytes(self, support: int, targets: int) -> int:
         """Count the bytes on all devices that `k_ts_saving` keeps of a block [targets, support]."""
         found = support * targets * saved(self.network, self.image_shape, self.kind) * self.dtype.itemsize
-        return found if found <= SAVED_BYTES else 0
+        return found if found <= self._budget(self.device.saved_bytes) else 0
 
     def half_k_ss(self, support: Features, rows: np.ndarray) -> Array:
         """See `Engine.half_k_ss`."""
@@ -181,37 +197,30 @@ class ExactEngine:
         return jax.tree.map(lambda x: jnp.zeros(shape + x.shape, x.dtype, device=self._sharded), support)
 
     def _jit(self, function: Callable[..., Any], in_specs: Any, out_specs: Any, donate: int | None = None) -> Any:
-        options = None if self.network.fully_connected else band_options(self.devices[0].platform)
+        options = None if self.network.fully_connected else band_options(self.device.platform)
         sharded = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
         return jax.jit(sharded, donate_argnums=donate, compiler_options=options)
 
-    @property
-    def _compiled(self) -> Compile:
-        """How tiles are compiled in the programs that `_jit` makes."""
-        return as_it_is if self.network.fully_connected else one_routine(self.devices[0].platform)
-
     @cached_property
     def _support_features(self):
-        return self._jit(partial(features, self.network), P(), P())
+        return self._jit(partial(features, self.network, group=self.group), P(), P())
 
     @cached_property
     def _target_features(self):
-        return self._jit(partial(features, self.network), P("target"), P("target"))
+        return self._jit(partial(features, self.network, group=self.group), P("target"), P("target"))
 
     @cached_property
     def _k_ts(self):
-        return self._jit(
-            partial(block, self.network, self.kind, compiled=self._compiled), (P(), P("target")), P("target")
-        )
+        return self._jit(partial(block, self.network, self.kind, tiling=self.tiling), (P(), P("target")), P("target"))
 
     @cached_property
     def _k_ts_saving(self):
-        both = partial(block_saving, self.network, self.kind, compiled=self._compiled)
+        both = partial(block_saving, self.network, self.kind, tiling=self.tiling)
         return self._jit(both, (P(), P("target")), (P("target"), P("target")))
 
     @cached_property
     def _half_k_ss(self):
-        half = partial(half_block, self.network, self.kind, compiled=self._compiled)
+        half = partial(half_block, self.network, self.kind, tiling=self.tiling)
         return self._jit(half, (P(), P("target")), P("target"))
 
     @cached_property
@@ -219,21 +228,21 @@ class ExactEngine:
         def added(
             support: Features, targets: Features, cotangent: Array, onto: Features, saved: Saved | None
         ) -> Features:
-            found = pullback(self.network, self.kind, support, targets, cotangent, saved, self._compiled)
+            found = pullback(self.network, self.kind, support, targets, cotangent, saved, self.tiling)
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
         return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate=3)
 
     @cached_property
     def _k_ts_and_jacobian(self):
-        both = partial(block_jacobian, self.network, self.kind, compiled=self._compiled)
+        both = partial(block_jacobian, self.network, self.kind, tiling=self.tiling)
         return self._jit(both, (P(), P("target")), (P("target"), P("target")))
 
     @cached_property
     def _pullback_images(self):
         def summed(images: Array, parts: Features) -> Array:
             own = jax.tree.map(lambda part: part[0], parts)
-            return jax.lax.psum(jax.vjp(partial(features, self.network), images)[1](own)[0], "target")
+            return jax.lax.psum(jax.vjp(partial(features, self.network, group=self.group), images)[1](own)[0], "target")
 
         return self._jit(summed, (P(), P("target")), P())
 

@@ -12,7 +12,8 @@ from jax import Array, lax
 
 from kerneldistill.kernels.activations.dual import Factors
 from kerneldistill.kernels.bands import WHOLE_IMAGES
-from kerneldistill.kernels.batching import filled, group_size
+from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.device_kinds import CPU
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
 from kerneldistill.kernels.levels import Level, deviation_levels
@@ -39,14 +40,14 @@ class Features(NamedTuple):
         return self.images.shape[0]
 
 
-def features(network: Network, images: Array) -> Features:
-    """Compute the features of `images` [n, h, w, c]; differentiable; cheaper per image than a kernel entry."""
+def features(network: Network, images: Array, group: int = CPU.lanes) -> Features:
+    """Compute the features of `images` [n, h, w, c], `group` at a time; differentiable; cheaper than entries."""
     n = len(images)
     if network.fully_connected:
         flat, stds = images.reshape(n, -1), {}
         _tail_of_self(network, Cov(jnp.mean(flat * flat, axis=1), None), stds)
         return Features(images, stds)
-    group = min(n, group_size(network, images.shape[1:], images.dtype))
+    group = min(n, group)
     groups = -(-n // group)
     compute = jax.checkpoint(lambda x: group_stds(network, jnp.moveaxis(x, 0, -1)))
     stds = lax.map(compute, filled(images, groups * group).reshape(groups, group, *images.shape[1:]))

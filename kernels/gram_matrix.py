@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from kerneldistill.kernels.batching import Tiling, tiling
 from kerneldistill.kernels.blocks import block, pullback
+from kerneldistill.kernels.device_kinds import kind_of
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.image_checks import check_arguments, check_kind
 from kerneldistill.kernels.names import KernelKind
@@ -33,7 +35,14 @@ def gram(network: Network, x1: Array | np.ndarray, x2: Array | np.ndarray, kind:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3))
 def _gram(network: Network, x1: Array, x2: Array, kind: KernelKind) -> Array:
-    return block(network, kind, features(network, x2), features(network, x1))
+    cut = _tiling(network, x1)
+    return block(network, kind, *(features(network, x, cut.group) for x in (x2, x1)), cut)
+
+
+def _tiling(network: Network, x: Array) -> Tiling:
+    """Cut for the device on which jax puts what is not told where to be."""
+    device = jax.config.jax_default_device or jax.local_devices()[0]
+    return tiling(network, x.shape[1:], x.dtype, kind_of(device))
 
 
 def _gram_forward(network: Network, x1: Array, x2: Array, kind: KernelKind) -> tuple[Array, tuple[Array, Array]]:
@@ -43,9 +52,10 @@ def _gram_forward(network: Network, x1: Array, x2: Array, kind: KernelKind) -> t
 def _gram_backward(
     network: Network, kind: KernelKind, images: tuple[Array, Array], cotangent: Array
 ) -> tuple[Array, Array]:
-    (f1, to_x1), (f2, to_x2) = (jax.vjp(lambda x: features(network, x), x) for x in images)
-    (g1,) = to_x1(pullback(network, kind, f1, f2, cotangent.T))
-    (g2,) = to_x2(pullback(network, kind, f2, f1, cotangent))
+    cut = _tiling(network, images[0])
+    (f1, to_x1), (f2, to_x2) = (jax.vjp(lambda x: features(network, x, cut.group), x) for x in images)
+    (g1,) = to_x1(pullback(network, kind, f1, f2, cotangent.T, tiling=cut))
+    (g2,) = to_x2(pullback(network, kind, f2, f1, cotangent, tiling=cut))
     return g1, g2
 
 

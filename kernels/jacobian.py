@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from kerneldistill.kernels.batching import PLAIN, Tiling
 from kerneldistill.kernels.blocks import grouped, vector_block
-from kerneldistill.kernels.compiler_options import Compile, as_it_is
 from kerneldistill.kernels.features import Features, features, group_stds
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
@@ -20,31 +20,32 @@ from kerneldistill.kernels.tile import Columns, lay_out, row_of, tile, tile_pull
 
 
 def block_jacobian(
-    network: Network, kind: KernelKind, support: Features, targets: Features, compiled: Compile = as_it_is
+    network: Network, kind: KernelKind, support: Features, targets: Features, tiling: Tiling = PLAIN
 ) -> tuple[Array, Array]:
-    """Compute the kernel [t, s] and the gradient of each entry by its support image: [t, s, h, w, c]. Traceable.
-
-    compiled: as for `kernels.blocks.block`.
-    """
+    """Compute the kernel [t, s] and the gradient of each entry by its support image: [t, s, h, w, c]. Traceable."""
     with_ntk = kind == "ntk"
     if network.fully_connected:
         return _vector_jacobian(network, with_ntk, support, targets)
 
-    def of_group(group: Features) -> tuple[Array, Array]:
-        return lax.map(partial(compiled(partial(_of_image, network, with_ntk)), lay_out(network, group)), support)
+    of_image = partial(_of_image, network, with_ntk, tiling.block_bytes)
 
-    kernel, jacobian = lax.map(of_group, grouped(network, targets))
+    def of_group(group: Features) -> tuple[Array, Array]:
+        return lax.map(partial(tiling.compiled(of_image), lay_out(network, group)), support)
+
+    kernel, jacobian = lax.map(of_group, grouped(targets, tiling.group))
     lanes_first = jnp.moveaxis(jacobian, -1, 1)
     shape = (-1, len(support), *support.images.shape[1:])
     kernel = jnp.swapaxes(kernel, 1, 2).reshape(shape[:2])
     return kernel[: len(targets)], lanes_first.reshape(shape)[: len(targets)]
 
 
-def _of_image(network: Network, with_ntk: bool, columns: Columns, image: Features) -> tuple[Array, Array]:
+def _of_image(
+    network: Network, with_ntk: bool, block_bytes: int | None, columns: Columns, image: Features
+) -> tuple[Array, Array]:
     """Compute the kernel [pairs] of one image with a group, and its gradients [h, w, c, pairs]."""
     kernel, bands = tile(network, with_ntk, row_of(image), columns)
     row = row_of(image, len(kernel))
-    by_feature = tile_pullback(network, with_ntk, row, columns, bands, jnp.ones_like(kernel))
+    by_feature = tile_pullback(network, with_ntk, row, columns, bands, jnp.ones_like(kernel), block_bytes)
     to_pixels = jax.vjp(partial(group_stds, network), row.images)[1]
     return kernel, by_feature.images + to_pixels(by_feature.stds)[0]
 

@@ -7,10 +7,6 @@ from jax import Array, lax
 
 from kerneldistill.kernels.bands import Plane
 
-# Bytes of one array of a block. Its gradient keeps some twenty at once, which then fit a core's second cache: with the
-# kernel 8.7 -> 7.3 ms of processor time an entry at 32 x 32 (on a busy machine, in alternation).
-BLOCK_BYTES = 1 << 16
-
 
 class Offsets(NamedTuple):
     """The offsets of a band on images of height x width pixels.
@@ -54,10 +50,12 @@ class Offsets(NamedTuple):
             padded = jnp.pad(images, ((self.ry, self.ry), (self.rx, self.rx), (0, 0)))
         return jnp.stack([padded[:, i : i + self.width] for i in range(count)], axis=1)
 
-    def blocks(self, lane_bytes: int) -> int:
+    def blocks(self, lane_bytes: int, block_bytes: int | None) -> int:
         """Count the equal blocks of column offsets to cut a plane into, whose pairs take `lane_bytes` a point."""
+        if block_bytes is None:
+            return 1
         count = self.shape[1]
-        fitting = BLOCK_BYTES // (self.height * self.width * lane_bytes)
+        fitting = block_bytes // (self.height * self.width * lane_bytes)
         return next(n for n in range(1, count + 1) if count % n == 0 and (count // n <= fitting or n == count))
 
     def block_of(self, stacked: Array, row: Array, first: Array, count: int) -> Array:

@@ -31,17 +31,18 @@ class Side(NamedTuple):
 
 
 def propagate_resolution(
-    level: Level, with_ntk: bool, rows: Side, cols: Side, before: Cov | None, in_blocks: bool = False
+    level: Level, with_ntk: bool, rows: Side, cols: Side, before: Cov | None, block_bytes: int | None = None
 ) -> Cov:
     """Pass the planes of a level through its layers and join them by its pool or head.
 
     before: this level's band, None at full resolution.
-    in_blocks: a few column offsets of a plane at a time, for what will be differentiated: forward it costs 20 % more.
+    block_bytes: take only so many column offsets of a plane at a time, for what will be differentiated: on CPU it costs
+      20 % more forward. None: all of them.
 
     Returns the next level's band, or [pairs] after a head.
     """
     offsets, columns = level.offsets, jax.tree.leaves((cols, before))[0]
-    blocks = offsets.blocks(columns.shape[-1] * columns.dtype.itemsize) if in_blocks else 1
+    blocks = offsets.blocks(columns.shape[-1] * columns.dtype.itemsize, block_bytes)
     count = offsets.shape[1] // blocks
 
     def propagate_block(row: Array, first: Array, given: Cov | None) -> Cov:

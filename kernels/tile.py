@@ -69,28 +69,35 @@ def tile(network: Network, with_ntk: bool, row: Features, cols: Columns) -> tupl
 
 
 def tile_pullback(
-    network: Network, with_ntk: bool, row: Features, cols: Columns, saved: Saved, cotangent: Array
+    network: Network,
+    with_ntk: bool,
+    row: Features,
+    cols: Columns,
+    saved: Saved,
+    cotangent: Array,
+    block_bytes: int | None,
 ) -> Features:
     """Pull `cotangent` [pairs] of the kernel that `tile` gave back to the row: its gradient by each feature.
 
     Each resolution is differentiated from the band that entered it, so none is passed forward once more to get there:
     gradient with the kernel 9.1 -> 7.4 ms of processor time at 32 x 32 (on a busy machine, in alternation).
+    block_bytes: see `Tiling`.
     """
     sides, to_row = jax.vjp(partial(_sides, network), row)
     plan = levels(network, *row.images.shape[:2])
     *earlier, last = zip(plan, sides.levels, cols.levels, (None, *saved), strict=True)
 
     def ending(ours: Side, stds: Stds, before: Cov | None) -> Array:
-        cov = propagate_resolution(last[0], with_ntk, ours, last[2], before, in_blocks=True)
+        cov = propagate_resolution(last[0], with_ntk, ours, last[2], before, block_bytes)
         return kernel_after_head(network, with_ntk, cov, stds, cols.tail)
 
     by_last, by_tail, by_band = jax.vjp(ending, last[1], sides.tail, last[3])[1](cotangent)
     by_levels = [by_last]
     for level, ours, theirs, before in reversed(earlier):
         step = partial(propagate_resolution, level, with_ntk)
-        pull = jax.vjp(
-            lambda own, band, step=step, theirs=theirs: step(own, theirs, band, in_blocks=True), ours, before
-        )[1]
+        pull = jax.vjp(lambda own, band, step=step, theirs=theirs: step(own, theirs, band, block_bytes), ours, before)[
+            1
+        ]
         by_own, by_band = pull(by_band)
         by_levels.append(by_own)
     return to_row(_Sides(tuple(reversed(by_levels)), by_tail))[0]

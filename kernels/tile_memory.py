@@ -8,6 +8,7 @@ of XLA's CPU compiler), of which the sums below are within 15 %.
 
 from typing import NamedTuple
 
+from kerneldistill.kernels.device_kinds import DeviceKind
 from kerneldistill.kernels.levels import Level, levels
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network, activations
@@ -78,7 +79,9 @@ def saved(network: Network, image_shape: tuple[int, int, int], kind: KernelKind)
     return (1 + (kind == "ntk")) * sum(level.offsets.points for level in levels(network, *image_shape[:2])[1:])
 
 
-def tiles(network: Network, image_shape: tuple[int, int, int], kind: KernelKind, pairs: int, itemsize: int) -> Tiles:
+def tiles(
+    network: Network, image_shape: tuple[int, int, int], kind: KernelKind, pairs: int, itemsize: int, device: DeviceKind
+) -> Tiles:
     """Compute the bytes of a tile of `pairs` columns whose numbers take `itemsize` bytes each.
 
     A tile of a fully connected network is a whole block: `pairs` are all its entries.
@@ -94,7 +97,7 @@ def tiles(network: Network, image_shape: tuple[int, int, int], kind: KernelKind,
     for level, size, after in zip(plan, sizes, [*sizes[1:], None], strict=True):
         passing = size.band + size.stack + (0 if after is None else after.band)
         at_work = _REVERSE_PLANES_PER_ACTIVATION * size.activations * size.plane
-        blocks = level.offsets.blocks(unit)
+        blocks = level.offsets.blocks(unit, device.block_bytes)
         if blocks > 1:
             at_work = at_work // blocks + _JOINED_PLANES * size.plane
         forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * size.plane * unit))

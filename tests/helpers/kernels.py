@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+import pytest
 
+from kerneldistill.kernels import exact_engine
+from kerneldistill.kernels.device_kinds import CPU
 from kerneldistill.kernels.engine import Engine, JacobianEngine
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.gram_matrix import gram
@@ -22,6 +25,11 @@ def engine(
 ) -> ExactEngine:
     """An engine on the first CPU devices."""
     return ExactEngine(network, kind, tuple(shape), np.dtype(dtype), tuple(jax.devices()[:devices]))
+
+
+def allow(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:
+    """Let engines take their devices for CPUs that differ by the fields `values` of `DeviceKind`."""
+    monkeypatch.setattr(exact_engine, "kind_of", lambda _: CPU._replace(**values))
 
 
 def kernel(engine: Engine, targets: np.ndarray, support: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kerneldistill.kernels.network import Network
 from tests.helpers.exchanges import exchanges
-from tests.helpers.kernels import engine, gradient, images, kernel
+from tests.helpers.kernels import allow, engine, gradient, images, kernel
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
 NETWORK = Network((Conv(), Activation(), AvgPool(), Flatten(), Dense()))
@@ -109,7 +109,7 @@ def test_what_a_block_saves_spares_the_pullback_nothing_but_time(
     assert np.array_equal(kernel, own.k_ts(support, targets))
     kept = sum(leaf.nbytes for leaf in jax.tree.leaves(saved))
     assert kept == own.saved_bytes(len(support), len(targets))
-    monkeypatch.setattr("kerneldistill.kernels.exact_engine.SAVED_BYTES", kept - 1)
+    allow(monkeypatch, saved_bytes=kept - 1)
     again, nothing = own.k_ts_saving(support, targets)
     assert nothing is None or kept == 0
     assert np.array_equal(again, kernel)
@@ -121,8 +121,7 @@ def test_what_a_block_saves_spares_the_pullback_nothing_but_time(
 def test_the_size_of_tiles_changes_nothing(
     truth: tuple[np.ndarray, np.ndarray], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for user in ("features", "blocks", "exact_engine"):
-        monkeypatch.setattr(f"kerneldistill.kernels.{user}.group_size", lambda *_: size)
+    allow(monkeypatch, lanes=size, plane_bytes=0)
     own = engine(NETWORK, SHAPE)
     assert own.group == size
     found = found_by(own)

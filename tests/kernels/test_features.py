@@ -42,11 +42,10 @@ def test_one_deviation_per_activation_at_its_resolution() -> None:
     assert {path: std.shape for path, std in stds.items()} == truth
 
 
-def test_groups_do_not_change_the_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_do_not_change_the_deviations() -> None:
     network, x = Network((Conv(), Activation(), Flatten())), images(5, (3, 3, 1))
     whole = jax.jit(lambda x: features(network, x).stds)(x)
-    monkeypatch.setattr("kerneldistill.kernels.features.group_size", lambda *_: 2)
-    cut = jax.jit(lambda x: features(network, x).stds)(x)
+    cut = jax.jit(lambda x: features(network, x, 2).stds)(x)
     np.testing.assert_allclose(whole["1"], cut["1"], rtol=1e-14)
 
 

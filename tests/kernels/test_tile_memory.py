@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from kerneldistill.kernels.architectures import conv_net
-from kerneldistill.kernels.batching import group_size
+from kerneldistill.kernels.batching import tiling
+from kerneldistill.kernels.device_kinds import CPU
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile_memory import deviations, tiles
@@ -31,15 +32,15 @@ def test_the_deviations_kept_are_counted(network: Network, shape: tuple[int, int
 
 @pytest.mark.parametrize(("network", "shape"), CASES.values(), ids=CASES)
 def test_tiles_grow_with_their_pairs_and_precision(network: Network, shape: tuple[int, int, int]) -> None:
-    one, more, precise = (tiles(network, shape, "ntk", *how) for how in ((16, 4), (48, 4), (16, 8)))
+    one, more, precise = (tiles(network, shape, "ntk", *how, CPU) for how in ((16, 4), (48, 4), (16, 8)))
     for single, triple, double in zip(one, more, precise, strict=True):
         assert single.total < double.total <= 2 * single.total < triple.total <= 3 * single.total
     assert one.reverse.total >= one.forward.total > 0
-    assert tiles(network, shape, "nngp", 16, 4).reverse.total <= one.reverse.total
+    assert tiles(network, shape, "nngp", 16, 4, CPU).reverse.total <= one.reverse.total
 
 
 def test_narrow_bands_take_a_fraction_of_wrapped_ones() -> None:
-    flatten, mean = (tiles(conv_net(3, global_pool=mean), (32, 32, 3), "ntk", 16, 4) for mean in (False, True))
+    flatten, mean = (tiles(conv_net(3, global_pool=mean), (32, 32, 3), "ntk", 16, 4, CPU) for mean in (False, True))
     assert 2 * flatten.reverse.total < mean.reverse.total
 
 
@@ -55,7 +56,7 @@ def test_tiles_take_what_the_compiler_gives_them(name: str) -> None:
     environment = {**os.environ, "XLA_FLAGS": ""}
     answer = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     network, shape, dtype = tile_memory.CASES[name]
-    pairs = min(tile_memory.COLUMNS, group_size(network, shape, np.dtype(dtype)))
-    own = tiles(network, shape, "ntk", pairs, np.dtype(dtype).itemsize)
+    pairs = min(tile_memory.COLUMNS, tiling(network, shape, np.dtype(dtype), CPU).group)
+    own = tiles(network, shape, "ntk", pairs, np.dtype(dtype).itemsize, CPU)
     for predicted, found in zip(own, map(int, answer.stdout.split()), strict=True):
         assert predicted.total == pytest.approx(found, rel=0.25)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from kerneldistill.algorithms.linearised import Linearised, on_host
-from kerneldistill.kernels.exact_engine import CHUNK_POINTS, ExactEngine
+from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.levels import points
 from kerneldistill.runs.planning.workload import Workload
@@ -49,7 +49,7 @@ def _measured(work: Workload) -> Speed:
     """
     engine, size = work.engine, work.engine.image_shape
     unit = points(engine.network, *size) * len(engine.devices) * engine.group
-    rows_count = max(1, min(work.rows, CHUNK_POINTS // unit))
+    rows_count = max(1, min(work.rows, engine.points_at_once // unit))
     rng = np.random.default_rng(0)
     support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, work.chunk))
     began = time.perf_counter()

@@ -190,7 +190,7 @@ def _support(work: Workload) -> Part:
 def _tiles(work: Workload, pairs: int, entries: int) -> Tiles:
     engine = work.engine
     lanes = entries if engine.network.fully_connected else pairs
-    return tiles(engine.network, engine.image_shape, engine.kind, lanes, engine.dtype.itemsize)
+    return tiles(engine.network, engine.image_shape, engine.kind, lanes, engine.dtype.itemsize, engine.device)
 
 
 def _activations(work: Workload) -> int:

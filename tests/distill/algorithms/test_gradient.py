@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.gradient import Gradient, loss_and_gradient
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.losses import LossValue, half_mse
@@ -16,7 +15,7 @@ from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.levels import points
 from kerneldistill.kernels.network import Network
 from kerneldistill.pipeline.split import Split
-from tests.helpers.kernels import engine
+from tests.helpers.kernels import allow, engine
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
@@ -53,8 +52,8 @@ def whole_gradient(network: Network, support: Support, split: Split) -> tuple[fl
 
 
 def in_chunks(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the engine's chunks about `size` targets for six rows."""
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", size * 6 * points(network, *SHAPE))
+    """Makes the engine's chunks about `size` targets for six rows, in tiles of two."""
+    allow(monkeypatch, chunk_points=size * 6 * points(network, *SHAPE), lanes=2, plane_bytes=0)
 
 
 def computed(
@@ -75,7 +74,6 @@ def truth(request, support: Support, split: Split) -> tuple[Network, float, np.n
 
 def test_chunks_and_devices_give_the_gradient_of_the_whole_loss(truth, support, split, monkeypatch) -> None:
     network, value, images, labels = truth
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
     in_chunks(8, network, monkeypatch)
     (alone, _), (found, sizes) = (computed(network, support, split, devices) for devices in (1, 2))
     assert len(sizes) >= 3

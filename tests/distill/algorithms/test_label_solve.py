@@ -5,7 +5,6 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
@@ -15,7 +14,7 @@ from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.levels import points
 from kerneldistill.pipeline.split import Split
-from tests.helpers.kernels import engine, kernel
+from tests.helpers.kernels import allow, engine, kernel
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import GRADIENT, assert_close
 
@@ -53,8 +52,7 @@ def directly(own: Engine, images: np.ndarray, split: Split) -> np.ndarray:
 @pytest.mark.parametrize("chunk", [4, 16, 1000])
 def test_labels_are_those_of_the_whole_problem(own, images, split, chunk, monkeypatch) -> None:
     # Chunks smaller and larger than the triangle of 6 + 3 columns.
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
+    allow(monkeypatch, chunk_points=chunk * 6 * points(NETWORK, *SHAPE), lanes=2, plane_bytes=0)
     targets = Targets(own, split, 3)
     assert len(list(targets.chunks(6))) == (1 if chunk == 1000 else -(-49 // chunk))
     solved = label_solve(own, images, targets, RIDGE)

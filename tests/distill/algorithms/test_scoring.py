@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.scoring import evaluate, random_support
@@ -14,7 +13,7 @@ from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.levels import points
 from kerneldistill.pipeline.split import Split
-from tests.helpers.kernels import engine, kernel
+from tests.helpers.kernels import allow, engine, kernel
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import FORWARD
 
@@ -60,8 +59,7 @@ def test_scores_equal_numpy(own: Engine, support: Support, split: Split) -> None
 def test_chunks_and_devices_change_nothing(support, split, chunk, devices, monkeypatch) -> None:
     own = engine(NETWORK, SHAPE, devices=devices)
     whole = directly(own, support, split)
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", chunk * 6 * points(NETWORK, *SHAPE))
+    allow(monkeypatch, chunk_points=chunk * 6 * points(NETWORK, *SHAPE), lanes=2, plane_bytes=0)
     targets = Targets(own, split, 3)
     assert len(list(targets.chunks(6))) == -(-21 // chunk)
     assert evaluate(own, support, targets, RIDGE) == pytest.approx(whole, rel=FORWARD["float64"])

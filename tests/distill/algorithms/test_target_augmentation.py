@@ -6,7 +6,6 @@ import jax
 import numpy as np
 import pytest
 
-import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.augmentations import augment
 from kerneldistill.algorithms.random_streams import Stream, seed_of
 from kerneldistill.algorithms.target_augmentation import Augmentation
@@ -18,7 +17,7 @@ from kerneldistill.pipeline.split import Split
 from kerneldistill.pipeline.whitening.moments import ChannelMoments
 from kerneldistill.pipeline.whitening.registry import WHITENINGS
 from tests.helpers.bundles import SHAPE, fitted
-from tests.helpers.kernels import engine
+from tests.helpers.kernels import allow, engine
 from tests.helpers.tolerance import FORWARD, assert_close
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, *SHAPE)).astype(np.uint8)
@@ -62,8 +61,7 @@ def test_the_kernel_is_that_of_the_changed_images(monkeypatch: pytest.MonkeyPatc
     """With the deviations that belong to them, also where those of the images themselves were computed before."""
     own = augmentation("standard", "crop", "color")
     network = conv_net(1, prepend=False)
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", 4 * points(network, *SHAPE))
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 2)
+    allow(monkeypatch, chunk_points=4 * points(network, *SHAPE), lanes=2, plane_bytes=0)
     exact = engine(network, SHAPE)
     split = Split(own.whitener.apply(PIXELS[:12]), np.arange(12, dtype=np.int32) % 3)
     targets = Targets(exact, split, 3)

@@ -11,7 +11,7 @@ from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.levels import points
 from kerneldistill.pipeline.split import Split
-from tests.helpers.kernels import engine
+from tests.helpers.kernels import allow, engine
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import FORWARD, assert_close
 
@@ -26,8 +26,7 @@ def split() -> Split:
 
 def targets_of(split: Split, chunk: int, monkeypatch: pytest.MonkeyPatch, devices: int = 2) -> Targets:
     """Targets that come in chunks of `chunk` for one row."""
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine, "CHUNK_POINTS", chunk * points(NETWORK, *SHAPE))
-    monkeypatch.setattr(kerneldistill.kernels.exact_engine.ExactEngine, "group", 1)
+    allow(monkeypatch, chunk_points=chunk * points(NETWORK, *SHAPE), lanes=1, plane_bytes=0)
     return Targets(engine(NETWORK, SHAPE, devices=devices), split, 3)
 
 
