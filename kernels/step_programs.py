@@ -1,0 +1,42 @@
+"""The programs of an outer step, lowered for an engine's devices from shapes alone: nothing is computed."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.stages import Lowered
+
+from kerneldistill.kernels.exact_engine import ExactEngine
+
+
+def step_programs(engine: ExactEngine, support: int, targets: int) -> Mapping[str, Callable[[], Lowered]]:
+    """Name the programs of a step of `support` images and a chunk of `targets`, in the order in which it runs them.
+
+    jacobian stands for block_saving and pullback in a second-order step, whose chunks are `jacobian_chunk`.
+    """
+    rows, columns = _features(engine, support), _features(engine, targets)
+    entries = jax.ShapeDtypeStruct((targets, support), engine.dtype)
+    devices = len(engine.devices)
+    parts = jax.tree.map(lambda x: jax.ShapeDtypeStruct((devices, *x.shape), x.dtype), rows)
+    indices = jax.ShapeDtypeStruct((-(-support // devices) * devices,), jnp.int64)
+    fewer = _features(engine, engine.jacobian_chunk(targets, support))
+
+    def saved() -> object:
+        if not engine.saved_bytes(support, targets):
+            return None
+        return jax.eval_shape(engine._k_ts_saving, rows, columns)[1]
+
+    return {
+        "features": lambda: engine._target_features.lower(columns.images),
+        "half_block": lambda: engine._half_k_ss.lower(rows, indices),
+        "block": lambda: engine._k_ts.lower(rows, columns),
+        "block_saving": lambda: engine._k_ts_saving.lower(rows, columns),
+        "pullback": lambda: engine._pullback.lower(rows, columns, entries, parts, saved()),
+        "pullback_images": lambda: engine._pullback_images.lower(rows.images, parts),
+        "jacobian": lambda: engine._k_ts_and_jacobian.lower(rows, fewer),
+    }
+
+
+def _features(engine: ExactEngine, count: int):
+    images = jax.ShapeDtypeStruct((count, *engine.image_shape), engine.dtype)
+    return jax.eval_shape(engine._support_features, images)
