@@ -125,8 +125,8 @@ class Program:
         if of.opcode in _FREE or of.opcode.endswith("-done"):
             return total
         kind = of.opcode.removesuffix("-start")
-        given = sum(within.instructions[name].bytes for name in of.operands if name in within.instructions)
         exchanges = {kind: 1} if kind in _EXCHANGES else {}
+        given = sum(_bare(within.instructions[name]) for name in of.operands if name in within.instructions)
         read, written = self._moved(of, within)
         return total.and_then(Cost(self._flops(of, within), read + written, exchanges, given if exchanges else 0.0, 1))
 
@@ -134,9 +134,10 @@ class Program:
         told = re.search(r"known_trip_count\D+?(\d+)", loop.rest)
         if told:
             return int(told[1])
-        # A TPU's compiler does not tell; its conditions compare the turn, which begins at 0, with a constant.
+        # A TPU's compiler does not tell. Its conditions compare the turn, which begins at 0, with a constant, in
+        # 64 bits by halves: besides that constant they hold zeros.
         constants = [each.rest.split(")")[0] for each in self._all(condition) if each.opcode == "constant"]
-        found = [int(text) for text in constants if text.isdecimal()]
+        found = sorted({int(text) for text in constants if text.isdecimal()} - {0})
         if len(found) != 1:
             raise ValueError(f"the turns of loop {loop.name} are not known: its condition has the constants {found}")
         return found[0]
@@ -238,6 +239,11 @@ class Program:
 def _unplaced(of: _Instruction) -> int:
     """Count the bytes of a result inside a fusion, where no memory space is told."""
     return sum(_bytes(dtype, dims, layout.replace("S(1)", "")) for dtype, dims, layout in _arrays(of))
+
+
+def _bare(of: _Instruction) -> int:
+    """Count the bytes of a result wherever it is, without padding."""
+    return sum(_bytes(dtype, dims, "") for dtype, dims, _ in _arrays(of))
 
 
 def _arrays(of: _Instruction) -> list[tuple[str, str, str]]:

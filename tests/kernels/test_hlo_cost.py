@@ -58,7 +58,7 @@ def counted(function, *shapes: tuple[int, ...]) -> Cost:
 def test_the_turns_of_a_tpus_loop_stand_in_its_condition() -> None:
     found = Program(ON_TPU).cost
     assert found.flops == 10 * 8 * 100
-    assert found.exchanges == {"all-reduce": 10}
+    assert (found.exchanges, found.exchanged) == ({"all-reduce": 10}, 10 * 8 * 100 * 4)
     # A turn reads one of ten planes, padded to 128 lanes, keeps it beside the core, and writes the sum.
     assert found.bytes == pytest.approx(10 * 2 * 8 * 128 * 4, rel=0.01)
 
