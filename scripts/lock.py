@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 CONSTRAINTS = ROOT / "constraints.txt"
 
+# Extras that are pinned. Compilers of chips that are not there stay out: jax names their versions itself, and who
+# installs the lock wants none of them.
+EXTRAS = ("test", "tensorboard", "tf")
 # The oldest supported Python: a universal resolution from there holds for the newer ones.
 PYTHON = "3.11"
 
@@ -34,7 +37,8 @@ def resolve(uv: str, arguments: Sequence[str]) -> int:
 
     Returns uv's exit status; it says itself why it found no resolution.
     """
-    command = [uv, "pip", "compile", "pyproject.toml", "--universal", "--all-extras", "--generate-hashes", "--quiet"]
+    command = [uv, "pip", "compile", "pyproject.toml", "--universal", "--generate-hashes", "--quiet"]
+    command += [f"--extra={name}" for name in EXTRAS]
     unnamed = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
     place = ["--python-version", PYTHON, "--output-file", LOCK.name]
     return subprocess.run([*command, *unnamed, *place, *arguments], cwd=ROOT, check=False).returncode

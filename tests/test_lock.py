@@ -24,9 +24,9 @@ wheel==0.48.0  # inline
 
 
 def declared() -> Iterator[Requirement]:
-    """What pyproject.toml asks for, with every extra."""
+    """What pyproject.toml asks for, with the extras that are pinned."""
     project = tomllib.loads((lock.ROOT / "pyproject.toml").read_text())["project"]
-    for texts in (project["dependencies"], *project["optional-dependencies"].values()):
+    for texts in (project["dependencies"], *(project["optional-dependencies"][name] for name in lock.EXTRAS)):
         yield from map(Requirement, texts)
 
 

@@ -1,0 +1,84 @@
+"""A step's programs, compiled for chips that are not there; and what the script writes of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kerneldistill.algorithms.engines import network_of
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.kernels.flops import entry_flops
+from kerneldistill.kernels.topologies import FAMILIES, topology
+from kerneldistill.runs.planning.compiled import Compiled, Request, compile_for
+from scripts import compile_for as script
+
+KERNEL, SHAPE, ROWS = KernelConfig(network="conv_net", depth=2), (8, 8, 1), 10
+
+
+def compiled(name: str, programs: tuple[str, ...] = ()) -> dict[str, Compiled]:
+    """The programs of a chunk that fills a tile of each device."""
+    there = topology(name)
+    if there.missing:
+        pytest.skip(f"nothing here compiles for {name}: the extra [{there.missing}] is not installed")
+    found = compile_for(Request(name, KERNEL, SHAPE, ROWS, 512 * there.devices, programs))
+    return {each.program: each for each in found}
+
+
+def test_the_one_exchange_of_a_step_is_the_pixels_gradient() -> None:
+    found = compiled("v5e:2x2", ("pullback_images",))["pullback_images"]
+    assert found.exchanges == {"all-reduce": 1}
+    assert found.exchanged == ROWS * 8 * 8 * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["v5e:2x2", "v5p:2x2x1", "v6e:2x2", "h100:2"])
+def test_every_program_of_a_step_compiles(name: str) -> None:
+    found = compiled(name)
+    assert list(found) == list(script.PROGRAMS)
+    exchanging = {program: of.exchanges for program, of in found.items() if of.exchanges}
+    assert exchanging == {"pullback_images": {"all-reduce": 1}}
+    counted = entry_flops(network_of(KERNEL), SHAPE, "ntk")
+    # The compiler's arithmetic is ours, but for what it computes twice or folds.
+    assert found["block"].flops == pytest.approx(ROWS * 512 * counted.forward, rel=0.1)
+    assert found["pullback"].flops == pytest.approx(ROWS * 512 * counted.pullback, rel=0.25)
+    assert all(of.temporary < 1 << 30 for of in found.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["v5e", "v5e:2", "v5e:0x2", "v5e:2x2x2", "h100:2x2", "v9:2x2", "v5e:2xx2", "v5e:999x999"]
+)
+def test_what_is_no_topology_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no topology; they are such as v4:2x2x2"):
+        topology(name)
+
+
+def test_a_topology_is_described_without_its_compiler() -> None:
+    assert topology("h100").devices == 1
+    there = topology("v5e:4x8")
+    assert len(there.described) == there.devices == 32
+    assert there.described[0] == FAMILIES["v5e"][:2]
+
+
+def test_the_script_compiles_only_what_its_file_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def compile_for(request: Request):
+        asked.append(request.programs)
+        return iter([Compiled(name, 1, 1, 1, 1e6, 1e6, 1, {}, 0.0, 1.0) for name in request.programs])
+
+    monkeypatch.setattr(script, "compile_for", compile_for)
+    file = tmp_path / "out.json"
+    for programs in ("block", "block,pullback"):
+        assert script.main(["v5e:2x2", "--only", "fc-10", "--programs", programs, "--out", str(file)]) == 0
+    assert asked == [("block",), ("pullback",)]
+    assert set(json.loads(file.read_text())["cases"]["fc-10"]["programs"]) == {"block", "pullback"}
+
+
+def test_without_the_extra_the_script_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("kerneldistill.kernels.topologies.find_spec", lambda _: None)
+    assert script.main(["h100", "--only", "fc-10", "--out", str(tmp_path / "out.json")]) == 1
+    assert "pip install 'kerneldistill[gpu-check]'" in capsys.readouterr().err
+    assert script.main(["h100", "--only", "other"]) == 1
+    assert "--only has 'other', allowed are conv_net-10" in capsys.readouterr().err
