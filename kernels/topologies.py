@@ -90,7 +90,8 @@ class Topology(NamedTuple):
     def environment(self) -> dict[str, str]:
         """Variables of a process that compiles for it: jax itself runs on CPU, and libtpu looks for no machine."""
         lookups = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost"}
-        lookups["TPU_ACCELERATOR_TYPE"] = "v5litepod-4"
+        # No chip is taken, so nothing need be locked.
+        lookups |= {"TPU_ACCELERATOR_TYPE": "v5litepod-4", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
         flags = {"XLA_FLAGS": "--xla_gpu_autotune_level=0"}  # it would try kernels on the device
         return {"JAX_PLATFORMS": "cpu"} | (lookups if self.platform == "tpu" else flags)
 
