@@ -57,9 +57,9 @@ def test_scores_equal_numpy(own: Engine, support: Support, split: Split) -> None
 
 @pytest.mark.parametrize(("chunk", "devices"), [(4, 2), (8, 1)])
 def test_chunks_and_devices_change_nothing(support, split, chunk, devices, monkeypatch) -> None:
-    own = engine(NETWORK, SHAPE, devices=devices)
-    whole = directly(own, support, split)
+    whole = directly(engine(NETWORK, SHAPE, devices=devices), support, split)
     allow(monkeypatch, chunk_points=chunk * 6 * points(NETWORK, *SHAPE), lanes=2, plane_bytes=0)
+    own = engine(NETWORK, SHAPE, devices=devices)
     targets = Targets(own, split, 3)
     assert len(list(targets.chunks(6))) == -(-21 // chunk)
     assert evaluate(own, support, targets, RIDGE) == pytest.approx(whole, rel=FORWARD["float64"])
