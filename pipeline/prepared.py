@@ -129,7 +129,7 @@ def read_split(folder: epath.Path, manifest: Manifest, split: str, max_bytes_in_
     labels = np.empty(ends[-1], np.int32)
 
     def read(shard: Shard, start: int, stop: int) -> None:
-        content: ShardImages = read_shard(folder / shard.path)
+        content: ShardImages = read_shard(folder / shard.path, shard.unpacked(manifest.image_shape))
         if (fault := fault_of(content, shard, manifest.image_shape)) is not None:
             raise DataError(f"{folder / shard.path}: {fault}; prepare the data set again")
         images[start:stop], labels[start:stop] = content.images, content.labels

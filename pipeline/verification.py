@@ -102,7 +102,7 @@ def _counts(manifest: Manifest) -> Iterator[str]:
 def _shard(folder: epath.Path, manifest: Manifest, shard: Shard) -> Iterator[str]:
     """Compare the images with what the manifest says of them."""
     path = folder / shard.path
-    content = read_shard(path)
+    content = read_shard(path, shard.unpacked(manifest.image_shape))
     if (fault := fault_of(content, shard, manifest.image_shape)) is not None:
         yield f"{path}: {fault}"
     elif not _alike(Statistics.of(content.images), shard.statistics):
@@ -127,7 +127,7 @@ def _probe(folder: epath.Path, manifest: Manifest) -> Iterator[str]:
     first = next((shard for shard in manifest.shards if shard.split == "test"), None)
     if first is None:
         return
-    written = read_shard(folder / first.path).images[: len(probe)]
+    written = read_shard(folder / first.path, first.unpacked(manifest.image_shape)).images[: len(probe)]
     again = whitener.apply(probe[: len(written)])
     if again.shape != written.shape or np.abs(again - written).max() > _PROBE_TOLERANCE * np.abs(written).max():
         yield f"{folder / PROBE}: its images, whitened again, are not the first test images"

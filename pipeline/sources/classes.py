@@ -7,7 +7,7 @@ import numpy as np
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.untrusted.names import is_name
 
-_MAX_CLASSES = 100_000
+MAX_CLASSES = 100_000
 
 
 def name_of(label: object) -> str | None:
@@ -32,8 +32,8 @@ def class_names(labels: Iterable[object], source: str) -> tuple[str, ...]:
     names = {name for label in labels if (name := name_of(label)) is not None}
     if not names:
         raise DataError(f"{source} has no usable label; allowed: whole numbers from 0 up, or texts")
-    if len(names) > _MAX_CLASSES:
-        raise DataError(f"{source} has {len(names)} different labels; allowed: {_MAX_CLASSES}; name another label_key")
+    if len(names) > MAX_CLASSES:
+        raise DataError(f"{source} has {len(names)} different labels; allowed: {MAX_CLASSES}; name another label_key")
     return tuple(sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))
 
 

@@ -2,10 +2,8 @@
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
+from kerneldistill.pipeline.untrusted.limits import MAX_BATCH_BYTES, MAX_PREPARED_SIDE
 
-# Whitened images that are held at once, of each worker.
-MAX_BATCH_BYTES = 1 << 30
 Declared = tuple[int | None, int | None, int | None]
 
 

@@ -3,7 +3,7 @@
 Labels are those of a ClassLabel, or whole numbers or texts, whose classes are then found by reading them all once.
 """
 
-import json
+import os
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -13,12 +13,13 @@ from etils import epath
 
 from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.errors import DataError
-from kerneldistill.pipeline.sources.classes import class_names
+from kerneldistill.pipeline.sources.classes import MAX_CLASSES, class_names
 from kerneldistill.pipeline.sources.extras import require_tensorflow
 from kerneldistill.pipeline.sources.ranges import parse
 from kerneldistill.pipeline.sources.shape import Declared, wanted_shape
 from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, data_files, forget_files, tfds_builder
 from kerneldistill.pipeline.sources.tfds_folder import data_set_names, find_version
+from kerneldistill.pipeline.sources.tfds_json import read_info
 from kerneldistill.pipeline.sources.tfrecord import TfrecordFiles
 
 
@@ -36,7 +37,7 @@ def open_source(config: DataConfig) -> TfdsFiles:
     folder = find_version(config)
     forget_files()
     builder = tfds_builder(str(folder))
-    file_format = json.loads((folder / "dataset_info.json").read_text()).get("fileFormat", "tfrecord")
+    file_format = read_info(folder).get("fileFormat", "tfrecord")
     kind = _format_class(file_format, folder)
     image = _feature(builder, config.image_key, "image_key")
     label = _feature(builder, config.label_key, "label_key")
@@ -44,7 +45,7 @@ def open_source(config: DataConfig) -> TfdsFiles:
         name=config.name,
         version=str(builder.info.version),
         file_format=file_format,
-        class_names=tuple(getattr(label, "names", None) or ()),
+        class_names=_listed_classes(label, config.label_key),
         image_shape=wanted_shape(config, _declared(image, config.image_key), config.name),
         splits={name: info.num_examples for name, info in builder.info.splits.items()},
         folder=str(folder),
@@ -60,13 +61,22 @@ def open_source(config: DataConfig) -> TfdsFiles:
 
 def _check_files(source: TfdsFiles, config: DataConfig) -> list[str]:
     """List the source splits that are used. Raises DataError if a file of theirs is missing."""
-    name = f"{source.name} {source.version}"
+    name, again = f"{source.name} {source.version}", f"prepare {config.name} with TFDS again"
     ranges = (parse(text, source.splits, name) for text in (config.train_split, config.test_split))
     used = sorted({part.split for parts in ranges for part in parts})
     for split in used:
+        size = 0
         for path in data_files(source.folder, split):
+            if os.fspath(path.parent) != source.folder:
+                raise DataError(f"{source.folder}/dataset_info.json names files elsewhere: {str(path)!r:.80}; {again}")
             if not path.exists():
-                raise DataError(f"{path} is missing; restore it or prepare {config.name} with TFDS again")
+                raise DataError(f"{path} is missing; restore it or {again}")
+            size += path.stat().length
+        if source.splits[split] > size:  # each has a place of its own there
+            raise DataError(
+                f"{source.folder}/dataset_info.json says that {split} has {source.splits[split]:,} examples, its files "
+                f"have {size:,} bytes; restore it or {again}"
+            )
     return used
 
 
@@ -105,6 +115,14 @@ def _declared(feature: Any, key: str) -> Declared:
     return shape
 
 
+def _listed_classes(feature: Any, key: str) -> tuple[str, ...]:
+    """Return the names of the classes of a ClassLabel; none of another feature."""
+    count = getattr(feature, "num_classes", None) or 0
+    if count > MAX_CLASSES:
+        raise DataError(f"feature {key!r} has {count:,} classes; allowed: {MAX_CLASSES:,}; name another label_key")
+    return tuple(feature.names) if count else ()
+
+
 def _check_label(feature: Any, key: str) -> None:
     kind = np.dtype(feature.np_dtype).kind
     if feature.shape != () or kind not in "iuOSU" or type(feature).__name__ == "Image":
@@ -112,3 +130,5 @@ def _check_label(feature: Any, key: str) -> None:
             f"feature {key!r} is {type(feature).__name__}; needed: a ClassLabel, a whole number or a text; "
             "name another label_key"
         )
+    if kind in "iu" and np.dtype(feature.get_serialized_info().np_dtype).kind not in "iu":
+        raise DataError(f"feature {key!r} is compressed; needed: plain numbers; name another label_key")

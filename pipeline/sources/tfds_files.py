@@ -17,7 +17,9 @@ from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.sources.classes import name_of
 from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.sources.tfds_json import read_info
 from kerneldistill.pipeline.storage.files import forget_local, kept_local, sha256
+from kerneldistill.pipeline.untrusted.array_records import ArrayRecords
 
 # Labels read at once, where the classes are found by reading them all.
 _LABELS = 1000
@@ -62,15 +64,10 @@ class TfdsFiles(Source):
                 digest.update(f"{split} {path.name} {sha256(path)}\n".encode())
         return digest.hexdigest()
 
-    def _raw(self, split: str, start: int, stop: int) -> Sequence[bytes]:
+    def _raw(self, split: str, start: int, stop: int) -> Iterator[bytes]:
         """Read the serialised examples start..stop-1."""
-        records: list[bytes] = []
-        try:
-            for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
-                records += _reader_of(part.filename).read(part.skip, part.skip + part.take)
-        except (RuntimeError, IndexError, ValueError) as error:
-            raise DataError(self._unreadable(split, start, stop, first_line(error))) from error
-        return records
+        for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
+            yield from _records_of(part.filename).read(part.skip, part.skip + part.take)
 
     def _example(self, raw: bytes) -> tuple[bytes | np.ndarray, Any]:
         """Split a serialised example into its image, encoded or not, and its label."""
@@ -80,26 +77,23 @@ class TfdsFiles(Source):
         example = features.deserialize_example_np(raw, decoders={self.image_key: tfds.decode.SkipDecoding()})
         return example[self.image_key], example[self.label_key]
 
-    def _unreadable(self, split: str, start: int, stop: int, reason: str) -> str:
-        return f"{self.folder}: records {start} to {stop - 1} of {split} cannot be read ({reason}); restore its files"
-
 
 def _is_class_label(folder: str, label_key: str) -> bool:
-    return bool(getattr(tfds_builder(folder).info.features[label_key], "names", None))
+    return bool(getattr(tfds_builder(folder).info.features[label_key], "num_classes", None))
 
 
 @functools.cache
 def tfds_builder(folder: str) -> Any:
-    """Open TFDS's view of a data set on disk. Raises DataError if its two JSON files cannot be read."""
+    """Open TFDS's view of a data set on disk. Raises DataError if its two JSON files are not those of one."""
     import tensorflow_datasets as tfds
-    from google.protobuf.json_format import ParseError
 
+    read_info(epath.Path(folder))
     try:
         with warnings.catch_warnings():
             # TFDS 4.9.10 asks protobuf 6 in a way that protobuf would like changed.
             warnings.filterwarnings("ignore", r"label\(\) is deprecated", DeprecationWarning)
             return tfds.builder_from_directory(folder)
-    except (OSError, ValueError, KeyError, ParseError) as error:
+    except Exception as error:  # of any class: it depends on what is wrong
         reason = first_line(error)
         raise DataError(f"{folder} is not a readable TFDS data set ({reason}); prepare it with TFDS again") from error
 
@@ -114,11 +108,9 @@ def _features(folder: str, image_key: str, label_key: str) -> Any:
 
 
 @functools.lru_cache(maxsize=16)
-def _reader_of(filename: str) -> Any:
+def _records_of(filename: str) -> ArrayRecords:
     """Open an array_record file, and keep it open."""
-    from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
-
-    return array_record_module.ArrayRecordReader(kept_local(os.fspath(filename)))
+    return ArrayRecords(kept_local(os.fspath(filename)))
 
 
 def data_files(folder: str, split: str) -> list[epath.Path]:
@@ -129,5 +121,5 @@ def data_files(folder: str, split: str) -> list[epath.Path]:
 def forget_files() -> None:
     """Close all files and forget what was read of them: a folder may hold other data than when it was last read."""
     forget_local()
-    for cached in (tfds_builder, _features, _reader_of):
+    for cached in (tfds_builder, _features, _records_of):
         cached.cache_clear()

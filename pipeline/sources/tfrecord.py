@@ -1,9 +1,9 @@
 """`TfrecordFiles`: a TFDS data set in TFDS's default format, which only TensorFlow reads. The extra `[tf]`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kerneldistill.pipeline.errors import DataError
+from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, tfds_builder
 
 
@@ -11,14 +11,12 @@ from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, tfds_builder
 class TfrecordFiles(TfdsFiles):
     """A TFDS data set in tfrecord files. They are sequential: reading a batch skips what lies before it."""
 
-    def _raw(self, split: str, start: int, stop: int) -> Sequence[bytes]:
+    def _raw(self, split: str, start: int, stop: int) -> Iterator[bytes]:
         import tensorflow as tf
 
-        records = []
-        try:
-            for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
-                dataset = tf.data.TFRecordDataset(part.filename).skip(part.skip)
-                records.extend(dataset.take(part.take).as_numpy_iterator())
-        except tf.errors.OpError as error:
-            raise DataError(self._unreadable(split, start, stop, error.message)) from error
-        return records
+        for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
+            dataset = tf.data.TFRecordDataset(part.filename).skip(part.skip)
+            try:
+                yield from dataset.take(part.take).as_numpy_iterator()
+            except tf.errors.OpError as error:
+                raise DataError(f"{part.filename} is damaged ({first_line(error)}): restore the file") from error

@@ -23,6 +23,8 @@ from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.storage.files import local, sha256, whole
 from kerneldistill.pipeline.storage.retry import retry
 from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.untrusted.array_records import ArrayRecords
+from kerneldistill.pipeline.untrusted.limits import MAX_BATCH_BYTES
 from kerneldistill.pipeline.untrusted.names import Digest, RelativePath, Whole
 
 _MAGIC = b"KDR1"
@@ -30,7 +32,10 @@ _HEAD = struct.Struct("<4siH3I")
 # Pixels in memory to bytes of the files. Real ones reach 3; those of one value, in files of 128 kB at least, some 1000.
 MAX_SHRINKING = 1000
 # Records compressed together. Standardised pixels shrink to 40 % with 64, to 55 % one by one; 1000 gain little more.
-_OPTIONS = "group_size:64"
+_MAX_GROUP = 64
+_OPTIONS = f"group_size:{_MAX_GROUP}"
+# Bytes beside the pixels of a record: its head, its key, and where it ends.
+_MAX_BESIDE = _HEAD.size + (1 << 16) + 8
 
 
 SplitName = Literal["train", "validation", "test"]
@@ -56,6 +61,10 @@ class Shard:
     statistics: Statistics
     bytes: Whole
     sha256: Digest
+
+    def unpacked(self, image_shape: Sequence[int]) -> int:
+        """Return how many bytes its images have."""
+        return 4 * math.prod(image_shape) * sum(self.class_counts)
 
 
 class ShardImages(NamedTuple):
@@ -102,18 +111,28 @@ def _write(path: epath.Path, content: ShardImages) -> None:
         writer.close()
 
 
-def read_shard(path: epath.Path) -> ShardImages:
-    """Read a shard of one record or more. Raises DataError if it is not one, or damaged."""
-    from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
+def read_shard(path: epath.Path, most: int = MAX_BATCH_BYTES) -> ShardImages:
+    """Read a shard of one record or more.
 
+    Args:
+      path: of the file
+      most: bytes that its images may have
+
+    Raises:
+      DataError: it is no shard, damaged, or larger.
+    """
     try:
         with local(path) as readable:
-            reader = array_record_module.ArrayRecordReader(readable)
-            records = reader.read_all()
-            reader.close()
+            file = ArrayRecords(readable, most + _MAX_BESIDE * _MAX_GROUP)
+            if file.size > most + _MAX_BESIDE * len(file):
+                raise DataError(
+                    f"shard {path} has {file.size:,} bytes, its images {most:,}; prepare the data set again"
+                )
+            records = list(file.read(0, len(file)))
+            file.close()
         keys, images, labels = zip(*map(decode, records), strict=True)
         return ShardImages(keys, np.stack(images), np.array(labels, np.int32))
-    except (RuntimeError, ValueError, struct.error) as error:
+    except (ValueError, struct.error) as error:
         reason = first_line(error)
         raise DataError(f"shard {path} cannot be read ({reason}); prepare the data set again") from error
 

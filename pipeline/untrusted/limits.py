@@ -16,6 +16,8 @@ MAX_PICKLE_BYTES = 1 << 22
 MAX_TOML_BYTES = 1 << 16
 MAX_TOML_LINE = 5000
 MAX_IMAGES = 1_000_000
+# Of whitened images that are held at once, of each worker; they become one shard.
+MAX_BATCH_BYTES = 1 << 30
 # Of one learned image, and of one prepared, in pixels.
 MAX_SIDE = 1024
 MAX_PREPARED_SIDE = 4096

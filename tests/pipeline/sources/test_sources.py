@@ -183,14 +183,14 @@ def test_a_damaged_data_file(tmp_path):
     content = bytearray(path.read_bytes())
     content[200] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="records 0 to 2 of train cannot be read"):
+    with pytest.raises(DataError, match=r"tiny-train\.array_record-00000-of-00001 is damaged \(.*hash mismatch"):
         list(open_source(_config(tmp_path)).read("train", 0, 3))
 
 
 def test_a_damaged_description(tmp_path):
     folder = write_tfds(tmp_path, {"train": examples(3), "test": examples(3)})
     (folder / "dataset_info.json").write_text("{")
-    with pytest.raises(DataError, match="is not a readable TFDS data set"):
+    with pytest.raises(DataError, match=r"dataset_info\.json is damaged, it is no JSON"):
         open_source(_config(tmp_path))
 
 
