@@ -27,7 +27,7 @@ class DataConfig:
         dir: folder of TFDS data sets (TFDS's `data_dir`), folder of images, or .npz file; a path or a gs:// URL
         version: version of a TFDS data set, for example `3.0.1`; None takes the newest in `dir`
         source: what `dir` is: `tfds`, `folder` (one folder per class, perhaps within one per split), `npz` (also .npy
-            files), or `auto`, what it looks like
+            files), `csv` (paths and labels), `hf` (Hugging Face datasets), or `auto`, what it looks like
         train_split: source split that train and validation are taken from: `train`, `train[:80%]`, `train+extra`
         test_split: source split that test is taken from; it may not overlap train_split
         image_key: name of the image feature or array; in one .npz of all splits for example `x_{split}`

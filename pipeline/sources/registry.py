@@ -21,6 +21,7 @@ class Kind(NamedTuple):
 # By the name that `DataConfig.source` has for it, in the order in which `detects` is asked.
 SOURCES = {
     "tfds": Kind("tfds", "a folder of TFDS data sets"),
+    "hf": Kind("hugging_face", "a data set of Hugging Face datasets on disk"),
     "npz": Kind("npz", "arrays in .npz or .npy files"),
     "csv": Kind("csv_list", "a CSV file of paths and labels"),
     "folder": Kind("folder", "pictures, one folder per class"),
