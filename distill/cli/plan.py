@@ -4,13 +4,14 @@ The comments below are the help texts.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from tyro.conf import arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import Job, parse_job
+from kerneldistill.errors import UserError
 
 LOG = logging.getLogger(__name__)
 
@@ -25,6 +26,11 @@ class PlanJob(Job):
     devices: Annotated[int | None, arg(help_behavior_hint="(default: this machine's)")] = None
     # Plan for devices with so much memory, such as 80GB (on CPU, whose devices share it, the memory of all).
     memory: Annotated[str | None, arg(metavar="SIZE", help_behavior_hint="(default: this machine's)")] = None
+    # Plan for devices that need not be here, such as v5e:8x8 or h100:8: bounds from published limits, nothing is timed.
+    # With the extra [tpu-check] or [gpu-check] their compiler is asked, minutes long, unless --calibrate False.
+    topology: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: this machine's)")] = None
+    # With --topology: how many of them do all steps in this time, such as 30m or 2h.
+    within: Annotated[str | None, arg(metavar="TIME", help_behavior_hint="(default: none asked)")] = None
     # Print JSON.
     json: bool = False
 
@@ -45,6 +51,9 @@ def execute(call: Call) -> None:
     from kerneldistill.runtime import devices
 
     devices.setup()
+    if job.topology is not None or job.within is not None:
+        print(_of_topology(job), end="")
+        return
     there = machine(job.devices, job.memory)
     works = workloads_of(job.settings, RunDir(job.folder), there.devices)
     for work in works:
@@ -56,3 +65,26 @@ def execute(call: Call) -> None:
     for work in works[1:]:
         plan = plan_of(work, there, speed_of(work, anew=True) if timed else None, plan)
     print(plan.to_json() if job.json else table(plan), end="" if job.json else "\n")
+
+
+def _of_topology(job: PlanJob) -> str:
+    """Plan for devices that are not here; return what is printed."""
+    from kerneldistill.runs.directory import RunDir
+    from kerneldistill.runs.planning import roofline
+    from kerneldistill.runs.planning.levels import workloads_of
+    from kerneldistill.runs.planning.plan import plan_of
+    from kerneldistill.runs.planning.table import table
+
+    if job.topology is None or job.devices is not None or job.memory is not None:
+        raise UserError(
+            "--within is of a --topology, which names devices and memory: give it, without --devices and --memory"
+        )
+    there = roofline.named(job.topology)
+    wanted = None if job.within is None else roofline.seconds(job.within)
+    works = workloads_of(job.settings, RunDir(job.folder), there.described)
+    plan = None
+    for work in works:
+        own = plan_of(work, roofline.described(there, work), coarse=plan)
+        plan = replace(own, roofline=roofline.roofline(work, there, job.calibrate, wanted))
+    assert plan is not None  # a run has a level
+    return plan.to_json() if job.json else table(plan) + "\n"

@@ -14,6 +14,7 @@ from kerneldistill.runs.planning.dataset_size import DataSize, size_of
 from kerneldistill.runs.planning.machine import Machine, machine
 from kerneldistill.runs.planning.memory import Memory, Part, memory_of
 from kerneldistill.runs.planning.precedent import Milestone, precedent_for
+from kerneldistill.runs.planning.roofline import Roofline
 from kerneldistill.runs.planning.workload import Workload, workload_of
 from kerneldistill.runtime.text import gigabytes
 
@@ -75,6 +76,7 @@ class Plan:
     kernel: name of the kernel
     steps: outer steps
     coarse: of the level before; None where there is none
+    roofline: bounds on devices that are not there; None for this machine
     """
 
     machine: Machine
@@ -97,6 +99,7 @@ class Plan:
     kernel: str
     steps: int
     coarse: "Plan | None" = None
+    roofline: Roofline | None = None
 
     @property
     def levels(self) -> "tuple[Plan, ...]":

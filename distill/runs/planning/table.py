@@ -1,13 +1,13 @@
 """Write a plan as text."""
 
 from kerneldistill.runs.planning.plan import Plan
-from kerneldistill.runtime.console import duration
+from kerneldistill.runtime.console import duration, roughly
 from kerneldistill.runtime.text import columns, gigabytes, percent
 
 
 def table(plan: Plan) -> str:
     """Write the plan, one line for each figure a user decides by."""
-    sections = (_levels, _sizes, _memory, _work, _time, _results, _notes)
+    sections = (_levels, _sizes, _memory, _work, _bounds, _time, _results, _notes)
     return "\n".join([_title(plan), *(line for section in sections for line in section(plan))])
 
 
@@ -72,8 +72,35 @@ def _work(plan: Plan) -> list[str]:
     return ["work", columns(rows)]
 
 
+def _bounds(plan: Plan) -> list[str]:
+    of = plan.roofline
+    if of is None:
+        return []
+    by = "their compiler" if of.compiled else "our own account"
+    fits = "fits" if of.fits else "does not fit"
+    account = f"; {gigabytes(of.account_bytes)} by our own account" if of.compiled else ""
+    rows = {
+        "memory of a device": f"{fits}: {gigabytes(of.device_bytes)} of {gigabytes(int(of.memory))} by {by}{account}",
+        "lanes filled": percent(of.lanes),
+        "a step": f"{_brief(of.fastest)} to {_brief(of.slowest)}",
+        "all steps": f"{duration(plan.steps * of.fastest)} to {duration(plan.steps * of.slowest)}",
+        "exchange": f"{of.exchanged / 1e6:,.3f} MB a step from each device, {_brief(of.exchange)}: "
+        f"{percent(of.share[1])} to {percent(of.share[0])} of it",
+    }
+    if of.chips is not None and of.wanted is not None:
+        least, most = (f"{count:,} chip{'s' * (count > 1)}" if count else "none" for count in of.chips)
+        rows[f"within {roughly(of.wanted)}"] = f"{least} at the fastest, {most} at the slowest"
+    return [f"bounds on {of.topology}, by published limits and {by}; the host is left out", columns(rows)]
+
+
+def _brief(seconds: float) -> str:
+    return duration(seconds) if seconds >= 1e-3 else f"{1e6 * seconds:.1f}us"
+
+
 def _time(plan: Plan) -> list[str]:
     seconds = plan.seconds
+    if plan.roofline is not None:
+        return []
     if seconds is None:
         return ["time: not measured"]
     rate = plan.entries * plan.flops_gradient / seconds.step / 1e9

@@ -1,7 +1,7 @@
 """Count what a run computes: chunks, kernel entries and operations."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.flops import Flops, entry_flops
 from kerneldistill.kernels.levels import levels
+from kerneldistill.kernels.topologies import Described
 from kerneldistill.runs.bring_up import refit_targets
 from kerneldistill.runs.planning.dataset_size import DataSize
 from kerneldistill.runs.training.schedule import to_validate
@@ -177,8 +178,8 @@ class Workload:
         )
 
 
-def workload_of(config: Config, size: DataSize, devices: int) -> Workload:
-    """Return the workload of a run on `devices` devices; start jax's backend.
+def workload_of(config: Config, size: DataSize, devices: int | Sequence[Described]) -> Workload:
+    """Return the workload of a run on so many devices of this kind, or on others; start jax's backend.
 
     Raises:
       UserError: the network cannot take the images.
@@ -187,6 +188,7 @@ def workload_of(config: Config, size: DataSize, devices: int) -> Workload:
         engine = engine_of(config.kernel, size.image_shape)
     except ValueError as error:
         raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
-    if len(engine.devices) != devices:
-        engine = replace(engine, devices=(engine.devices[0],) * devices)
+    given = (engine.devices[0],) * devices if isinstance(devices, int) else tuple(devices)
+    if engine.devices != given:
+        engine = replace(engine, devices=given)
     return Workload(config, size, engine)
