@@ -71,7 +71,7 @@ class DeviceKind(NamedTuple):
 # time an entry at 32 x 32 (on a busy machine, in alternation). A chunk takes about five seconds on two cores.
 CPU = DeviceKind("cpu", 16, 1 << 20, 1 << 16, 1 << 30, 1 << 29, 1 << 28)
 # A vector register is 8 x 128 numbers; a plane of 8 MiB leaves room for a dozen in the 128 MiB beside a core.
-_TPU = DeviceKind("tpu", 128, 1 << 23, None, 1 << 33, 1 << 30, 1 << 29)
+_TPU = DeviceKind("tpu", 128, 1 << 23, None, 1 << 33, 1 << 29, 1 << 29)
 # A warp is 32 threads; a plane of 32 MiB stays in the second cache of an A100 or H100, and occupies all its cores.
 _GPU = DeviceKind("gpu", 32, 1 << 25, None, 1 << 33, 1 << 30, 1 << 30)
 
