@@ -146,6 +146,11 @@ def _name(record: Record) -> str:
     return record.dataset.split()[0]
 
 
+def title_of(record: Record) -> str:
+    """What the data are called, with what sets them apart from the published ones."""
+    return TITLES[_name(record)]
+
+
 def _is_smaller(record: Record) -> bool:
     """Whether the images are smaller than those of the data set."""
     return bool(record.settings.data.height) and record.settings.data.resize == "box"
@@ -155,7 +160,7 @@ def _set(record: Record) -> str:
     """The first three cells: data, images, how they were made."""
     data = record.settings.data
     size = f" at {data.height}x{data.width}" if data.height else ""
-    return f"{TITLES[_name(record)]}{size} | {record.support_size} | {_how(record)}"
+    return f"{title_of(record)}{size} | {record.support_size} | {_how(record)}"
 
 
 def _how(record: Record) -> str:

@@ -25,6 +25,7 @@ from kerneldistill.runtime.text import mean_percent, percent
 from kerneldistill.zoo.packed import pack, unpack
 from kerneldistill.zoo.store import FOLDER
 from scripts.reproduce.record import Record, record_of
+from scripts.reproduce.table import title_of
 
 
 def measured(bundle: Path, prepared: str) -> Score:
@@ -40,16 +41,16 @@ def measured(bundle: Path, prepared: str) -> Score:
 def card(name: str, record: Record, accuracy: float, licence: str, size: int) -> str:
     """What a reader should know of a set before using it."""
     config, cost = record.settings, record.cost
-    spent = "not recorded" if cost is None else f"{duration(cost.processor_seconds)} of processor time"
+    seconds = record.curve[-1].processor_seconds if cost is None else cost.processor_seconds
     real = mean_percent([each.accuracy for each in record.random_real]) if record.random_real else "not measured"
     return f"""# {name}
 
-{record.support_size} images learned from {record.dataset}, whitened by `{config.data.whiten}`, {size / 1000:.0f} kB.
+{record.support_size} images learned from {title_of(record)}, whitened by `{config.data.whiten}`, {size / 1000:.0f} kB.
 
 - **Test accuracy** of kernel ridge regression ({config.kernel.network} of depth {config.kernel.depth}, \
 {config.kernel.get}, ridge {config.krr.ridge:g}) on {record.num_test:,} test images: **{percent(accuracy)}** as packed \
 here, {percent(record.test.accuracy)} before. Random real images of the same number: {real}.
-- **Made by** `{record.command}`, labels {record.label_mode}, seed {config.seed}, chosen on validation images; {spent} \
+- **Made by** `{record.command}`, labels {record.label_mode}, seed {config.seed}, chosen on validation images; {duration(seconds)} of processor time \
 on {record.environment.device_count} {record.environment.backend} devices, {record.entries:,} kernel entries.
 - **Packed**: images in half precision; of the whitening's matrix the part that matters.
 - **Licence of the data**: {licence}.

@@ -85,7 +85,11 @@ def test_every_set_has_a_card_and_is_small() -> None:
         assert f"{100 * described(file)[1]['learned']['accuracy']:.1f} %** as packed" in text
 
 
-@pytest.mark.parametrize("name", kd.zoo.names())
+# Without optimisation, as tests compile, the kernels of larger images take a minute.
+TRIED = [pytest.param(n, marks=[] if n.startswith("digits") else pytest.mark.slow) for n in kd.zoo.names()]
+
+
+@pytest.mark.parametrize("name", TRIED)
 def test_a_set_predicts_what_it_says(name: str) -> None:
     found = kd.zoo.load(name)
     dataset = found.bundle.manifest.dataset
