@@ -50,8 +50,9 @@ def card(name: str, record: Record, accuracy: float, licence: str, size: int) ->
 - **Test accuracy** of kernel ridge regression ({config.kernel.network} of depth {config.kernel.depth}, \
 {config.kernel.get}, ridge {config.krr.ridge:g}) on {record.num_test:,} test images: **{percent(accuracy)}** as packed \
 here, {percent(record.test.accuracy)} before. Random real images of the same number: {real}.
-- **Made by** `{record.command}`, labels {record.label_mode}, seed {config.seed}, chosen on validation images; {duration(seconds)} of processor time \
-on {record.environment.device_count} {record.environment.backend} devices, {record.entries:,} kernel entries.
+- **Made by** `{record.command}`, labels {record.label_mode}, seed {config.seed}, chosen on validation images; \
+{duration(seconds)} of processor time on {record.environment.device_count} {record.environment.backend} devices, \
+{record.entries:,} kernel entries.
 - **Packed**: images in half precision; of the whitening's matrix the part that matters.
 - **Licence of the data**: {licence}.
 
