@@ -150,8 +150,9 @@ def _said(file: epath.Path, key: str) -> list[str]:
     """Read the names of files or folders that a JSON file lists."""
     document = read_json(read_bounded(file, MAX_PICKLE_BYTES), str(file))
     listed = document.get(key) if isinstance(document, dict) else None
-    names = [name.get("filename") if isinstance(name, dict) else name for name in listed or ()]
-    if not names or not all(isinstance(name, str) and is_relative(name) for name in names):
+    given = [name.get("filename") if isinstance(name, dict) else name for name in listed or ()]
+    names = [name for name in given if isinstance(name, str) and is_relative(name)]
+    if not names or len(names) < len(given):
         raise DataError(f"{file} lists no files of its own as {key!r}; save the data set again")
     return names
 

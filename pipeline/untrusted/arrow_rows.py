@@ -86,7 +86,10 @@ def _opened(path: str) -> Iterator[tuple[Any, bool]]:
 def _parquet(file: Any) -> Any:
     import pyarrow.parquet as pq
 
-    limits = {"thrift_string_size_limit": MAX_PICKLE_BYTES, "thrift_container_size_limit": MAX_PICKLE_BYTES}
+    limits: Mapping[str, Any] = {
+        "thrift_string_size_limit": MAX_PICKLE_BYTES,
+        "thrift_container_size_limit": MAX_PICKLE_BYTES,
+    }
     return pq.ParquetFile(file, page_checksum_verification=True, **limits)
 
 
