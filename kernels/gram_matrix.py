@@ -36,12 +36,12 @@ def gram(network: Network, x1: Array | np.ndarray, x2: Array | np.ndarray, kind:
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3))
 def _gram(network: Network, x1: Array, x2: Array, kind: KernelKind) -> Array:
     cut = _tiling(network, x1)
-    return block(network, kind, *(features(network, x, cut.group) for x in (x2, x1)), cut)
+    return block(network, kind, features(network, x2, cut.group), features(network, x1, cut.group), cut)
 
 
 def _tiling(network: Network, x: Array) -> Tiling:
     """Cut for the device on which jax puts what is not told where to be."""
-    device = jax.config.jax_default_device or jax.local_devices()[0]
+    device = getattr(jax.config, "jax_default_device", None) or jax.local_devices()[0]
     return tiling(network, x.shape[1:], x.dtype, kind_of(device))
 
 

@@ -196,5 +196,10 @@ def _summed(product: Instruction, within: Computation) -> float:
     if product.opcode == "dot":
         dims = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", product.rest)
         return prod(first.sizes[int(n)] for n in dims[1].split(",") if n) if dims else 1
-    labels = re.search(r"dim_labels=\w+_(\w+)->", product.rest)
-    return prod(second.sizes) / second.sizes[labels[1].index("o")] if labels else 1
+    labels = re.search(r"dim_labels=(\w+)_(\w+)->", product.rest)
+    if labels is None:
+        return 1
+    # Of a window beyond the images, which is how it writes an outer product, no more counts than they hold.
+    inside = prod(size for size, label in zip(first.sizes, labels[1], strict=True) if label.isdigit())
+    window = prod(size for size, label in zip(second.sizes, labels[2], strict=True) if label.isdigit())
+    return second.sizes[labels[2].index("i")] * min(inside, window)

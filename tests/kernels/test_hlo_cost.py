@@ -96,3 +96,25 @@ def test_a_step_exchanges_once() -> None:
     assert found.exchanges == {"all-reduce": 1}
     assert found.exchanged == x.nbytes
     assert Program(own._k_ts.lower(rows, own.target_features(x)).compile().as_text()).cost.exchanges == {}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labels", "summed"),
+    [
+        # A product over 32 x 32 x 3 pixels, and the outer product that is its pullback, as a TPU gets them.
+        (("1024,32,32,3", "10,32,32,3", "1024,10,1,1"), "b0f1_o0i1->bf01", 3072),
+        (("10,3,1,1", "32,7,3,10", "3,32,7,3"), "fb01_0o1i->b0f1", 10),
+    ],
+)
+def test_a_product_may_be_written_as_a_convolution(sizes: tuple[str, ...], labels: str, summed: int) -> None:
+    first, second, found = (f"f32[{each}]" for each in sizes)
+    text = f"""HloModule jit_f
+
+ENTRY %main (x: {first}, y: {second}) -> {found} {{
+  %x = {first} parameter(0)
+  %y = {second} parameter(1)
+  ROOT %z = {found} convolution(%x, %y), window={{size=32x3}}, dim_labels={labels}
+}}
+"""
+    out = np.prod([int(n) for n in sizes[2].split(",")])
+    assert Program(text).cost.flops == 2 * out * summed

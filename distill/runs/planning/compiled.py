@@ -105,14 +105,16 @@ def _main() -> None:
         began = time.perf_counter()
         compiled = programs[name]().compile()
         seconds = time.perf_counter() - began
-        sizes, cost = compiled.memory_analysis(), Program(compiled.as_text()).cost
+        sizes, text = compiled.memory_analysis(), compiled.as_text()
+        assert sizes is not None  # both compilers tell
+        assert text is not None
         found = Compiled(
             program=name,
             arguments=sizes.argument_size_in_bytes,
             output=sizes.output_size_in_bytes,
             temporary=sizes.temp_size_in_bytes,
             seconds=seconds,
-            **cost._asdict(),
+            **Program(text).cost._asdict(),
         )
         print(json.dumps(asdict(found)), flush=True)
 

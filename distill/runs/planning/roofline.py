@@ -170,7 +170,9 @@ def seconds(text: str) -> float:
 
 
 def _programs(work: Workload, there: Topology) -> list[Compiled]:
-    names = ("block_saving", "pullback") if work.second_order is None else ("jacobian",)
+    # A step keeps bands only where there is room; else the pullback computes them again.
+    forward = "block_saving" if work.engine.saved_bytes(work.rows, work.chunk) else "block"
+    names = (forward, "pullback") if work.second_order is None else ("jacobian",)
     shape = work.engine.image_shape
     return list(compile_for(Request(there.name, work.config.kernel, shape, work.rows, work.chunk, names)))
 
