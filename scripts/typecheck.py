@@ -27,9 +27,9 @@ LAYOUT = {
 
 
 def lay_out(folder: Path) -> None:
-    """Copy the sources and the rules into `folder`."""
+    """Copy the sources, but for notebooks, and the rules into `folder`."""
     for source, target in LAYOUT.items():
-        shutil.copytree(ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
     shutil.copy(ROOT / "pyproject.toml", folder)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.sources.tfds_files import TfdsFiles, tfds_builder
@@ -17,6 +18,6 @@ class TfrecordFiles(TfdsFiles):
         for part in tfds_builder(self.folder).info.splits[f"{split}[{start}:{stop}]"].file_instructions:
             dataset = tf.data.TFRecordDataset(part.filename).skip(part.skip)
             try:
-                yield from dataset.take(part.take).as_numpy_iterator()
+                yield from cast("Iterator[bytes]", dataset.take(part.take).as_numpy_iterator())
             except tf.errors.OpError as error:
                 raise DataError(f"{part.filename} is damaged ({first_line(error)}): restore the file") from error

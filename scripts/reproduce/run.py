@@ -43,7 +43,7 @@ def costs_recorded(rundir: RunDir) -> Iterator[None]:
         yield
     finally:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        processor = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
         rundir.path.mkdir(parents=True, exist_ok=True)
         with (rundir.path / COSTS).open("a") as file:
             cost = Cost(time.monotonic() - began, processor, 1024 * after.ru_maxrss)

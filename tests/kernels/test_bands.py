@@ -110,6 +110,6 @@ def test_blocks_of_a_plane_lie_where_the_plane_does(wrapped: bool) -> None:
 
 
 def test_blocks_divide_a_plane_and_fit() -> None:
-    assert Offsets(32, 32, 7, 7, False).blocks(64) == 15
-    assert Offsets(16, 16, 3, 3, False).blocks(64) == 7
-    assert Offsets(8, 8, 1, 1, False).blocks(64) == 1
+    assert Offsets(32, 32, 7, 7, False).blocks(64, 1 << 16) == 15
+    assert Offsets(16, 16, 3, 3, False).blocks(64, 1 << 16) == 7
+    assert Offsets(8, 8, 1, 1, False).blocks(64, 1 << 16) == 1

@@ -16,7 +16,7 @@ from kerneldistill.pipeline import DataConfig, DataError
         ("batch_size", 0),
         ("seed", -1),
         ("whiten", "zca"),
-        ("source", "csv"),
+        ("source", "xml"),
         ("resize", "nearest neighbour"),
         ("height", 0),
         ("channels", 2),

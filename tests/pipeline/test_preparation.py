@@ -128,9 +128,9 @@ def test_a_source_that_breaks_on_the_way_stops_the_job(tmp_path):
     folder = write_tfds(tmp_path, {"train": examples(30), "test": examples(9)})
     path = next(folder.glob("tiny-train*"))
     content = bytearray(path.read_bytes())
-    content[len(content) // 8] ^= 1
+    content[1000] ^= 1  # inside the records: the end of a small file is padding, which nothing reads
     path.write_bytes(content)
-    with pytest.raises(DataError, match="of train cannot be read"):
+    with pytest.raises(DataError, match="is damaged"):
         pipeline.prepare(_config(tmp_path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -188,7 +188,8 @@ def workload_of(config: Config, size: DataSize, devices: int | Sequence[Describe
         engine = engine_of(config.kernel, size.image_shape)
     except ValueError as error:
         raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
-    given = (engine.devices[0],) * devices if isinstance(devices, int) else tuple(devices)
-    if engine.devices != given:
-        engine = replace(engine, devices=given)
+    if not isinstance(devices, int):
+        engine = replace(engine, devices=tuple(devices))
+    elif len(engine.devices) != devices:
+        engine = replace(engine, devices=(engine.devices[0],) * devices)
     return Workload(config, size, engine)

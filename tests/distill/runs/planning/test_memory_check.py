@@ -6,7 +6,7 @@ import pytest
 
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
-from kerneldistill.runs import stages
+from kerneldistill.runs import preparing, stages
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.planning.machine import Machine
 
@@ -15,7 +15,7 @@ def test_a_run_that_cannot_fit_is_refused_before_its_data_are_prepared(
     small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kerneldistill.runs.planning.plan.machine", lambda: Machine("cpu", 2, 10**8))
-    monkeypatch.setattr(stages, "prepare_data", None)
+    monkeypatch.setattr(preparing, "prepare_data", None)
     monkeypatch.setattr(stages, "load", None)
     rundir = RunDir(tmp_path / "run")
     with rundir.open(small):
