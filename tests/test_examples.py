@@ -31,6 +31,7 @@ def test_a_set_is_distilled_from_arrays(tmp_path: Path) -> None:
     assert text.count("then") == 5
 
 
+@pytest.mark.slow
 def test_kernels_predict_better_than_a_linear_one(tmp_path: Path) -> None:
     linear, *networks = percentages(output("kernel_regression", tmp_path, "--train", "100"))
     assert len(networks) == 3
@@ -52,6 +53,7 @@ for cell in json.load(open(sys.argv[1]))["cells"]:
 """
 
 
+@pytest.mark.slow
 def test_the_notebook_leads_from_pictures_to_a_network(tmp_path: Path) -> None:
     notebook = ROOT / "scripts" / "examples" / "first_hour.ipynb"
     command = [sys.executable, "-c", CELLS, str(notebook)]

@@ -11,8 +11,8 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.scipy.ndimage import map_coordinates
 
+from kerneldistill.algorithms.resampling import resampled, rotation
 from kerneldistill.config.schema import AugmentationName, StrengthConfig
 
 DSA = StrengthConfig()
@@ -102,14 +102,12 @@ def _flip(strengths: StrengthConfig, key: Array, image: Array) -> Array:
 def _rotate(strengths: StrengthConfig, key: Array, image: Array) -> Array:
     """Turn around the centre."""
     most = strengths.rotate * jnp.pi / 180
-    angle = jax.random.uniform(key, (), image.dtype, -most, most)
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    return _resample(image, jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])]))
+    return resampled(image, rotation(jax.random.uniform(key, (), image.dtype, -most, most)))
 
 
 def _scale(strengths: StrengthConfig, key: Array, image: Array) -> Array:
     """Stretch height and width around the centre."""
-    return _resample(image, jnp.diag(jax.random.uniform(key, (2,), image.dtype, 1 / strengths.scale, strengths.scale)))
+    return resampled(image, jnp.diag(jax.random.uniform(key, (2,), image.dtype, 1 / strengths.scale, strengths.scale)))
 
 
 # By DSA's names.
@@ -121,12 +119,3 @@ AUGMENTATIONS: MappingProxyType[str, Callable[[StrengthConfig, Array, Array], Ar
 def _part(size: int, part: float) -> int:
     """A part of a side in whole pixels, rounded as DSA does."""
     return int(size * part + 0.5)
-
-
-def _resample(image: Array, matrix: Array) -> Array:
-    """Sample the image at matrix (p - centre) + centre for each pixel p: linear between pixels, zero outside."""
-    height, width, channels = image.shape
-    centre = jnp.array([(height - 1) / 2, (width - 1) / 2], image.dtype)[:, None, None]
-    grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")).astype(image.dtype)
-    y, x = jnp.einsum("ij,jhw->ihw", matrix, grid - centre, precision=lax.Precision.HIGHEST) + centre
-    return jnp.stack([map_coordinates(image[:, :, c], [y, x], order=1) for c in range(channels)], axis=2)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -133,6 +134,7 @@ class NetworkEvaluation:
             np.array(rates, np.float32),
             np.array([unit.weight_decay for unit, _ in batch], np.float32),
             np.array([unit.seed for unit, _ in batch]),
+            self._deviation,
         )
         total = recipe.num_steps(replicas.images.shape[1])
         with activity(f"{self.protocol.name}, {spec.name}, {what}", total, "steps") as shown:
@@ -149,6 +151,10 @@ class NetworkEvaluation:
             found.append((unit.seed, one.accuracy, one.mse if recipe.loss == "mse" and one.finite else None, rate))
         seconds = (time.perf_counter() - began) / len(batch)
         return [SeedScore(seed, accuracy, mse, rate, seconds) for seed, accuracy, mse, rate in found]
+
+    @cached_property
+    def _deviation(self) -> float:
+        return float(np.std(self.target.train.images, dtype=np.float64))
 
     def _rate(self, unit: TrainingUnit) -> float:
         """Return the absolute learning rate."""

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from kerneldistill.algorithms.augmentations import augment
+from kerneldistill.evaluation.changes import changed
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.evaluation.networks.model import Model, Variables, model_of
 from kerneldistill.evaluation.protocols import LossName, Recipe
@@ -35,6 +35,7 @@ class Replicas(NamedTuple):
     learning_rates: float32 [g]
     weight_decays: float32 [g]
     seeds: int64 [g] of the first weights, the batches and the augmentations
+    deviation: of a pixel of the data, in whose unit augmentations are
     """
 
     images: np.ndarray
@@ -42,6 +43,7 @@ class Replicas(NamedTuple):
     learning_rates: np.ndarray
     weight_decays: np.ndarray
     seeds: np.ndarray
+    deviation: float
 
 
 class _State(NamedTuple):
@@ -50,12 +52,13 @@ class _State(NamedTuple):
 
 
 class _Fixed(NamedTuple):
-    """What no step changes, on the device; fields as in `Replicas`, and keys [g] of the augmentations."""
+    """What no step changes, on the device; fields as in `Replicas`, but for deviation [g] and keys [g] of changes."""
 
     images: Array
     labels: Array
     learning_rates: Array
     weight_decays: Array
+    deviation: Array
     keys: Array
 
 
@@ -73,10 +76,11 @@ def train(spec: NetworkSpec, recipe: Recipe, replicas: Replicas, progress: Progr
         jnp.asarray(replicas.labels),
         jnp.asarray(replicas.learning_rates),
         jnp.asarray(replicas.weight_decays),
+        jnp.full(len(keys), replicas.deviation, jnp.float32),
         keys,
     )
     state = _first(spec, recipe, image_shape, outputs)(keys)
-    many = _many(spec, recipe, image_shape, outputs, total)
+    many = _many(spec, recipe, image_shape, outputs, size)
     done = 0
     for rows in _batches(replicas.seeds, size, min(recipe.batch, size), total, steps_at_once()):
         state = many(state, fixed, jnp.arange(done, done + len(rows), dtype=jnp.float32), jnp.asarray(rows))
@@ -107,13 +111,14 @@ def loss_of(name: LossName, outputs: Array, labels: Array) -> Array:
     return jnp.mean(optax.softmax_cross_entropy(outputs, labels))
 
 
-def schedule_of(recipe: Recipe, total: int) -> optax.Schedule:
-    """Return the learning rate of each step, relative to the largest."""
+def schedule_of(recipe: Recipe, size: int) -> optax.Schedule:
+    """Return the learning rate of each step on `size` images, relative to the largest."""
+    total = recipe.num_steps(size)
     match recipe.schedule:
         case "cosine":
             return optax.cosine_decay_schedule(1.0, total)
         case "half":
-            return optax.piecewise_constant_schedule(1.0, {total // 2: 0.1})
+            return optax.piecewise_constant_schedule(1.0, {recipe.full_steps(size): 0.1})
         case "warm_cosine":
             warmup = min(recipe.warmup, total // 2)
             rise = optax.linear_schedule(0.0, 1.0, warmup)
@@ -156,10 +161,10 @@ def _first(
 
 @lru_cache(maxsize=64)
 def _many(
-    spec: NetworkSpec, recipe: Recipe, image_shape: tuple[int, int, int], outputs: int, total: int
+    spec: NetworkSpec, recipe: Recipe, image_shape: tuple[int, int, int], outputs: int, size: int
 ) -> Callable[[_State, _Fixed, Array, Array], _State]:
     """Take the steps [s] with the rows [s, g, batch]."""
-    one = partial(_step, model_of(spec, image_shape, outputs), recipe, schedule_of(recipe, total), image_shape[2])
+    one = partial(_step, model_of(spec, image_shape, outputs), recipe, size)
 
     def step(state: _State, fixed: _Fixed, number: Array, rows: Array) -> _State:
         return jax.vmap(one, (0, 0, None, 0))(state, fixed, number, rows)
@@ -175,8 +180,7 @@ def _many(
 def _step(
     model: Model,
     recipe: Recipe,
-    schedule: optax.Schedule,
-    channels: int,
+    size: int,
     state: _State,
     fixed: _Fixed,
     number: Array,
@@ -186,7 +190,8 @@ def _step(
     (params, stats), opt_state = state
     images, labels = fixed.images[rows], fixed.labels[rows]
     key = jax.random.fold_in(jax.random.fold_in(fixed.keys, 1), number.astype(jnp.int32))
-    images = augment(key, images, recipe.names_for(channels), single=recipe.single)
+    if recipe.augmentation is not None:
+        images = changed(key, images, recipe.augmentation, fixed.deviation)
 
     def cost(params: Any) -> tuple[Array, Any]:
         outputs, changed = model.train(Variables(params, stats), images)
@@ -194,7 +199,11 @@ def _step(
 
     gradient, stats = jax.grad(cost, has_aux=True)(params)
     gradient = jax.tree.map(lambda g, p: g + fixed.weight_decays * p, gradient, params)
-    updates, opt_state = _transform(recipe).update(gradient, opt_state, params)
-    rate = fixed.learning_rates * jnp.asarray(schedule(number), jnp.float32)
+    transform = _transform(recipe)
+    if recipe.schedule == "half":
+        anew = number == recipe.full_steps(size)
+        opt_state = jax.tree.map(lambda old, new: jnp.where(anew, new, old), opt_state, transform.init(params))
+    updates, opt_state = transform.update(gradient, opt_state, params)
+    rate = fixed.learning_rates * jnp.asarray(schedule_of(recipe, size)(number), jnp.float32)
     params = jax.tree.map(lambda p, update: p - rate * update, params, updates)
     return _State(Variables(params, stats), opt_state)

@@ -108,5 +108,6 @@ def _results(target: EvaluationTarget, request: EvaluationRequest, folder: Path)
                 yield evaluation.result(seeds, request.whole_train)
             continue
         for spec in request.specs_of(name):
-            evaluation = NetworkEvaluation(target, PROTOCOLS[name], spec, ScoreCache(folder / name))
+            protocol = PROTOCOLS[name].on(target.dataset, spec)
+            evaluation = NetworkEvaluation(target, protocol, spec, ScoreCache(folder / name))
             yield evaluation.result(seeds, request.whole_train)
