@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -88,6 +88,7 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
     path = path / _FILE if path.is_dir() else path
     names = {"whitened": "soft_label", "image": "label"}
     with opened(path) as stream:
+        _check_chunks(stream, path, (column, names[column]))
         file = pq.ParquetFile(stream, page_checksum_verification=True, **_THRIFT)
         _check_size(file, path, (column, names[column]))
         table = pa.Table.from_batches(_rows_of(file, path, [column, names[column]]))
@@ -103,12 +104,56 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
     return foreign_set("parquet, column whitened", images, labels.reshape(rows, -1), "NHWC")
 
 
+class _SealedError(Exception):
+    """What a sealed file raises."""
+
+
+class _Sealable:
+    """A file that can be closed to readers while it stays open."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.sealed, self.closed = file, False, False
+        self.seek, self.tell, self.readable = file.seek, file.tell, file.readable
+
+    def read(self, size: int = -1) -> bytes:
+        if self.sealed:
+            raise _SealedError
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Leave the file to whom it is of."""
+
+
+def _check_chunks(stream: IO[bytes], path: Path, columns: Sequence[str]) -> None:
+    """Refuse a column that would be unpacked to more than it is, before anything of it is.
+
+    Asked for what it says of a column whose metadata are damaged, pyarrow (25.0) aborts the process; asked for rows of
+    it, it raises. So it is asked for rows first, in a file that no longer gives any.
+    """
+    import pyarrow.parquet as pq
+
+    sealable = _Sealable(stream)
+    file = pq.ParquetFile(sealable, **_THRIFT)
+    sealable.sealed = True
+    meta = file.metadata
+    read = [c for c in range(meta.num_columns) if meta.schema.column(c).path.split(".")[0] in columns]
+    for group in range(meta.num_row_groups):
+        try:
+            next(file.iter_batches(1, [group], list(columns)), None)
+        except _SealedError:
+            pass
+        else:
+            continue  # it has no rows
+        chunks = [meta.row_group(group).column(column) for column in read]
+        if any(chunk.compression != "UNCOMPRESSED" or "DICTIONARY" in str(chunk.encodings) for chunk in chunks):
+            raise UserError(
+                f"{path} is compressed, which is not read from strangers: write it again with kdistill export"
+            )
+
+
 def _check_size(file: Any, path: Path, columns: Sequence[str]) -> None:
-    """Refuse what could become more than the file is: a codec, too many rows, or lists of another length."""
+    """Refuse too many rows, or too long ones."""
     meta, schema = file.metadata, file.schema_arrow
-    chunks = [meta.row_group(g).column(c) for g in range(meta.num_row_groups) for c in range(meta.num_columns)]
-    if any(chunk.compression != "UNCOMPRESSED" or "DICTIONARY" in str(chunk.encodings) for chunk in chunks):
-        raise UserError(f"{path} is compressed, which is not read from strangers: write it again with kdistill export")
     wide = max((getattr(schema.field(name).type, "list_size", 1) for name in columns), default=1)
     if meta.num_rows > MAX_IMAGES or 4 * wide * meta.num_rows > MAX_BYTES:
         raise UserError(f"{path} unpacks to more than {MAX_BYTES:,} bytes: a distilled set is smaller")

@@ -1,6 +1,8 @@
 """Broken and hostile bundles and files: refused in one line, nothing run, nothing else taken for the data."""
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -75,6 +77,18 @@ def test_verify_names_a_fault_of_every_mutant_of_a_bundle(tmp_path: Path, origin
             assert found, mutant.how
             assert not any("\n" in fault for fault in found)
             assert not any(re.search(r"Traceback", fault) for fault in found)
+
+
+def test_metadata_of_a_parquet_that_are_damaged_do_not_abort_the_process(tmp_path: Path, originals: Originals) -> None:
+    # A column that says it is never empty, where its statistics count the empty ones.
+    content = (originals.folder / "set.parquet").read_bytes()
+    broken = content.replace(b"\x35\x02\x18\x08whitened", b"\x35\x00\x18\x08whitened")
+    assert broken != content
+    (tmp_path / "set.parquet").write_bytes(broken)
+    reads = "import sys, pathlib, kerneldistill.bundle.formats.detect as d; d.read_foreign(pathlib.Path(sys.argv[1]))"
+    ended = subprocess.run([sys.executable, "-c", reads, tmp_path / "set.parquet"], capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr
+    assert re.search(r"UserError: .*set.parquet cannot be read \(.*histogram size mismatch", ended.stderr)
 
 
 def test_msgpack_alone_cannot_tell_a_changed_number(tmp_path: Path, originals: Originals) -> None:
