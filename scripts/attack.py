@@ -31,6 +31,7 @@ import tyro
 from kerneldistill.cli.main import main
 from kerneldistill.runtime.console import closing_table
 from scripts.attacks.registry import CLASSES
+from scripts.attacks.sources import write_sources
 from scripts.attacks.trial import Originals, Trial, flax_file
 
 SECONDS = 60
@@ -41,7 +42,7 @@ BYTES = 2 << 30
 STATUSES = (0, 2)
 FAULTS = ("traceback", "signal", "hang", "memory", "outside", "status", "control", "accepted")
 # What a command would load by itself, again in every fork.
-WARM = ("cli.verify", "cli.export", "cli.import_", "cli.report", "cli.run", "bundle.formats.importer")
+WARM = ("cli.verify", "cli.export", "cli.import_", "cli.report", "cli.run", "cli.plan", "bundle.formats.importer")
 WARM += ("bundle.formats.exporter", "report.report", "pipeline.preparation", "pipeline.job.transforms")
 
 
@@ -169,6 +170,7 @@ def prepare_originals(folder: Path) -> Originals:
     kernel = ["--kernel.network", "fc", "--kernel.depth", "1"]
     done("import", "set.npz", "--out", "bundle", "--prepared", "prepared", *kernel)
     done("export", "bundle", "--to", "kip,dc,mtt,hf,imagefolder", "--out", "export", "--tests", "0")
+    write_sources(folder / "sources")
     return Originals(folder)
 
 

@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[1]
 
 def test_a_short_attack_finds_nothing(tmp_path: Path) -> None:
     seed = str(secrets.randbelow(2**32))
-    command = [sys.executable, "-m", "scripts.attack", "--trials", "20", "--seed", seed, "--json", tmp_path / "found"]
+    command = [sys.executable, "-m", "scripts.attack", "--trials", "25", "--seed", seed, "--json", tmp_path / "found"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, f"seed {seed}: {ended.stderr}"
     trials = json.loads((tmp_path / "found").read_text())["trials"]
-    assert len(trials) == 20
-    assert len({trial["class"] for trial in trials}) == 10
+    assert len(trials) == 25
+    assert len({trial["class"] for trial in trials}) == 15
     assert not any(trial["faults"] for trial in trials)

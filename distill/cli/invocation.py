@@ -37,7 +37,15 @@ class Call(NamedTuple):
         """
         import tyro
 
+        from kerneldistill.pipeline.untrusted.names import printable
+
         options: dict[str, Any] = {} if default is None else {"default": default}
-        return tyro.cli(
-            kind, args=list(self.args), prog=self.prog, description=self.description, config=markers, **options
-        )
+        options |= {"prog": self.prog, "description": self.description, "config": markers}
+        shown = list(map(printable, self.args))
+        try:
+            # tyro quotes what it refuses as it is: control characters of it would reach the terminal.
+            return tyro.cli(kind, args=list(self.args), console_outputs=shown == list(self.args), **options)
+        except SystemExit:
+            if shown != list(self.args):
+                tyro.cli(kind, args=shown, **options)
+            raise

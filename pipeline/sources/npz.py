@@ -150,6 +150,8 @@ def open_source(config: DataConfig) -> Npz:
 def _places(path: epath.Path, config: DataConfig) -> dict[str, Place]:
     """Find the arrays of each split."""
     archives = sorted(file for file in path.iterdir() if file.name.endswith(".npz")) if path.is_dir() else []
+    for folder in (file for file in archives if file.is_dir()):
+        raise DataError(f"{folder} is a folder, not an .npz file: restore the file, or give the folder another name")
     files = {str(file): file.name.removesuffix(".npz") for file in archives} or {str(path): WHOLE}
     keys = {"image_key": config.image_key, "label_key": config.label_key}
     asked = {key: text for key, text in keys.items() if text != _DEFAULTS[key]}

@@ -15,6 +15,7 @@ from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import fsync
 from kerneldistill.pipeline.storage.lock import held
 from kerneldistill.pipeline.storage.manifest import MANIFEST
+from kerneldistill.pipeline.untrusted.names import is_path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -24,8 +25,10 @@ def check_output(path: epath.PathLike) -> epath.Path:
     """Return the output folder, absolute, links followed.
 
     Raises:
-      DataError: it holds something that is not a prepared data set, which would be replaced.
+      DataError: it holds something that is not a prepared data set, which would be replaced; or its name is no text.
     """
+    if not is_path(os.path.abspath(path)):
+        raise DataError(f"output {path} is not UTF-8, as the names of shards must be: give another folder")
     if "://" in str(path):
         raise DataError(f"output {path} is a URL; allowed: a folder on this machine or one that is mounted")
     out = epath.Path(path).expanduser().resolve()

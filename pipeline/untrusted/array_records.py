@@ -16,7 +16,7 @@ from typing import IO, Any
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.untrusted.file import opened
 from kerneldistill.pipeline.untrusted.limits import MAX_BYTES
-from kerneldistill.pipeline.untrusted.names import printable
+from kerneldistill.pipeline.untrusted.names import is_path, printable
 
 _BLOCK, _BLOCK_HEADER = 1 << 16, 24
 _HEADER = struct.Struct("<5Q")
@@ -42,6 +42,8 @@ class ArrayRecords:
         from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 
         self._name, self._most = printable(os.fspath(path)), most
+        if not is_path(os.fspath(path)):
+            raise DataError(f"{self._name} has a name that is not UTF-8: rename the folder or the file")
         # Of each chunk, bytes unpacked, and how many records it and those before it have.
         self._sizes, self._ends = array("Q"), array("Q")
         try:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 import warnings
 from collections.abc import Mapping
 from typing import IO, NamedTuple
@@ -63,6 +64,8 @@ def read_header(stream: IO[bytes], name: str, kinds: str = NUMBERS) -> Header:
             header = Header(*_READERS[version](stream))
         except (MemoryError, RecursionError) as error:  # of Python's parser, for brackets in brackets
             raise DataError(f"{name} has a header that nests too deep: it is damaged") from error
+        except tokenize.TokenError as error:  # of the one that numpy tries next
+            raise DataError(f"{name} has a header that does not end: it is damaged") from error
     if header.dtype.kind not in kinds or header.dtype.subdtype is not None:
         raise DataError(
             f"{name} holds {printable(str(header.dtype))[:80]}, allowed are numbers: nothing of another kind is read "

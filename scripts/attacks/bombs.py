@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.attacks.sources import vast_picture
 from scripts.attacks.trial import Originals, Random, Trial, sign
 
 
@@ -61,7 +62,8 @@ def bombs(rng: Random, place: Path, o: Originals) -> Trial:
 
 
 def _count(rng: Random) -> int:
-    return int(rng.integers(10**4, 2 * 10**5))
+    """How many: at the limits that readers set themselves, and far beyond."""
+    return int(10 ** rng.uniform(2, 5.3))
 
 
 def _lying_npz(rng: Random, place: Path, o: Originals) -> None:
@@ -143,6 +145,7 @@ BOMBS: dict[str, Callable[[Random, Path, Originals], list[str] | None]] = {
     "a TOML": _toml,
     "a JSON": _json,
     "a picture": _picture,
+    "a picture that says it is vast": lambda rng, place, o: vast_picture(rng, place),
     "a parquet": _parquet,
     "a bundle that says more": _declared_bundle,
 }

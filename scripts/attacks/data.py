@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scripts.attacks.bundles import NAMES
-from scripts.attacks.trial import Originals, Random, Trial, break_file, damaged, sign
+from scripts.attacks.trial import Originals, Random, Trial, break_file, damaged, replaced, sign
 
 
 def foreign(rng: Random, place: Path, o: Originals) -> Trial:
@@ -109,22 +109,18 @@ def mutated_prepared(rng: Random, place: Path, o: Originals) -> Trial:
 
 def other_things(rng: Random, place: Path, o: Originals) -> Trial:
     """A folder, a pipe, a link to itself or /dev/zero in the place of a file."""
-    what = str(rng.choice(["bundle", "prepared", "set.npz", "digits.toml"]))
+    what = str(rng.choice(["bundle", "prepared", "set.npz", "set.msgpack", "digits.toml", "export/hf", "export/mtt"]))
     copy = o.copy(what, place)
     files = [copy] if copy.is_file() else sorted(path for path in copy.rglob("*") if path.is_file())
+    if what.startswith("export"):
+        files = [path for path in files if path.suffix in (".parquet", ".pt")]
     file = files[int(rng.integers(len(files)))]
-    file.unlink()
-    match kind := str(rng.choice(["folder", "pipe", "loop", "zero"])):
-        case "folder":
-            file.mkdir()
-        case "pipe":
-            os.mkfifo(file)
-        case _:
-            file.symlink_to(file if kind == "loop" else "/dev/zero")
+    kind = replaced(rng, file)
     words = {
-        "set.npz": ["import", "set.npz", "--out", "out/b", "--prepared", str(o.folder / "prepared")],
+        "bundle": [["verify", "bundle"], ["report", "bundle", "--out", "out/r"]][int(rng.integers(2))],
+        "prepared": ["verify", "prepared"],
         "digits.toml": ["prepare", "digits", "--config", "digits.toml", "--out", "out/p"],
-    }.get(what, ["verify", what])
+    }.get(what, ["import", copy.name, "--out", "out/b", "--prepared", str(o.folder / "prepared")])
     return Trial(f"{kind} for {what}/{file.name}", words, "refuse")
 
 

@@ -1,6 +1,7 @@
 """What a trial of `scripts.attack` is, and how files are broken and signed."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,19 @@ def break_file(rng: Random, path: Path) -> bool:
     before = path.read_bytes()
     path.write_bytes(after := damaged(rng, before))
     return after != before
+
+
+def replaced(rng: Random, file: Path) -> str:
+    """Put a folder, a pipe, a link to itself or a link to /dev/zero in the place of a file; return which."""
+    file.unlink(missing_ok=True)
+    match kind := str(rng.choice(["folder", "pipe", "loop", "zero"])):
+        case "folder":
+            file.mkdir()
+        case "pipe":
+            os.mkfifo(file)
+        case _:
+            file.symlink_to(file if kind == "loop" else "/dev/zero")
+    return kind
 
 
 def sign(bundle: Path, prepared: bool = False, **changes: Any) -> None:

@@ -70,6 +70,8 @@ def export(source: ExportSource, names: Sequence[str], out: Path, tests: int, ov
     Raises:
       UserError: a format does not take this set, or a folder there holds something else.
     """
+    if (out / "manifest.json").exists():
+        raise UserError(f"{out} is a bundle or a prepared data set, which must hold nothing else: give another --out")
     bundle = sha256(source.folder / "manifest.json")
     if not overwrite:
         _check_free(out, names, bundle)

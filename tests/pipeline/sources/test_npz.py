@@ -207,6 +207,13 @@ def test_what_is_not_an_npz(tmp_path):
         open_source(_config(tmp_path / "none"))
 
 
+def test_a_folder_in_the_place_of_a_file_is_not_overlooked(tmp_path):
+    np.savez(tmp_path / "test.npz", image=IMAGES, label=LABELS)
+    (tmp_path / "train.npz").mkdir()
+    with pytest.raises(DataError, match=r"train\.npz is a folder, not an \.npz file: restore the file"):
+        open_source(DataConfig(name="x", source="npz", dir=str(tmp_path)))
+
+
 def test_a_packed_array_that_is_large_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("kerneldistill.pipeline.sources.array_files.MAX_PACKED", 1000)
     np.savez_compressed(tmp_path / "x.npz", image=np.zeros((40, 6, 6), np.uint8), label=np.arange(40) % 2)

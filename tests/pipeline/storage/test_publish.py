@@ -109,7 +109,12 @@ def test_of_many_that_begin_at_once_each_is_the_only_one_or_told_who_is(tmp_path
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("gs://bucket/out", "is a URL"), ("{tmp}/file", "is a file"), ("{tmp}/full", "it is not ours to replace")],
+    [
+        ("gs://bucket/out", "is a URL"),
+        ("{tmp}/file", "is a file"),
+        ("{tmp}/full", "it is not ours to replace"),
+        ("{tmp}/\udcff/out", "is not UTF-8, as the names of shards must be: give another folder"),
+    ],
 )
 def test_outputs_that_are_refused(tmp_path, path, message):
     (tmp_path / "file").write_text("")

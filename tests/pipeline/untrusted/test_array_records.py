@@ -112,3 +112,8 @@ def test_places_behind_headers_of_blocks_are_counted() -> None:
         assert place == (payload[begin + count - 1] + 1 if count else start)
     file = io.BytesIO(bytes(range(256)) * 600)
     assert array_records._read_header(file, block - 10)[1] == block + header + 30
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\\udcff has a name that is not UTF-8: rename the folder or the file"):
+        ArrayRecords(tmp_path / "\udcff")

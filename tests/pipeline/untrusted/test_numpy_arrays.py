@@ -39,6 +39,7 @@ def test_numbers_come_back(dtype: str, shape: tuple[int, ...]) -> None:
         (npy(np.zeros(3))[:-1], "it is damaged"),
         (npy(np.zeros(3)) + b"x", "it is damaged"),
         (npy(np.zeros(3)).replace(b"(3,)", b"(9,)"), "it is damaged"),
+        (npy(np.zeros(3)).replace(b"}", b" "), "a header that does not end"),
         (b"\x93NUMPY\x03\x00" + npy(np.zeros(3))[8:], "version"),
     ],
 )

@@ -69,6 +69,10 @@ def test_what_is_there_and_is_something_else_is_not_replaced(
     assert main(["export", str(bundle), *out]) == 0
     assert main(["export", str(finished.bundle), *out]) == 2
     assert "imagefolder holds the export of another set" in capsys.readouterr().err
+    for whole in (bundle, finished.prepared):
+        assert main(["export", str(bundle), "--to", "kip", "--tests", "0", "--out", str(whole)]) == 2
+        assert "which must hold nothing else: give another --out" in capsys.readouterr().err
+        assert main(["verify", str(whole)]) == 0
     assert main(["export", str(finished.bundle), *out, "--overwrite", "True"]) == 0
     assert (bundle / "manifest.json").read_bytes() == before
     assert main(["import", str(other), *to, "--overwrite", "True"]) == 0
