@@ -8,15 +8,13 @@ from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import random_support
 from kerneldistill.algorithms.support import Support, real_support
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.evaluation.protocol_result import (
-    ProtocolResult,
-    Trained,
-    WholeTrain,
+from kerneldistill.evaluation.dd_ranking import (
+    augmentation_robust_score,
     hard_label_recovery,
     improvement_over_random,
-    seconds_of,
-    set_sha256,
+    label_robust_score,
 )
+from kerneldistill.evaluation.protocol_result import ProtocolResult, Toggled, Trained, WholeTrain, set_sha256
 from kerneldistill.pipeline.split import Split
 
 
@@ -83,8 +81,18 @@ class EvaluationTarget(NamedTuple):
         hard: Trained | None,
         random_real: Trained,
         whole_train: WholeTrain | None,
+        toggled: Toggled | None = None,
     ) -> ProtocolResult:
         """Return what a protocol found of this support, with DD-Ranking's figures; arguments as in `ProtocolResult`."""
+        ior = improvement_over_random(learned, random_real)
+        hlr = hard_label_recovery(hard or learned, whole_train)
+        trained = (
+            learned,
+            hard,
+            random_real,
+            whole_train,
+            *((toggled.learned, toggled.random_real) if toggled else ()),
+        )
         return ProtocolResult(
             protocol=protocol,
             network=network,
@@ -95,7 +103,10 @@ class EvaluationTarget(NamedTuple):
             hard=hard,
             random_real=random_real,
             whole_train=whole_train,
-            ior=improvement_over_random(learned, random_real),
-            hlr=hard_label_recovery(hard or learned, whole_train),
-            seconds=seconds_of(learned, hard, random_real, whole_train),
+            ior=ior,
+            hlr=hlr,
+            seconds=sum(each.seconds for each in trained if each is not None),
+            toggled=toggled,
+            lrs=label_robust_score(ior, hlr),
+            ars=augmentation_robust_score(ior, toggled),
         )

@@ -1,8 +1,6 @@
 """What a support is worth under a named protocol: its seeds, beside random real images and the whole train split.
 
-The two figures of DD-Ranking (Li et al. 2025, 2505.13300), on the test split and in parts of 1:
-    improvement over random  ior = acc(set) - acc(random real images of the same number), by one protocol
-    hard label recovery      hlr = acc(whole train split) - acc(set with one-hot labels), smaller is better
+Its figures are DD-Ranking's (`dd_ranking`).
 """
 
 import hashlib
@@ -86,6 +84,20 @@ class WholeTrain:
 
 
 @dataclass(frozen=True)
+class Toggled:
+    """The same sets with the augmentation left out that a protocol has; where it has none, with DSA's.
+
+    learned: the support
+    random_real: random real images
+    augmented: whether these are the augmented ones
+    """
+
+    learned: Trained
+    random_real: Trained
+    augmented: bool
+
+
+@dataclass(frozen=True)
 class ProtocolResult:
     """A support under one protocol with one network.
 
@@ -101,6 +113,9 @@ class ProtocolResult:
     ior: improvement over random, a difference of mean accuracies
     hlr: hard label recovery; None without `whole_train`
     seconds: all networks took, choosing included, in whatever session they were trained
+    toggled: with and without augmentation; None where the protocol does not ask for it
+    lrs: label-robust score; None without `hlr`
+    ars: augmentation-robust score; None without `toggled`
     """
 
     protocol: str
@@ -115,6 +130,9 @@ class ProtocolResult:
     ior: float
     hlr: float | None
     seconds: float
+    toggled: Toggled | None = None
+    lrs: float | None = None
+    ars: float | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -128,21 +146,6 @@ def set_sha256(images: np.ndarray, labels: np.ndarray) -> str:
     digest.update(np.ascontiguousarray(images, np.float32).tobytes())
     digest.update(np.ascontiguousarray(labels, np.float64).tobytes())
     return digest.hexdigest()
-
-
-def seconds_of(*found: Trained | WholeTrain | None) -> float:
-    """Return what they took together."""
-    return sum(one.seconds for one in found if one is not None)
-
-
-def improvement_over_random(learned: Trained, random_real: Trained) -> float:
-    """DD-Ranking's ior."""
-    return learned.mean - random_real.mean
-
-
-def hard_label_recovery(hard: Trained, whole_train: WholeTrain | None) -> float | None:
-    """DD-Ranking's hlr, of the set with one-hot labels; None where the whole train split's figure is not known."""
-    return None if whole_train is None else whole_train.accuracy - hard.mean
 
 
 def merged(older: Sequence[ProtocolResult], newer: Sequence[ProtocolResult]) -> tuple[ProtocolResult, ...]:
@@ -160,7 +163,19 @@ def protocol_table(
     title = (
         f"{dataset}: test accuracy of networks fitted to {results[0].support_size} images, mean ± deviation of seeds"
     )
-    header = ("protocol, network", "seeds", "the set", "random real", "whole train", "IOR", "HLR", "lr", "decay")
+    header = (
+        "protocol, network",
+        "seeds",
+        "the set",
+        "random real",
+        "whole train",
+        "IOR",
+        "HLR",
+        "LRS",
+        "ARS",
+        "lr",
+        "decay",
+    )
     return title, header, tuple(_row(result) for result in results)
 
 
@@ -173,6 +188,8 @@ def _row(result: ProtocolResult) -> tuple[str, ...]:
         "-" if result.whole_train is None else percent(result.whole_train.accuracy),
         f"{100 * result.ior:+.1f}",
         "-" if result.hlr is None else f"{100 * result.hlr:+.1f}",
+        "-" if result.lrs is None else f"{100 * result.lrs:.1f}",
+        "-" if result.ars is None else f"{100 * result.ars:.1f}",
         _number(result.learned.learning_rate),
         _number(result.learned.weight_decay),
     )

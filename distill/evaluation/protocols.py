@@ -24,8 +24,8 @@ class Recipe:
     loss: what its outputs cost
     optimiser: momentum (0.9), or adam (0.9, 0.999)
     schedule: of the learning rate: cosine to 0; half: a tenth of it from the second epoch behind the middle on, with
-      the optimiser begun anew; warm_cosine: up from 0 during `warmup` steps, but at most half of all, then a cosine to
-      a hundredth
+      the optimiser begun anew; step: a tenth from the middle on; warm_cosine: up from 0 during `warmup` steps, but at
+      most half of all, then a cosine to a hundredth
     batch: images of a step; all of them where there are no more
     epochs: passes through the set, or 0
     steps: (size of the set, steps) ascending, used where epochs is 0: the steps of the first size that is not smaller
@@ -37,7 +37,7 @@ class Recipe:
 
     loss: LossName
     optimiser: Literal["momentum", "adam"]
-    schedule: Literal["cosine", "half", "warm_cosine"]
+    schedule: Literal["cosine", "half", "step", "warm_cosine"]
     batch: int
     epochs: int = 0
     steps: tuple[tuple[int, int], ...] = ()
@@ -88,6 +88,7 @@ class Protocol:
     learning_rates: the grid; the source's own first
     weight_decays: the grid; the source's own first
     specials: where the source does otherwise; a later one wins
+    toggles: whether sets are also judged with the augmentation left out, or where there is none with DSA's
     """
 
     name: str
@@ -97,6 +98,7 @@ class Protocol:
     learning_rates: tuple[float, ...]
     weight_decays: tuple[float, ...]
     specials: tuple[Special, ...] = ()
+    toggles: bool = False
 
     def on(self, dataset: str, spec: NetworkSpec) -> "Protocol":
         """Return the protocol as its source applies it to a data set and a network."""
@@ -106,6 +108,11 @@ class Protocol:
                 epochs = special.epochs or recipe.epochs
                 recipe = replace(recipe, augmentation=special.augmentation, epochs=epochs)
         return replace(self, recipe=recipe, specials=())
+
+    def toggled(self) -> "Protocol":
+        """Return the protocol without its augmentation, or where it has none with DSA's."""
+        other = replace(self.recipe, augmentation=_DSA if self.recipe.augmentation is None else None)
+        return replace(self, recipe=other)
 
 
 # Data sets of digits. The sources name the first two; scikit-learn's are like them.
@@ -140,6 +147,17 @@ DSA = replace(
     recipe=replace(DC.recipe, epochs=1001, augmentation=_DSA),
     # readme.md 113: no mirror images of digits.
     specials=(Special(_DSA.without("flip"), _DIGITS),),
+)
+DD_RANKING = Protocol(
+    name="dd-ranking",
+    source="Li et al. 2025 (2505.13300), NUS-HPC-AI-Lab/DD-Ranking configs/Demo_LRS_Hard_Label.yaml",
+    recipe=Recipe("cross_entropy", "momentum", "step", batch=128, epochs=1000, augmentation=_DSA),
+    network="convnet-instance",
+    # The grid of hard_label.py's search; a set that comes with a rate is trained by that, mostly 0.01.
+    learning_rates=(0.01, 0.001, 0.005, 0.05, 0.1),
+    weight_decays=(5e-4,),
+    specials=DSA.specials,
+    toggles=True,
 )
 _FREPO = Augmentation("frepo", ("flip", "color", "crop", "rotate", "translate", "cutout"))
 FREPO = Protocol(
@@ -192,10 +210,18 @@ PROTOCOLS = MappingProxyType(
             ),
             DSA,
             FREPO,
+            DD_RANKING,
+            replace(
+                DD_RANKING,
+                name="dd-ranking-soft",
+                source=f"{DD_RANKING.source}; soft labels by soft cross-entropy (sce)",
+                recipe=replace(DD_RANKING.recipe, loss="soft_cross_entropy"),
+            ),
             _quick(KIP, "kip-convnet-w128", steps=500),
             _quick(DC, "convnet-instance-w32", epochs=300),
             _quick(DSA, "convnet-instance-w32", epochs=300),
             _quick(FREPO, "frepo-convnet-w32", steps=500),
+            _quick(DD_RANKING, "convnet-instance-w32", epochs=300),
         )
     }
 )

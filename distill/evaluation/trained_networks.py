@@ -20,7 +20,14 @@ from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.evaluation.learning_rate import largest_stable_rate
 from kerneldistill.evaluation.network_score import score_network
 from kerneldistill.evaluation.network_spec import NetworkSpec
-from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain, set_sha256
+from kerneldistill.evaluation.protocol_result import (
+    ProtocolResult,
+    SeedScore,
+    Toggled,
+    Trained,
+    WholeTrain,
+    set_sha256,
+)
 from kerneldistill.evaluation.protocols import LossName, Protocol
 from kerneldistill.evaluation.published import published_whole_train
 from kerneldistill.evaluation.score_cache import ScoreCache, SplitName, TrainingUnit
@@ -46,22 +53,26 @@ class NetworkEvaluation:
     protocol: how a network is trained
     spec: the network
     cache: what is finished
+    shared: what is finished of whole train splits, which all runs on the same data share
 
     Example:
-      NetworkEvaluation(target, PROTOCOLS["dc"], network_spec("convnet"), ScoreCache(folder)).result(range(5))
+      cache = ScoreCache(folder)
+      NetworkEvaluation(target, PROTOCOLS["dc"], network_spec("convnet"), cache, cache).result(range(5))
     """
 
     target: EvaluationTarget
     protocol: Protocol
     spec: NetworkSpec
     cache: ScoreCache
+    shared: ScoreCache
 
     def result(self, seeds: Sequence[int], measure_whole: bool = False) -> ProtocolResult:
         """Train on every kind of set and return what was found; what is finished is not done again.
 
         Args:
           seeds: of the networks
-          measure_whole: train on the whole train split too, where no figure is published; with the first seed alone
+          measure_whole: train on the whole train split too, where no figure is published and none was measured
+            before; with the first seed alone
 
         Raises:
           UserError: the images are too small for the network, or what is kept of earlier evaluations is damaged.
@@ -78,15 +89,26 @@ class NetworkEvaluation:
             hard = plain._trained("the set with one-hot labels", lambda seed: target.hard(), seeds)
         random_real = self._trained("random real images", target.random_real, seeds)
         whole = published_whole_train(target.dataset, self.spec)
-        if whole is None and measure_whole:
-            whole = plain._whole_train(seeds[0])
-        return target.result(self.protocol.name, self.spec.name, learned, hard, random_real, whole)
+        if whole is None:
+            whole = replace(plain, cache=self.shared)._whole_train(seeds[0], measure_whole)
+        toggled = self._toggled(seeds) if self.protocol.toggles else None
+        return target.result(self.protocol.name, self.spec.name, learned, hard, random_real, whole, toggled)
+
+    def _toggled(self, seeds: Sequence[int]) -> Toggled:
+        other = replace(self, protocol=self.protocol.toggled())
+        augmented = other.protocol.recipe.augmentation is not None
+        how = "augmented" if augmented else "as they are"
+        return Toggled(
+            other._trained(f"the set, images {how}", lambda seed: self.target.support, seeds),
+            other._trained(f"random real images, {how}", self.target.random_real, seeds),
+            augmented,
+        )
 
     def _trained(self, what: str, set_of: _SetOf, seeds: Sequence[int]) -> Trained:
         choice = self._choice(what, set_of(seeds[0]))
         supports = {seed: set_of(seed) for seed in seeds}
         units = [
-            (self._unit(support, "test", choice.learning_rate, choice.weight_decay, seed), support)
+            (self._unit(set_sha256(*support), "test", choice.learning_rate, choice.weight_decay, seed), support)
             for seed, support in supports.items()
         ]
         return Trained(tuple(self._scores(what, units)), *choice)
@@ -96,20 +118,25 @@ class NetworkEvaluation:
         grid = list(product(self.protocol.learning_rates, self.protocol.weight_decays))
         if len(grid) == 1 or not len(self.target.validation):
             return _Choice(*grid[0])
-        units = [(self._unit(support, "validation", *point, _TUNING_SEED), support) for point in grid]
+        digest = set_sha256(*support)
+        units = [(self._unit(digest, "validation", *point, _TUNING_SEED), support) for point in grid]
         scores = self._scores(what, units)
         best = int(np.argmax([each.accuracy for each in scores]))
         return _Choice(*grid[best], scores[best].accuracy, sum(each.seconds for each in scores))
 
-    def _whole_train(self, seed: int) -> WholeTrain:
-        protocol, support = self.protocol, self.target.whole_train()
-        unit = self._unit(support, "test", protocol.learning_rates[0], protocol.weight_decays[0], seed)
-        (found,) = self._scores(f"all {len(support.images):,} images of train", [(unit, support)])
+    def _whole_train(self, seed: int, measure: bool) -> WholeTrain | None:
+        protocol, train = self.protocol, self.target.train
+        # Which images these are, the space says.
+        unit = self._unit("the whole train split", "test", protocol.learning_rates[0], protocol.weight_decays[0], seed)
+        found = self.cache.find(unit)
+        if found is None:
+            if not measure:
+                return None
+            (found,) = self._scores(f"all {len(train):,} images of train", [(unit, self.target.whole_train())])
         source = f"measured by {protocol.name}, one seed, learning rate and decay not chosen"
         return WholeTrain(found.accuracy, source, found.seconds)
 
-    def _unit(self, support: Support, split: SplitName, rate: float, decay: float, seed: int) -> TrainingUnit:
-        digest = set_sha256(*support)
+    def _unit(self, digest: str, split: SplitName, rate: float, decay: float, seed: int) -> TrainingUnit:
         return TrainingUnit(self.protocol.recipe, self.spec, digest, self.target.space, split, rate, decay, seed)
 
     def _scores(self, what: str, work: Sequence[tuple[TrainingUnit, Support]]) -> list[SeedScore]:

@@ -119,6 +119,8 @@ def schedule_of(recipe: Recipe, size: int) -> optax.Schedule:
             return optax.cosine_decay_schedule(1.0, total)
         case "half":
             return optax.piecewise_constant_schedule(1.0, {recipe.full_steps(size): 0.1})
+        case "step":
+            return optax.piecewise_constant_schedule(1.0, {total // 2: 0.1})
         case "warm_cosine":
             warmup = min(recipe.warmup, total // 2)
             rise = optax.linear_schedule(0.0, 1.0, warmup)

@@ -23,6 +23,7 @@ from kerneldistill.runs.evaluation_targets import of_bundle, of_run
 from kerneldistill.runs.kept_bundle import bundle_kept
 from kerneldistill.runs.results import Results
 from kerneldistill.runtime.console import closing_table, tell
+from kerneldistill.runtime.devices import cache_folder
 from kerneldistill.runtime.progress import activity
 
 # Beside the finished networks of a bundle.
@@ -101,6 +102,7 @@ def _check(target: EvaluationTarget, request: EvaluationRequest) -> None:
 
 def _results(target: EvaluationTarget, request: EvaluationRequest, folder: Path) -> Iterator[ProtocolResult]:
     seeds: Sequence[int] = range(request.seeds)
+    common = cache_folder()
     for name in request.protocols:
         if name == KRR:
             for kernel in request.kernels(target.kernel):
@@ -109,5 +111,7 @@ def _results(target: EvaluationTarget, request: EvaluationRequest, folder: Path)
             continue
         for spec in request.specs_of(name):
             protocol = PROTOCOLS[name].on(target.dataset, spec)
-            evaluation = NetworkEvaluation(target, protocol, spec, ScoreCache(folder / name))
+            own = ScoreCache(folder / name)
+            shared = own if common is None else ScoreCache(common / "whole-train")
+            evaluation = NetworkEvaluation(target, protocol, spec, own, shared)
             yield evaluation.result(seeds, request.whole_train)

@@ -26,5 +26,6 @@ def protocol_result(**changes: object) -> ProtocolResult:
         ior=0.2,
         hlr=0.3,
         seconds=12.5,
+        lrs=0.412,
     )
     return replace(result, **changes)

@@ -64,6 +64,16 @@ def test_frepo_takes_steps_by_the_size_of_the_set() -> None:
     assert (PROTOCOLS["frepo"].recipe.batch, PROTOCOLS["frepo"].recipe.optimiser) == (500, "adam")
 
 
+def test_dd_ranking_steps_down_once_and_searches_five_rates() -> None:
+    found = PROTOCOLS["dd-ranking"]
+    assert sorted(found.learning_rates) == [0.001, 0.005, 0.01, 0.05, 0.1]
+    assert (found.recipe.epochs, found.recipe.batch, found.recipe.schedule) == (1000, 128, "step")
+    assert (found.learning_rates[0], found.weight_decays, found.network) == (0.01, (5e-4,), "convnet-instance")
+    assert changes("dd-ranking", "cifar10") == changes("dsa", "cifar10")
+    assert found.toggled().recipe.augmentation is None
+    assert PROTOCOLS["dc"].toggled().recipe.augmentation == PROTOCOLS["dsa"].recipe.augmentation
+
+
 def test_kip_takes_five_thousand_steps_of_a_hundred_images() -> None:
     found = PROTOCOLS["kip"]
     assert (found.recipe.num_steps(10), found.recipe.num_steps(500), found.recipe.batch) == (5000, 5000, 100)

@@ -8,6 +8,8 @@ import pytest
 
 from kerneldistill.algorithms.support import Support
 from kerneldistill.evaluation import trained_networks as module
+from kerneldistill.evaluation.augmentation import Augmentation
+from kerneldistill.evaluation.dd_ranking import augmentation_robust_score
 from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.evaluation.network_score import NetworkScore
 from kerneldistill.evaluation.network_spec import network_spec
@@ -27,7 +29,7 @@ SPEC = network_spec(PROTOCOL.network)
 def evaluation_of(
     folder: Path, what: EvaluationTarget | None = None, protocol: Protocol = PROTOCOL
 ) -> NetworkEvaluation:
-    return NetworkEvaluation(what or target(), protocol, SPEC, ScoreCache(folder))
+    return NetworkEvaluation(what or target(), protocol, SPEC, ScoreCache(folder), ScoreCache(folder / "shared"))
 
 
 @pytest.fixture
@@ -114,6 +116,39 @@ def test_a_loss_that_softens_labels_has_a_hard_twin(tmp_path: Path, monkeypatch:
     assert losses == ["soft_cross_entropy", "cross_entropy", "soft_cross_entropy", "cross_entropy"]
     assert result.hlr == result.whole_train.accuracy - result.hard.mean
     assert result.learned.scores[0].mse is None
+
+
+def test_a_whole_train_split_is_measured_once_for_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluation_of(tmp_path / "first")
+    assert first.result(range(1)).whole_train is None
+    whole = first.result(range(1), measure_whole=True).whole_train
+    other = replace(evaluation_of(tmp_path / "second"), shared=first.shared)
+    assert other.result(range(1)).whole_train == whole
+    # Of other data it is another one.
+    space = target()._replace(space="0" * 64)
+    assert replace(other, target=space).result(range(1)).whole_train is None
+
+
+def test_a_protocol_may_judge_with_and_without_its_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: list[Augmentation | None] = []
+    trained = module.train
+
+    def recorder(spec, recipe: Recipe, replicas, watch):
+        changes.append(recipe.augmentation)
+        return trained(spec, replace(recipe, augmentation=None), replicas, watch)
+
+    monkeypatch.setattr(module, "train", recorder)
+    protocol = replace(PROTOCOL, learning_rates=(0.1,), toggles=True)
+    plain = evaluation_of(tmp_path, protocol=protocol).result(range(1))
+    assert [change is not None for change in changes] == [False, False, True, True]
+    assert plain.toggled is not None
+    assert plain.toggled.augmented
+    assert plain.ars == augmentation_robust_score(plain.ior, plain.toggled)
+    assert plain.seconds > plain.learned.seconds + plain.random_real.seconds
+    own = replace(protocol, recipe=replace(RECIPE, augmentation=changes[-1]))
+    augmented = evaluation_of(tmp_path / "own", protocol=own).result(range(1))
+    assert augmented.toggled is not None
+    assert not augmented.toggled.augmented
 
 
 def test_without_a_validation_split_the_first_of_the_grid_is_taken(tmp_path: Path, scored: list[Split]) -> None:
