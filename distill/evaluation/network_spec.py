@@ -20,6 +20,8 @@ class Family(NamedTuple):
     depth: the usual one
     norms: it can have; the first is the usual one
     halvings: how many times it halves an image, rounding down; None: once a block
+    fixed: whether its depth is what it is
+    pads: whether it makes 32x32 of 28x28 first
     """
 
     module: str
@@ -27,17 +29,22 @@ class Family(NamedTuple):
     depth: int
     norms: tuple[Norm, ...] = ("none",)
     halvings: int | None = None
+    fixed: bool = False
+    pads: bool = False
 
 
-# The sizes of the papers: DC's ConvNet and MLP (2006.05929), KIP's (2107.13034), FRePo's (2206.00719), He et al. 2016.
+# The sizes of the papers: DC's ConvNet and MLP (2006.05929), KIP's (2107.13034), FRePo's (2206.00719), He et al. 2016,
+# DC's AlexNet and VGG-11, DeiT-Ti (2012.12877).
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
-        "convnet": Family("convnet", 128, 3, ("none", "instance", "batch", "layer")),
+        "convnet": Family("convnet", 128, 3, ("none", "instance", "batch", "layer"), pads=True),
         "kip-convnet": Family("kip_convnet", 1024, 3),
-        "frepo-convnet": Family("frepo_convnet", 128, 3),
+        "frepo-convnet": Family("frepo_convnet", 128, 3, pads=True),
         "mlp": Family("mlp", 128, 2, halvings=0),
-        # Its four stages are what it is: no other depth.
-        "resnet18": Family("resnet18", 64, 4, ("batch", "instance"), halvings=3),
+        "resnet18": Family("resnet18", 64, 4, ("batch", "instance"), halvings=3, fixed=True),
+        "alexnet": Family("alexnet", 128, 5, ("none", "batch", "instance"), halvings=3, fixed=True, pads=True),
+        "vgg11": Family("vgg11", 64, 8, ("instance", "batch"), halvings=5, fixed=True, pads=True),
+        "vit": Family("vit", 192, 12, halvings=2),
     }
 )
 
@@ -49,7 +56,7 @@ class NetworkSpec:
     family: of `FAMILIES`
     norm: the normalisation behind its convolutions
     width: channels of a hidden layer; of the first stage, where later ones have more
-    depth: blocks with a pool, or hidden layers of an mlp; a resnet18 has four stages
+    depth: blocks with a pool, hidden layers of an mlp, layers of a vit; others have one depth
     """
 
     family: str
@@ -77,7 +84,8 @@ class NetworkSpec:
 
     def check_image(self, image_shape: Sequence[int]) -> None:
         """Raise UserError if images of (h, w, c) are too small for the network."""
-        smallest = min(image_shape[0], image_shape[1])
+        padded = FAMILIES[self.family].pads and tuple(image_shape[:2]) == (28, 28)
+        smallest = 32 if padded else min(image_shape[0], image_shape[1])
         if smallest >> self.halvings:
             return
         fits = int(math.log2(smallest))
@@ -91,7 +99,7 @@ class NetworkSpec:
 
 _NAME = re.compile(
     f"(?P<family>{'|'.join(FAMILIES)})(-(?P<norm>{'|'.join(get_args(Norm))}))?"
-    r"(-w(?P<width>[1-9]\d{0,4}))?(-d(?P<depth>[1-9]))?"
+    r"(-w(?P<width>[1-9]\d{0,4}))?(-d(?P<depth>[1-9]\d?))?"
 )
 
 
@@ -120,6 +128,6 @@ def network_spec(name: str) -> NetworkSpec:
         int(found["width"] or usual.width),
         int(found["depth"] or usual.depth),
     )
-    if spec.family == "resnet18" and spec.depth != usual.depth:
-        raise UserError(f"--networks has {name!r}, but a resnet18 has its four stages: leave -d{spec.depth} out")
+    if usual.fixed and spec.depth != usual.depth:
+        raise UserError(f"--networks has {name!r}, but a {spec.family} has one depth: leave -d{spec.depth} out")
     return spec

@@ -58,9 +58,14 @@ def halve(x: Array) -> Array:
     return nn.pool(x, 0.0, jax.lax.add, (2, 2), (2, 2), "VALID") / 4
 
 
-def first_padding(x: Array) -> int:
-    """Padding of DC's and FRePo's first convolution, which makes 32x32 of 28x28."""
-    return 3 if x.shape[1:3] == (28, 28) else 1
+def halve_by_maximum(x: Array) -> Array:
+    """Maximum pool 2x2; an odd last row or column is left out."""
+    return nn.max_pool(x, (2, 2), (2, 2))
+
+
+def first_padding(x: Array, size: int = 3) -> int:
+    """Padding of DC's and FRePo's first convolution of `size` x `size`, which makes 32x32 of 28x28."""
+    return size // 2 + (2 if x.shape[1:3] == (28, 28) else 0)
 
 
 def flat(x: Array) -> Array:

@@ -28,7 +28,7 @@ def test_a_name_is_a_network(name: str, spec: NetworkSpec) -> None:
 @given(st.data())
 def test_every_network_is_found_by_its_name(data: st.DataObject) -> None:
     family = data.draw(st.sampled_from(list(FAMILIES)))
-    depth = 4 if family == "resnet18" else data.draw(st.integers(1, 9))
+    depth = FAMILIES[family].depth if FAMILIES[family].fixed else data.draw(st.integers(1, 99))
     spec = NetworkSpec(
         family, data.draw(st.sampled_from(FAMILIES[family].norms)), data.draw(st.integers(1, 99999)), depth
     )
@@ -38,11 +38,11 @@ def test_every_network_is_found_by_its_name(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vgg", "--networks has 'vgg', allowed are: convnet, convnet-instance"),
+        ("vgg19", "--networks has 'vgg19', allowed are: convnet, convnet-instance"),
         ("convnet-w0", "allowed are"),
         ("convnet-instance-w32 ", "allowed are"),
         ("mlp-batch", "--networks has 'mlp-batch', but a mlp has the norms none"),
-        ("resnet18-d3", "a resnet18 has its four stages: leave -d3 out"),
+        ("resnet18-d3", "a resnet18 has one depth: leave -d3 out"),
     ],
 )
 def test_other_names_are_refused(name: str, message: str) -> None:

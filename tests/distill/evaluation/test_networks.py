@@ -3,7 +3,9 @@
 from math import prod, sqrt
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from kerneldistill.errors import UserError
@@ -27,6 +29,11 @@ def shapes(name: str, shape: tuple[int, int, int], outputs: int) -> Variables:
         ("convnet-instance", (32, 32, 3), 10, 320_010),
         ("mlp", (32, 32, 3), 10, 411_146),
         ("resnet18", (32, 32, 3), 10, 11_173_962),
+        # DC's AlexNet and VGG-11 as torch counts them, DeiT-Ti with 64 patches of 4x4 and ten classes.
+        ("alexnet", (32, 32, 3), 10, 9728 + 614_592 + 442_624 + 442_560 + 331_968 + 30_730),
+        ("vgg11", (32, 32, 3), 10, 9_231_114),
+        ("vgg11", (28, 28, 1), 10, 9_231_114 - 9 * 2 * 64),
+        ("vit", (32, 32, 3), 10, 12 * 444_864 + 384 + 9408 + 192 + 65 * 192 + 1930),
         # 28x28 are padded to 32x32: the head has 4 x 4 pixels, not 3 x 3.
         ("convnet-instance", (28, 28, 1), 10, 317_706),
         ("frepo-convnet", (28, 28, 1), 10, 1280 + 295_168 + 1_180_160 + 81_930),
@@ -98,6 +105,38 @@ def test_batch_norm_learns_running_means_in_training_alone() -> None:
     )
     before = jax.jit(made.apply)(variables, x)
     assert np.abs(np.asarray(before) - np.asarray(outputs)).max() > 0.1
+
+
+@pytest.mark.usefixtures("optax_may_promote")
+@pytest.mark.parametrize("name", ["alexnet-batch-w4", pytest.param("vgg11-w2", marks=pytest.mark.slow), "vit-w8-d2"])
+def test_a_judge_learns_four_images_by_heart(name: str) -> None:
+    size = 32 if name.startswith("vgg") else 8
+    made, x = model(name, (size, size, 1), 4), images(4, (size, size, 1), np.float32)
+    variables = jax.jit(made.init)(jax.random.key(0))
+
+    def cost(params: dict, stats: dict) -> tuple[jax.Array, tuple[jax.Array, dict]]:
+        outputs, stats = made.train(Variables(params, stats), x)
+        return jnp.mean(optax.softmax_cross_entropy(outputs, jnp.eye(4, dtype=jnp.float32))), (outputs, stats)
+
+    gradient, own = jax.jit(jax.value_and_grad(cost, has_aux=True)), optax.adam(1e-2)
+    params, stats = variables
+    state = own.init(params)
+    for _ in range(60):
+        (_, (outputs, stats)), change = gradient(params, stats)
+        updates, state = own.update(change, state)
+        params = optax.apply_updates(params, updates)
+    assert np.array_equal(outputs.argmax(1), np.arange(4))
+
+
+def test_a_transformer_sees_where_a_patch_is() -> None:
+    made, x = model("vit-w8-d1", (8, 8, 1)), images(1, (8, 8, 1), np.float32)
+    variables = jax.jit(made.init)(jax.random.key(0))
+    moved = np.roll(x, 4, axis=1)
+    apply = jax.jit(made.apply)
+    assert np.abs(np.asarray(apply(variables, x)) - np.asarray(apply(variables, moved))).max() > 0
+    # Without positions the patches are a set.
+    flat = Variables({**variables.params, "positions": 0 * variables.params["positions"]}, {})
+    np.testing.assert_allclose(apply(flat, x), apply(flat, moved), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["batch", "instance"])
