@@ -10,7 +10,9 @@
 All little-endian. array_record adds a checksum to each chunk, the manifest a digest of the whole file.
 """
 
+import errno
 import math
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,10 +107,14 @@ def _write(path: epath.Path, content: ShardImages) -> None:
     from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 
     with whole(path) as temporary:
-        writer = array_record_module.ArrayRecordWriter(str(temporary), _OPTIONS)
-        for key, image, label in zip(content.keys, content.images, content.labels, strict=True):
-            writer.write(encode(key, image, int(label)))
-        writer.close()
+        try:
+            writer = array_record_module.ArrayRecordWriter(str(temporary), _OPTIONS)
+            for key, image, label in zip(content.keys, content.images, content.labels, strict=True):
+                writer.write(encode(key, image, int(label)))
+            writer.close()
+        except RuntimeError as error:  # the library's, for whatever the system says
+            number = next((number for number in errno.errorcode if os.strerror(number) in str(error)), errno.EIO)
+            raise OSError(number, os.strerror(number)) from error
 
 
 def read_shard(path: epath.Path, most: int = MAX_BATCH_BYTES) -> ShardImages:

@@ -6,14 +6,14 @@ import re
 import shutil
 import signal
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from abc import abstractmethod
 from pathlib import Path
 
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime.signals import INTERRUPTED
 from scripts.kill_runs import facts
+from scripts.signal_attacks.attacked import Attacked
 from scripts.signal_attacks.trial import TINY, Started, Trial, left_behind, start
 
 # A signal must be answered in so many seconds.
@@ -32,54 +32,22 @@ seed = [0, 1]
 """
 
 
-class Command(ABC):
-    """A command in folders of its own below one folder: `alone`, and one for each that comes through signals.
-
-    seconds: that it takes when left alone
-    """
-
-    name: str
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.seconds = 0.0
-        self._number = 0
-        self._broken: Path | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        self.cache = folder.parent / "cache"
+class Command(Attacked):
+    """One process, by its command line."""
 
     @abstractmethod
     def words(self, place: Path) -> list[str]:
         """The command line that fills `place`."""
 
-    @abstractmethod
-    def facts(self, place: Path) -> object:
-        """What must not depend on signals."""
-
-    def make_ready(self, place: Path) -> None:
-        """Make what the command needs in `place`."""
-        place.mkdir()
-
-    def leave_alone(self) -> None:
-        """Let the command come through twice: the second, with programs compiled, is timed."""
-        for name in ("alone", "timed"):
-            place = self.folder / name
-            self.make_ready(place)
-            began = time.monotonic()
-            started = self._start(place)
-            if status := started.process.wait():
-                raise SystemExit(f"{self.name}, left alone, ended with status {status}: {started.said()[-2000:]}")
-            self.seconds = time.monotonic() - began
-        self._whole = self.facts(self.folder / "alone")
-        if self.facts(self.folder / "timed") != self._whole:
-            raise SystemExit(f"{self.name}, left alone twice, made two different things")
+    def start(self, place: Path) -> list[Started]:
+        return [start(self.words(place), self.folder / f"{place.name}.log", self.cache)]
 
     def signalled(self, rng: random.Random) -> Trial:
         """One start of the command, and its signals."""
         moment, number = rng.uniform(0, self.seconds), rng.choice((signal.SIGINT, signal.SIGTERM))
         times = rng.choice((1, 1, 1, 2, 3))
         pauses = [rng.choice((0.01, rng.uniform(0.1, 4))) for _ in range(times - 1)]
-        started = self._start(self._place())
+        (started,) = self.start(self.place())
         time.sleep(moment)
         listened, sent = started.listens(), time.monotonic()
         started.send(number)
@@ -94,35 +62,9 @@ class Command(ABC):
             wrong += f" left processes {left}"
         end = f"status {status}" if listened or status in (0, INTERRUPTED) else "ended before it began"
         if status == 0:
-            wrong += self._compared()
+            wrong += self.compared()
             end = "done before"
         return Trial(what, f"{moment:.2f} s", end, took, wrong.strip())
-
-    def ended(self) -> Iterator[Trial]:
-        """Let what is interrupted come through, and compare it."""
-        if self._broken is None:
-            return
-        began = time.monotonic()
-        started = self._start(self._broken)
-        status = started.process.wait()
-        wrong = self._compared() if status == 0 else started.said()[-500:]
-        yield Trial(f"{self.name}, resumed", "0 s", f"status {status}", time.monotonic() - began, wrong)
-
-    def _start(self, place: Path) -> Started:
-        return start(self.words(place), self.folder / f"{place.name}.log", self.cache)
-
-    def _place(self) -> Path:
-        """The folder that is filled now, by a command that gets signals."""
-        if self._broken is None:
-            self._number += 1
-            self._broken = self.folder / f"broken-{self._number}"
-            self.make_ready(self._broken)
-        return self._broken
-
-    def _compared(self) -> str:
-        place, self._broken = self._broken, None
-        assert place is not None
-        return "" if self.facts(place) == self._whole else f" {place} is not as {self.folder / 'alone'}"
 
 
 def _fault(status: int | None, started: Started, listened: bool) -> str:

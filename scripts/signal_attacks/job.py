@@ -5,12 +5,12 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime.signals import INTERRUPTED
 from scripts.kill_runs import facts
+from scripts.signal_attacks.attacked import Attacked
 from scripts.signal_attacks.trial import TINY, Started, Trial, start
 
 # Of a process that is gone the others must be out in so many seconds.
@@ -20,36 +20,20 @@ WAIT = 40
 FAULTS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT)
 
 
-class Job:
-    """`distill` by three processes below a folder, in `alone` and in one folder for each job that comes through.
+class Job(Attacked):
+    """`run` by three processes."""
 
-    seconds: that it takes when left alone
-    """
-
+    name = "job of three"
     count = 3
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.seconds = 0.0
-        self._number = 0
-        self._broken: Path | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def leave_alone(self) -> None:
-        """Let a job come through twice: the second, with programs compiled, is timed."""
-        for name in ("alone", "timed"):
-            began = time.monotonic()
-            statuses = [each.process.wait() for each in self._start(self.folder / name)]
-            if any(statuses):
-                raise SystemExit(f"a job left alone ended with statuses {statuses}; see {self.folder}")
-            self.seconds = time.monotonic() - began
-        self._whole = _facts(self.folder / "alone")
+    def facts(self, place: Path) -> object:
+        return facts(RunDir(place / "run"))
 
     def hurt(self, rng: random.Random, number: int) -> Trial:
         """One start of the job, and one fault: each kind for each process in turn, at any moment or amid the steps."""
         fault, rank = FAULTS[number % len(FAULTS)], number // len(FAULTS) % self.count
-        place = self._place()
-        started = self._start(place)
+        place = self.place()
+        started = self.start(place)
         moment = self._wait(rng, place, started)
         hurt, sent = started[rank], time.monotonic()
         armed = hurt.listens()
@@ -61,18 +45,8 @@ class Job:
         what = f"process {rank} of {self.count}, {fault.name}"
         wrong = _fault(fault, rank, armed, statuses, started)
         if statuses == [0] * len(statuses):
-            wrong += self._compared()
+            wrong += self.compared()
         return Trial(what, moment, f"statuses {statuses}", took, wrong.strip())
-
-    def ended(self) -> Iterator[Trial]:
-        """Let what is interrupted come through, and compare it."""
-        if self._broken is None:
-            return
-        began = time.monotonic()
-        statuses = [each.process.wait() for each in self._start(self._broken)]
-        wrong = "" if any(statuses) else self._compared()
-        wrong = wrong or (f"statuses {statuses}" if any(statuses) else "")
-        yield Trial("job, resumed", "0 s", f"statuses {statuses}", time.monotonic() - began, wrong)
 
     def _wait(self, rng: random.Random, place: Path, started: list[Started]) -> str:
         if rng.random() < 0.3:
@@ -86,30 +60,21 @@ class Job:
         time.sleep(rng.uniform(0, 0.5))
         return f"{_lines(file)} records"
 
-    def _start(self, place: Path) -> list[Started]:
-        place.mkdir(exist_ok=True)
+    def start(self, place: Path) -> list[Started]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        cache = self.folder.parent / "cache"
         words = ["run", *TINY, "--dir", str(place / "run"), "--processes.wait", str(WAIT)]
         environment = {"KERNELDISTILL_COORDINATOR": f"127.0.0.1:{port}", "KERNELDISTILL_PROCESSES": str(self.count)}
         return [
             start(
-                words, self.folder / f"{place.name}-{index}.log", cache, KERNELDISTILL_PROCESS=str(index), **environment
+                words,
+                self.folder / f"{place.name}-{index}.log",
+                self.cache,
+                KERNELDISTILL_PROCESS=str(index),
+                **environment,
             )
             for index in range(self.count)
         ]
-
-    def _place(self) -> Path:
-        if self._broken is None:
-            self._number += 1
-            self._broken = self.folder / f"broken-{self._number}"
-        return self._broken
-
-    def _compared(self) -> str:
-        place, self._broken = self._broken, None
-        assert place is not None
-        return "" if _facts(place) == self._whole else f" {place} is not as {self.folder / 'alone'}"
 
 
 def _fault(fault: int, rank: int, armed: bool, statuses: list[int | None], started: list[Started]) -> str:
@@ -130,10 +95,6 @@ def _fault(fault: int, rank: int, armed: bool, statuses: list[int | None], start
         return f"statuses {statuses}"
     named = re.search(rf"kdistill: process {rank} \(.*\) (is gone|has been silent)", told)
     return "" if named else f"not named: {told[-600:]}"
-
-
-def _facts(place: Path) -> dict[str, object]:
-    return facts(RunDir(place / "run"))
 
 
 def _lines(file: Path) -> int:

@@ -1,10 +1,12 @@
 """What the machine does not allow is one line with the file's name, and status 2; `--traceback` shows the rest."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kerneldistill.cli.main import main
@@ -27,20 +29,42 @@ def limited(bytes_a_file: int, *words: object) -> subprocess.CompletedProcess[st
     return subprocess.run([sys.executable, "-c", LIMITED, *given], capture_output=True, text=True, env=env)
 
 
+def told_once(answer: subprocess.CompletedProcess[str], place: Path) -> None:
+    """Expect one line that says which file below `place` has no room."""
+    lines = [line for line in answer.stderr.splitlines() if line.startswith("kdistill: error: ")]
+    assert answer.returncode == 2, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(lines) == 1
+    assert "File too large" in lines[0]
+    assert "ake room there, then run the same command again" in lines[0]
+    assert str(place) in lines[0]
+
+
 def test_a_full_disk_is_one_line_in_each_stage(finished: RunDir, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for size, words in (
         (2000, ["prepare", "digits", "--out", out]),
+        (120_000, ["prepare", "digits", "--out", out]),  # in a shard, which a library writes
         (400, ["report", finished.path, "--out", out / "page.html", "--test-images", "0"]),
         (400, ["export", finished.bundle, "--to", "kip", "--out", out, "--tests", "0"]),
     ):
-        answer = limited(size, *words)
-        lines = [line for line in answer.stderr.splitlines() if line.startswith("kdistill: error: ")]
-        assert answer.returncode == 2, answer.stderr
-        assert "Traceback" not in answer.stderr
-        assert len(lines) == 1
-        assert "File too large; make room there" in lines[0]
-        assert str(tmp_path) in lines[0]
+        told_once(limited(size, *words), tmp_path)
+
+
+def test_a_full_disk_loses_nothing_that_was_there(finished: RunDir, tmp_path: Path) -> None:
+    run = shutil.copytree(finished.path, tmp_path / "run", symlinks=True)
+    bundle = shutil.copytree(finished.bundle, tmp_path / "bundle")
+    with np.load(bundle / "support.npz") as learned:
+        np.savez(tmp_path / "set.npz", images=learned["images"], labels=learned["labels"])
+    taken = ["import", tmp_path / "set.npz", "--out", bundle, "--prepared", finished.prepared, "--overwrite", "True"]
+    taken += ["--kernel.network", "fc", "--kernel.depth", "2"]
+    for size, words, place in (
+        (400, ["evaluate", run, "--protocol", "krr"], run),
+        (3000, ["run", "digits", "--dir", run, "--config", run / "config.toml", "--optim.steps", "14"], run),
+        (2000, taken, bundle),
+    ):
+        told_once(limited(size, *words), tmp_path)
+        assert main(["verify", str(place)]) == 0
 
 
 def test_a_place_that_cannot_be_written_is_named(
