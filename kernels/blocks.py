@@ -50,8 +50,9 @@ def half_block(network: Network, kind: KernelKind, images: Features, rows: Array
     size = len(images)
     partners = (rows[:, None] + jnp.arange(size // 2 + 1)[None]) % size
     if network.fully_connected:
-        products = block(network, kind, images, jax.tree.map(lambda x: x[rows], images))
-        return jnp.take_along_axis(products, partners, axis=1)
+        own = jax.tree.map(lambda x: x[rows], images)
+        half = jnp.take_along_axis(block(network, kind, images, own), partners, axis=1)
+        return half.at[:, 0].set(vector_diagonal(network, kind == "ntk", own))
 
     def half_row(inputs: tuple[Array, Array]) -> Array:
         image, others = (jax.tree.map(lambda x, i=i: x[i], images) for i in inputs)
@@ -125,6 +126,17 @@ def vector_block(network: Network, with_ntk: bool, support: Features, targets: F
     stds = {path: std[None] for path, std in support.stds.items()}
     factors = {path: layer.factors(targets.stds[path][:, None]) for path, layer in network.activations.items()}
     return kernel_after_head(network, with_ntk, Cov(products, None), stds, factors)
+
+
+def vector_diagonal(network: Network, with_ntk: bool, images: Features) -> Array:
+    """Kernel of each image with itself, [n], from the sums that its deviations are of.
+
+    A matrix product sums in another order: its cosine misses 1 by more than activations take for rounding, and the
+    diagonal of four layers was off by up to 7e-4 in float32.
+    """
+    flat = images.images.reshape(len(images), -1)
+    factors = {path: layer.factors(images.stds[path]) for path, layer in network.activations.items()}
+    return kernel_after_head(network, with_ntk, Cov(jnp.mean(flat * flat, axis=1), None), images.stds, factors)
 
 
 def grouped(targets: Features, group: int) -> Features:

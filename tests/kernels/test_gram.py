@@ -12,6 +12,7 @@ from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, wide
 from kerneldistill.kernels.blocks import block, half_block, whole
 from kerneldistill.kernels.features import features
 from kerneldistill.kernels.gram_matrix import gram
+from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
 from tests.helpers.tolerance import assert_close
@@ -75,3 +76,15 @@ def test_every_pair_of_a_kernel_is_computed_once(network: Network, size: int) ->
     kernel = whole(np.asarray(half))
     assert np.array_equal(kernel, kernel.T)
     assert_close(kernel, block(network, "ntk", own, own), 1e-13)
+
+
+@pytest.mark.parametrize("kind", ["ntk", "nngp"])
+def test_the_diagonal_of_a_fully_connected_kernel_is_exact_in_float32(kind: KernelKind) -> None:
+    """An image has cosine 1 with itself: ReLU halves its covariances, and the diagonal is a recurrence."""
+    network, x = fc_net(4, W_std=1.3, b_std=0.2), images(40, (32, 32, 3), np.float32)
+    nngp = ntk = 1.3**2 * np.square(x.astype(np.float64)).mean((1, 2, 3)) + 0.2**2
+    for _ in range(4):
+        nngp = 1.3**2 * nngp / 2 + 0.2**2
+        ntk = 1.3**2 * ntk / 2 + nngp
+    half = jax.jit(lambda x: half_block(network, kind, features(network, x), jnp.arange(40)))(x)
+    np.testing.assert_allclose(np.diag(whole(np.asarray(half))), {"ntk": ntk, "nngp": nngp}[kind], rtol=2e-6)
