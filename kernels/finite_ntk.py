@@ -51,8 +51,13 @@ class NtkPlan(NamedTuple):
         return "contraction" if fits and self.contraction <= self.products else "products"
 
 
-def ntk_plan(apply: Apply, params: Params, x1: Array, x2: Array, max_bytes: int = MAX_BYTES) -> NtkPlan:
-    """Count the operations of both ways, from the passes of one image as XLA counts them, without compiling."""
+def ntk_plan(
+    apply: Apply, params: Params, x1: Array, x2: Array, max_bytes: int = MAX_BYTES, mean: bool = False
+) -> NtkPlan:
+    """Count the operations of both ways, from the passes of one image as XLA counts them, without compiling.
+
+    mean: of `mean_ntk`, which pairs no output with another and stores the Jacobian of x2 alone
+    """
     one = jax.ShapeDtypeStruct((1, *x1.shape[1:]), x1.dtype)
     outputs = jax.eval_shape(apply, params, one)
 
@@ -65,9 +70,9 @@ def ntk_plan(apply: Apply, params: Params, x1: Array, x2: Array, max_bytes: int 
     back, forth = _flops(backwards, params, one, outputs), _flops(forwards, params, one, params)
     n, m, k = len(x1), len(x2), outputs.shape[1]
     size = sum(prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    contraction = (n + m) * k * back + 2.0 * n * m * k * k * size
+    contraction = (n + m) * k * back + 2.0 * n * m * k * (1 if mean else k) * size
     products = m * k * (back + n * forth)
-    return NtkPlan(contraction, products, (n + m) * k * size * x1.dtype.itemsize, max_bytes)
+    return NtkPlan(contraction, products, (m if mean else n + m) * k * size * x1.dtype.itemsize, max_bytes)
 
 
 def empirical_ntk(apply: Apply, params: Params, x1: Array, x2: Array, method: Method | None = None) -> Array:
@@ -85,6 +90,18 @@ def empirical_ntk(apply: Apply, params: Params, x1: Array, x2: Array, method: Me
             return _contraction(apply, params, x1, x2)
         case "products":
             return _products(apply, params, x1, x2)
+
+
+def mean_ntk(apply: Apply, params: Params, x1: Array, x2: Array, method: Method | None = None) -> Array:
+    """Compute the mean over outputs of the NTK of each with itself, [n, m]: (1/k) sum_a Theta[i, a, j, a].
+
+    Its mean over first weights is the kernel of every output, as that of `empirical_ntk`; arguments as there.
+    """
+    match method or ntk_plan(apply, params, x1, x2, mean=True).method:
+        case "contraction":
+            return _mean_contraction(apply, params, x1, x2)
+        case "products":
+            return _mean_products(apply, params, x1, x2)
 
 
 def ntk_vector_product(apply: Apply, params: Params, x1: Array, x2: Array, v: Array) -> Array:
@@ -130,16 +147,27 @@ def _largest(diagonal: list[float], beside: list[float]) -> float:
     return float(np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))[-1])
 
 
-def _contraction(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
-    def jacobian(x: Array) -> list[Array]:
-        """Of every parameter, [n, k, its size]."""
-        of_one = jax.jacrev(lambda p, image: apply(p, image[None])[0])
-        leaves = jax.tree.leaves(jax.lax.map(lambda image: of_one(params, image), x))
-        return [leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves]
+def _jacobian(apply: Apply, params: Params, image: Array) -> list[Array]:
+    """Of one image by every parameter, [k, its size]."""
+    leaves = jax.tree.leaves(jax.jacrev(lambda p: apply(p, image[None])[0])(params))
+    return [leaf.reshape(len(leaf), -1) for leaf in leaves]
 
-    rows, columns = jacobian(x1), jacobian(x2)
+
+def _contraction(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
+    rows, columns = (jax.lax.map(partial(_jacobian, apply, params), x) for x in (x1, x2))
     parts = [jnp.einsum("iap,jbp->iajb", row, column) for row, column in zip(rows, columns, strict=True)]
     return sum(parts[1:], start=parts[0])
+
+
+def _mean_contraction(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
+    columns = jax.lax.map(partial(_jacobian, apply, params), x2)
+
+    def row(image: Array) -> Array:
+        own = _jacobian(apply, params, image)
+        parts = [jnp.einsum("ap,jap->j", each, column) for each, column in zip(own, columns, strict=True)]
+        return sum(parts[1:], start=parts[0]) / np.asarray(len(own[0]), parts[0].dtype)
+
+    return jax.lax.map(row, x1)
 
 
 def _products(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
@@ -151,6 +179,19 @@ def _products(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
         return jax.vmap(lambda unit: ntk_vector_product(apply, params, x1, image[None], unit[None]))(units)
 
     return jnp.transpose(jax.lax.map(columns, x2), (2, 3, 0, 1))
+
+
+def _mean_products(apply: Apply, params: Params, x1: Array, x2: Array) -> Array:
+    outputs = jax.eval_shape(apply, params, x2)
+    units = jnp.eye(outputs.shape[1], dtype=outputs.dtype)
+
+    def column(image: Array) -> Array:
+        def of_output(total: Array, unit: Array) -> tuple[Array, None]:
+            return total + ntk_vector_product(apply, params, x1, image[None], unit[None]) @ unit, None
+
+        return jax.lax.scan(of_output, jnp.zeros(len(x1), outputs.dtype), units)[0]
+
+    return jax.lax.map(column, x2).T / np.asarray(len(units), outputs.dtype)
 
 
 def _flops(function: Callable[..., Any], *arguments: Any) -> float:

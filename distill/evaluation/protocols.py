@@ -228,7 +228,16 @@ PROTOCOLS = MappingProxyType(
 
 # The protocol that trains nothing: kernel ridge regression (2107.13034, eq. 1) with any kernel.
 KRR = "krr"
-NAMES = (KRR, *PROTOCOLS)
+# The same with the NTK of a finite network at its first weights (1902.06720).
+LINEAR = "linear"
+NAMES = (KRR, LINEAR, *PROTOCOLS)
+# The networks of `linear` where none is asked for.
+_LINEAR_NETWORK = "convnet-instance"
+
+
+def network_of(protocol: str) -> str:
+    """Return the name of the network by which a protocol judges where none is asked for."""
+    return _LINEAR_NETWORK if protocol == LINEAR else PROTOCOLS[protocol].network
 
 
 def check_protocol(name: str) -> None:

@@ -15,7 +15,7 @@ from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import NetworkSpec, network_spec
-from kerneldistill.evaluation.protocols import KRR, PROTOCOLS, check_protocol
+from kerneldistill.evaluation.protocols import KRR, check_protocol, network_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class EvaluationRequest:
 
     def specs_of(self, protocol: str) -> tuple[NetworkSpec, ...]:
         """Return the finite networks of a protocol: those asked for, or its own."""
-        return self.specs or (network_spec(PROTOCOLS[protocol].network),)
+        return self.specs or (network_spec(network_of(protocol)),)
 
     def kernels(self, main: KernelConfig) -> tuple[KernelConfig, ...]:
         """Return the kernels asked for, or the run's own with its NTK and its NNGP.

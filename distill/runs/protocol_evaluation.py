@@ -11,8 +11,9 @@ from kerneldistill.config.data_limits import check_image
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.evaluation.kernel_regression import KernelEvaluation
+from kerneldistill.evaluation.linear_networks import LinearEvaluation
 from kerneldistill.evaluation.protocol_result import ProtocolResult, merged, protocol_table
-from kerneldistill.evaluation.protocols import KRR, PROTOCOLS
+from kerneldistill.evaluation.protocols import KRR, LINEAR, PROTOCOLS
 from kerneldistill.evaluation.request import EvaluationRequest
 from kerneldistill.evaluation.score_cache import ScoreCache
 from kerneldistill.evaluation.trained_networks import NetworkEvaluation
@@ -110,6 +111,9 @@ def _results(target: EvaluationTarget, request: EvaluationRequest, folder: Path)
                 yield evaluation.result(seeds, request.whole_train)
             continue
         for spec in request.specs_of(name):
+            if name == LINEAR:
+                yield LinearEvaluation(target, spec, ScoreCache(folder / LINEAR)).result(seeds)
+                continue
             protocol = PROTOCOLS[name].on(target.dataset, spec)
             own = ScoreCache(folder / name)
             shared = own if common is None else ScoreCache(common / "whole-train")

@@ -1,11 +1,21 @@
 """The empirical NTK: both ways against jax.jacrev, the choice, the largest eigenvalue, and the infinite kernel."""
 
+from typing import get_args
+
 import jax
 import numpy as np
 import pytest
 
 from kerneldistill.kernels.architectures import conv_net, fc_net
-from kerneldistill.kernels.finite_ntk import NtkPlan, empirical_ntk, largest_eigenvalue, ntk_plan, ntk_vector_product
+from kerneldistill.kernels.finite_ntk import (
+    Method,
+    NtkPlan,
+    empirical_ntk,
+    largest_eigenvalue,
+    mean_ntk,
+    ntk_plan,
+    ntk_vector_product,
+)
 from kerneldistill.kernels.finite_width import FiniteNetwork
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
@@ -13,6 +23,7 @@ from tests.helpers.reference import reference_kernel
 
 SHAPE = (4, 4, 2)
 X1, X2 = images(3, SHAPE), images(2, SHAPE, seed=1)
+METHODS = get_args(Method)
 
 
 def made(network: Network, width: int = 5, outputs: int = 3) -> tuple[FiniteNetwork, tuple]:
@@ -44,10 +55,12 @@ def test_both_ways_equal_the_jacobians_of_jax(network: Network) -> None:
 
     @jax.jit
     def found(params: tuple) -> tuple[jax.Array, ...]:
-        ways = [empirical_ntk(net.apply, params, X1, X2, method) for method in ("contraction", "products")]
+        ways = [ntk(net.apply, params, X1, X2, way) for ntk in (empirical_ntk, mean_ntk) for way in METHODS]
         return *ways, ntk_vector_product(net.apply, params, X1, X2, v)
 
-    contraction, products, product = found(params)
+    contraction, products, *means, product = found(params)
+    for mean in means:
+        np.testing.assert_allclose(mean, np.einsum("iaja->ij", truth) / 3, rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(contraction, truth, rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(products, truth, rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(product, np.einsum("iajb,jb->ia", truth, v), rtol=1e-11, atol=1e-12)
