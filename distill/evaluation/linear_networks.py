@@ -7,8 +7,9 @@ tells what is lost where: from the kernel to this, the width is finite; from thi
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -107,13 +108,9 @@ class LinearEvaluation:
 
     def _regressed(self, what: str, support: Support, variables: Variables) -> tuple[float, float]:
         """Accuracy and mse on test."""
-        model, test = model_of(self.spec, self.target.image_shape, self.target.num_classes), self.target.test
-
-        def outputs(params: object, x: Array) -> Array:
-            return model.apply(Variables(params, variables.stats), x)
-
-        columns, size = jnp.asarray(support.images, jnp.float32), min(_BATCH, len(test))
-        kernel = jax.jit(lambda x: mean_ntk(outputs, variables.params, x, columns))
+        test, columns = self.target.test, jnp.asarray(support.images, jnp.float32)
+        size = min(_BATCH, len(test))
+        kernel = partial(_kernel(self.spec, self.target.image_shape, self.target.num_classes), variables, columns)
         k_ss = np.asarray(kernel(columns), np.float64)
         alpha = factored(Regression((k_ss + k_ss.T) / 2, self.target.ridge)).solve(
             np.asarray(support.labels, np.float64)
@@ -127,3 +124,16 @@ class LinearEvaluation:
                 total += half_mse(found, centred_one_hot(labels, self.target.num_classes)).total
                 shown.update(start + len(labels))
         return hits / len(test), total / (len(test) * self.target.num_classes)
+
+
+@lru_cache(maxsize=64)
+def _kernel(
+    spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int
+) -> Callable[[Variables, Array, Array], Array]:
+    """The mean NTK [n, m] of variables, columns [m, h, w, c] and rows [n, h, w, c], compiled once for all seeds."""
+    model = model_of(spec, image_shape, outputs)
+
+    def kernel(variables: Variables, columns: Array, rows: Array) -> Array:
+        return mean_ntk(lambda p, x: model.apply(Variables(p, variables.stats), x), variables.params, rows, columns)
+
+    return jax.jit(kernel)
