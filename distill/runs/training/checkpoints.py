@@ -7,12 +7,14 @@ module's, by a rename first: orbax's leave half a step under its number when the
 Of several processes all save and all read, as orbax wants it; the first alone writes and deletes.
 """
 
+import functools
 import gc
 import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar, cast
@@ -198,19 +200,28 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 @contextmanager
 def _without_echoes() -> Iterator[None]:
-    """Silence the loggers that repeat one leaf's error, which is raised, for every other leaf."""
+    """Silence who repeats one leaf's error, which is raised, for every other leaf."""
     loggers = [logging.getLogger(name) for name in ("asyncio", "absl")]
-    levels = [logger.level for logger in loggers]
+    levels, hook = [logger.level for logger in loggers], sys.unraisablehook
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
+    sys.unraisablehook = functools.partial(_unless_late, hook)
     try:
         yield
     except BaseException:
         gc.collect()  # asyncio tells it when the other leaves' tasks are collected
-        raise
+        raise  # and leave the hook: threads of tensorstore may come back later
+    else:
+        sys.unraisablehook = hook
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _unless_late(hook: Callable[[Any], object], told: Any) -> None:
+    """Tell of an error that nobody can catch, unless it is a leaf's that came after the first one ended the loop."""
+    if str(told.exc_value) != "Event loop is closed":
+        hook(told)
 
 
 def _host_leaves(state: object) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ import numpy as np
 import optax
 import pytest
 
-from kerneldistill.runs.training.checkpoints import CheckpointError, Checkpoints
+from kerneldistill.runs.training.checkpoints import CheckpointError, Checkpoints, _without_echoes
 
 
 class Learned(NamedTuple):
@@ -190,8 +191,9 @@ def test_what_is_for_good_stays(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
-from kerneldistill.runs.training.checkpoints import CheckpointError, Checkpoints
+from kerneldistill.runs.training.checkpoints import CheckpointError, Checkpoints, _without_echoes
 checkpoints = Checkpoints(Path(sys.argv[1]), keep=3)
 checkpoints.save(1, {"x": np.arange(9.0)})
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
@@ -211,9 +213,24 @@ def test_a_failed_save_says_so_and_leaves_the_others(tmp_path: Path) -> None:
     assert_same(Checkpoints(tmp_path, keep=3).restore_latest({"x": np.zeros(9)}), (1, {"x": np.arange(9.0)}))
 
 
+def test_leaves_that_come_after_the_failure_are_not_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    late, other = (SimpleNamespace(exc_value=RuntimeError(text)) for text in ("Event loop is closed", "a bug"))
+    with _without_echoes():
+        pass
+    sys.unraisablehook(late)
+    with pytest.raises(OSError, match="full"), _without_echoes():
+        raise OSError("full")
+    sys.unraisablehook(late)
+    sys.unraisablehook(other)
+    assert told == [late, other]
+
+
 ENDLESS = """
 import itertools, sys
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 from kerneldistill.runs.training.checkpoints import Checkpoints
 checkpoints = Checkpoints(Path(sys.argv[1]), keep=2)
@@ -242,6 +259,7 @@ def test_kill_9_at_any_moment_leaves_a_whole_step(tmp_path: Path) -> None:
 DAMAGED = """
 import itertools, random, shutil, sys
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 from kerneldistill.runs.training.checkpoints import Checkpoints
 good, copy = Path(sys.argv[1], "good"), Path(sys.argv[1], "copy")
