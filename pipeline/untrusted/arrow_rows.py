@@ -1,8 +1,8 @@
 """Rows of a parquet or of an Arrow stream of a stranger, a few at a time.
 
 A record batch is validated before anything is read of it, as Arrow asks for what it does not trust. A row group
-of a parquet may unpack to `_MAX_GROUP`. A stream must not be packed, as `datasets` never packs one: so it is
-no larger in memory than on disk, where it is mapped.
+of a parquet may unpack to `_MAX_GROUP`, a page of it to `MAX_PAGE`, by the headers of its pages. A stream must not be
+packed, as `datasets` never packs one: so it is no larger in memory than on disk, where it is mapped.
 """
 
 import contextlib
@@ -14,11 +14,12 @@ from typing import Any
 
 from kerneldistill.pipeline.errors import DataError, first_line
 from kerneldistill.pipeline.untrusted.file import opened
-from kerneldistill.pipeline.untrusted.limits import MAX_PICKLE_BYTES
 from kerneldistill.pipeline.untrusted.names import printable
+from kerneldistill.pipeline.untrusted.parquet_pages import Pages, open_parquet, pages_of
 
-# Of a row group of a parquet, unpacked.
+# Of a row group of a parquet, and of a page of it, unpacked. Those that are written by default have about a megabyte.
 _MAX_GROUP = 1 << 30
+MAX_PAGE = 1 << 28
 # Rows that are decoded at once, of images perhaps a megabyte each.
 _ROWS = 64
 _PARQUET = b"PAR1"
@@ -34,7 +35,7 @@ def described(path: str) -> tuple[Any, int]:
     """
     with _opened(path) as (file, is_parquet):
         if is_parquet:
-            found = _parquet(file)
+            found = open_parquet(file)
             schema, rows = found.schema_arrow, found.metadata.num_rows
         else:
             schema, batches = _stream(file, path)
@@ -83,33 +84,42 @@ def _opened(path: str) -> Iterator[tuple[Any, bool]]:
         raise DataError(f"{printable(path)} is damaged ({printable(first_line(error))[:200]}): restore it") from error
 
 
-def _parquet(file: Any) -> Any:
-    import pyarrow.parquet as pq
-
-    limits: Mapping[str, Any] = {
-        "thrift_string_size_limit": MAX_PICKLE_BYTES,
-        "thrift_container_size_limit": MAX_PICKLE_BYTES,
-    }
-    return pq.ParquetFile(file, page_checksum_verification=True, **limits)
-
-
 def _row_groups(file: Any, path: str, columns: Sequence[str], start: int) -> Iterator[tuple[int, Any]]:
     """Yield the batches of a parquet from the row group of row `start` on, with their first rows."""
-    found, first = _parquet(file), 0
-    for number in range(found.metadata.num_row_groups):
-        group = found.metadata.row_group(number)
-        if first + group.num_rows > start:
-            # Of its columns one must not ask: pyarrow 25 aborts the process where their statistics are damaged.
-            if group.total_byte_size > _MAX_GROUP:
-                raise DataError(
-                    f"{printable(path)} has a row group that unpacks to {group.total_byte_size:,} bytes, allowed are "
-                    f"{_MAX_GROUP:,}: write it with smaller row groups"
-                )
-            at = first
-            for batch in found.iter_batches(_ROWS, [number], list(columns)):
-                yield at, batch
-                at += batch.num_rows
-        first += group.num_rows
+    found, first = open_parquet(file), 0
+    schema = found.metadata.schema
+    if any(schema.column(c).max_repetition_level for c in range(len(schema)) if _root(schema, c) in columns):
+        raise DataError(f"{printable(path)}: a column holds lists; allowed are pictures as bytes, and labels")
+    rows = [found.metadata.row_group(number).num_rows for number in range(found.metadata.num_row_groups)]
+    number = 0
+    while number < len(rows) and first + rows[number] <= start:
+        first, number = first + rows[number], number + 1
+    for group, pages in enumerate(pages_of(file, columns, number), number):
+        begin = first
+        for batch in found.iter_batches(_rows_at_once(pages, path), [group], list(columns)):
+            yield first, batch
+            first += batch.num_rows
+        if first - begin != rows[group]:  # pyarrow passes over pages of a kind that it does not know
+            raise DataError(
+                f"{printable(path)} is damaged (it lists {rows[group]:,} rows in row group {group} and holds "
+                f"{first - begin:,}): restore it"
+            )
+
+
+def _root(schema: Any, column: int) -> str:
+    return schema.column(column).path.split(".")[0]
+
+
+def _rows_at_once(pages: Sequence[Pages], path: str) -> int:
+    """Return how many rows may be decoded at once. A cell may be as large as a page: a dictionary's are repeated."""
+    largest = max((size for column in pages for size in column.unpacked), default=0)
+    group = sum(size for column in pages for size in column.unpacked)
+    if largest > MAX_PAGE or group > _MAX_GROUP:
+        raise DataError(
+            f"{printable(path)} has a row group that unpacks to {group:,} bytes and a page of {largest:,}, allowed are "
+            f"{_MAX_GROUP:,} and {MAX_PAGE:,}: write it with smaller row groups"
+        )
+    return max(1, min(_ROWS, MAX_PAGE // max(1, largest)))
 
 
 def _stream(file: Any, path: str) -> tuple[Any, Iterator[Any]]:

@@ -14,7 +14,7 @@ parquet's default, and the metadata, which has none, hold a sha256 of all number
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,14 +28,10 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.untrusted.document import read_json
 from kerneldistill.pipeline.untrusted.file import opened
-from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_IMAGES, MAX_PICKLE_BYTES
+from kerneldistill.pipeline.untrusted.limits import MAX_BYTES, MAX_IMAGES
+from kerneldistill.pipeline.untrusted.parquet_pages import open_parquet, pages_of
 
 _FILE = "data/train-00000-of-00001.parquet"
-# Of the description of a parquet, which is read before its sizes are known.
-_THRIFT: Mapping[str, Any] = {
-    "thrift_string_size_limit": MAX_PICKLE_BYTES,
-    "thrift_container_size_limit": MAX_PICKLE_BYTES,
-}
 _BATCH = 1000
 
 
@@ -83,13 +79,12 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
       UserError: it has not those columns and shapes, or is damaged.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = path / _FILE if path.is_dir() else path
     names = {"whitened": "soft_label", "image": "label"}
     with opened(path) as stream:
-        _check_chunks(stream, path, (column, names[column]))
-        file = pq.ParquetFile(stream, page_checksum_verification=True, **_THRIFT)
+        _check_pages(stream, path, (column, names[column]))
+        file = open_parquet(stream)
         _check_size(file, path, (column, names[column]))
         table = pa.Table.from_batches(_rows_of(file, path, [column, names[column]]))
         said = read_json(file.schema_arrow.metadata[b"kerneldistill"], f"{path}: metadata")
@@ -104,51 +99,16 @@ def read(path: Path, layout: Layout | None = None, column: str = "whitened") -> 
     return foreign_set("parquet, column whitened", images, labels.reshape(rows, -1), "NHWC")
 
 
-class _SealedError(Exception):
-    """What a sealed file raises."""
-
-
-class _Sealable:
-    """A file that can be closed to readers while it stays open."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.sealed, self.closed = file, False, False
-        self.seek, self.tell, self.readable = file.seek, file.tell, file.readable
-
-    def read(self, size: int = -1) -> bytes:
-        if self.sealed:
-            raise _SealedError
-        return self._file.read(size)
-
-    def close(self) -> None:
-        """Leave the file to whom it is of."""
-
-
-def _check_chunks(stream: IO[bytes], path: Path, columns: Sequence[str]) -> None:
-    """Refuse a column that would be unpacked to more than it is, before anything of it is.
-
-    Asked for what it says of a column whose metadata are damaged, pyarrow (25.0) aborts the process; asked for rows of
-    it, it raises. So it is asked for rows first, in a file that no longer gives any.
-    """
-    import pyarrow.parquet as pq
-
-    sealable = _Sealable(stream)
-    file = pq.ParquetFile(sealable, **_THRIFT)
-    sealable.sealed = True
-    meta = file.metadata
-    read = [c for c in range(meta.num_columns) if meta.schema.column(c).path.split(".")[0] in columns]
-    for group in range(meta.num_row_groups):
-        try:
-            next(file.iter_batches(1, [group], list(columns)), None)
-        except _SealedError:
-            pass
-        else:
-            continue  # it has no rows
-        chunks = [meta.row_group(group).column(column) for column in read]
+def _check_pages(stream: IO[bytes], path: Path, columns: Sequence[str]) -> None:
+    """Refuse a column that would be unpacked to more than it is, or that says it has too many values."""
+    for pages in pages_of(stream, columns):
+        chunks = [column.chunk for column in pages]
         if any(chunk.compression != "UNCOMPRESSED" or "DICTIONARY" in str(chunk.encodings) for chunk in chunks):
             raise UserError(
                 f"{path} is compressed, which is not read from strangers: write it again with kdistill export"
             )
+        if any(4 * column.values > MAX_BYTES for column in pages):
+            raise UserError(f"{path} unpacks to more than {MAX_BYTES:,} bytes: a distilled set is smaller")
 
 
 def _check_size(file: Any, path: Path, columns: Sequence[str]) -> None:

@@ -100,7 +100,9 @@ def test_a_packed_stream_is_refused(compression: str, tmp_path: Path) -> None:
 def test_a_parquet_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kerneldistill.pipeline.untrusted.arrow_rows._MAX_GROUP", 300)
     parquets(tmp_path / "pets")
-    with pytest.raises(DataError, match=r"has a row group that unpacks to [\d,]+ bytes, allowed are 300"):
+    with pytest.raises(
+        DataError, match=r"has a row group that unpacks to [\d,]+ bytes and a page of [\d,]+, allowed are 300"
+    ):
         opened(tmp_path / "pets")
 
 
