@@ -43,7 +43,9 @@ class Job(Attacked):
         took = time.monotonic() - sent
         hurt.status(0)
         what = f"process {rank} of {self.count}, {fault.name}"
-        wrong = _fault(fault, rank, armed, statuses, started)
+        apart = [status for each, status in zip(others, statuses, strict=True) if each is not hurt]
+        aborted = any(status is not None and status < 0 for status in apart)
+        wrong = "aborted" if aborted else _fault(fault, rank, armed, statuses, started)
         if statuses == [0] * len(statuses):
             wrong += self.compared()
         return Trial(what, moment, f"statuses {statuses}", took, wrong.strip())

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from kerneldistill.runtime.distributed.roll_call import RollCall
 
 # jax's own limits, in seconds: longer than those of the roll call, which names who is gone.
 _HEARTBEAT_SECONDS, _SHUTDOWN_SECONDS = 50, 30
+# jax aborts a process that has waited for as long as it was told to: it is told so many seconds more than are waited.
+_LATE_SECONDS = 60
 # How long process 0 outlives its own failure, so that the others can end by theirs.
 _LINGER_SECONDS = 3.0
 _NAME_BYTES = 64
@@ -86,23 +89,44 @@ def _initialise(asked: Processes) -> str:
     host = listening_host(address) if address is not None and asked.index == 0 else EVERYWHERE
     bind = None if address is None else f"{host}:{split(address)[1]}"
     try:
-        jax.distributed.initialize(
-            address,
-            asked.count,
-            asked.index,
-            cluster_detection_method=None if address is None else "deactivate",
-            initialization_timeout=asked.wait,
-            coordinator_bind_address=bind,
-            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
-        )
+        with _in_time(asked):
+            jax.distributed.initialize(
+                address,
+                asked.count,
+                asked.index,
+                cluster_detection_method=None if address is None else "deactivate",
+                initialization_timeout=asked.wait + _LATE_SECONDS,
+                coordinator_bind_address=bind,
+                heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+            )
     except (RuntimeError, ValueError, TypeError) as error:
-        raise UserError(
-            f"--processes.coordinator is {asked.coordinator}, and the processes did not come together in "
-            f"--processes.wait {asked.wait} s: {' '.join(str(error).split())[:300]}. Start all, with the same address "
-            "of process 0 and the same count"
-        ) from error
+        raise UserError(_not_together(asked, " ".join(str(error).split())[:300])) from error
     return host
+
+
+@contextmanager
+def _in_time(asked: Processes) -> Iterator[None]:
+    """End this process, in words, if the others are not there when the block should be done: jax would abort it."""
+    timer = threading.Timer(asked.wait, _end, (asked,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end(asked: Processes) -> None:
+    print(f"kdistill: error: {_not_together(asked, 'not all have come')}", file=sys.stderr, flush=True)
+    os._exit(signals.MISTAKE)
+
+
+def _not_together(asked: Processes, why: str) -> str:
+    return (
+        f"--processes.coordinator is {asked.coordinator}, and the processes did not come together in "
+        f"--processes.wait {asked.wait} s: {why}. Start all, with the same address of process 0 and the same count"
+    )
 
 
 def leave(status: int) -> int:
