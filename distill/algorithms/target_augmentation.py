@@ -57,5 +57,6 @@ class Augmentation:
         """Augment whitened images [n, h, w, c]; the dtype stays."""
         config, key = self.config, jax.random.key(seed)
         standardised = (self.whitener.invert(images) - self.mean) / self.std
-        augmented = augment(key, standardised, config.names, config.strength, single=config.single, first=first)
+        how = {"single": config.single, "number": config.number, "first": first}
+        augmented = augment(key, standardised, config.names, config.strength, **how)
         return self.whitener.apply(np.asarray(augmented) * self.std + self.mean).astype(images.dtype)

@@ -115,6 +115,8 @@ class StrengthConfig:
     contrast: NotNegative = 0.5
     # cutout: side of the square of zeros, as part of the image's.
     cutout: Fraction = 0.5
+    # Of all of them, as part of what is said above: 0 changes nothing. A tenth of RandAugment's m.
+    magnitude: Fraction = 1.0
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class AugmentConfig:
     names: tuple[AugmentationName, ...] = ()
     # Only one of the names in each step, drawn for all its targets.
     single: bool = False
+    # RandAugment's n (arXiv 1909.13719): so many of the names for each image and step, each drawn anew. 0: all of them.
+    number: CountOrZero = 0
     # How strong each is.
     strength: StrengthConfig = StrengthConfig()
 

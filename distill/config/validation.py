@@ -10,7 +10,7 @@ from dataclasses import replace
 from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
-from kerneldistill.config.schema import Config, GrowthConfig, KernelConfig, ScheduleConfig
+from kerneldistill.config.schema import AugmentConfig, Config, GrowthConfig, KernelConfig, ScheduleConfig
 from kerneldistill.errors import UserError
 
 # Of which there is a network.
@@ -32,6 +32,7 @@ def check(config: Config) -> None:
         except UserError as error:
             raise UserError(f"kernel.sampled has {text!r}: {error}") from error
     _check_learning(config)
+    _check_augmentation(config.augment)
     levels_of(config)
     if not config.data.is_built_in and config.data.dir is None:
         raise UserError(
@@ -73,6 +74,20 @@ def _check_learning(config: Config) -> None:
         raise UserError(
             f"random_features.networks is {config.random_features.networks}, but random features estimate the kernel "
             "nngp alone (an ntk has a feature for each weight): set --kernel.get nngp, or --random-features.networks 0"
+        )
+
+
+def _check_augmentation(augment: AugmentConfig) -> None:
+    """Check that RandAugment has changes to draw from, and draws them for each image."""
+    if augment.number and not augment.names:
+        raise UserError(
+            f"augment.number is {augment.number}, but no changes are named to draw from: name them, for example with "
+            "--augment.names color crop cutout flip rotate scale"
+        )
+    if augment.number and augment.single:
+        raise UserError(
+            f"augment.number is {augment.number}, which draws changes for each image, and augment.single draws one for "
+            "all: set --augment.number 0, or leave --augment.single out"
         )
 
 

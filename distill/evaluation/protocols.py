@@ -148,6 +148,14 @@ DSA = replace(
     # readme.md 113: no mirror images of digits.
     specials=(Special(_DSA.without("flip"), _DIGITS),),
 )
+_RAND = Augmentation("rand", _DSA.names, number=2)
+RAND = replace(
+    DSA,
+    name="rand",
+    source=f"{DSA.source}; RandAugment (1909.13719), two of the changes for each image, at DSA's strengths",
+    recipe=replace(DSA.recipe, augmentation=_RAND),
+    specials=(Special(_RAND.without("flip"), _DIGITS),),
+)
 DD_RANKING = Protocol(
     name="dd-ranking",
     source="Li et al. 2025 (2505.13300), NUS-HPC-AI-Lab/DD-Ranking configs/Demo_LRS_Hard_Label.yaml",
@@ -209,6 +217,7 @@ PROTOCOLS = MappingProxyType(
                 recipe=replace(DC.recipe, loss="soft_cross_entropy"),
             ),
             DSA,
+            RAND,
             FREPO,
             DD_RANKING,
             replace(

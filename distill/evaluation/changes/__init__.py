@@ -4,7 +4,7 @@ Each source has a module with its changes by name: DC's, DSA's and FRePo's. Thei
 deviation 1, so images are divided by the deviation of the data before, and multiplied by it after.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 from jax import Array, lax
 
+from kerneldistill.algorithms.augmentations import drawn
 from kerneldistill.evaluation.augmentation import Augmentation, FamilyName
 from kerneldistill.evaluation.changes import dc, dsa, frepo
 
@@ -36,6 +37,7 @@ FAMILIES: Mapping[FamilyName, Family] = MappingProxyType(
         "dc": Family(dc.CHANGES, each=True),
         "dsa": Family(dsa.CHANGES, each=False),
         "frepo": Family(frepo.CHANGES, each=False),
+        "rand": Family(dsa.CHANGES, each=True),
     }
 )
 
@@ -49,17 +51,21 @@ def changed(key: Array, images: Array, augmentation: Augmentation, deviation: fl
       augmentation: what is done
       deviation: of a pixel of the data
     """
-    family = FAMILIES[augmentation.family]
-    chooser, key = jax.random.split(key)
-    keys, images = jax.random.split(key, len(images)), images / deviation
-    mean = images.mean((0, 1, 2))[None, None]
-    changes = [partial(_change, family.changes[name], mean) for name in augmentation.names]
-    which = jax.random.randint(chooser, (len(images),) if family.each else (), 0, len(changes))
-    if family.each:
-        images = jax.vmap(lambda number, *own: lax.switch(number, changes, *own))(which, keys, images)
-    else:
-        images = lax.switch(which, [jax.vmap(change) for change in changes], keys, images)
+    family, images = FAMILIES[augmentation.family], images / deviation
+    for each in jax.random.split(key, augmentation.number):
+        images = _drawn(family, augmentation.names, each, images)
     return images * deviation
+
+
+def _drawn(family: Family, names: Sequence[str], key: Array, images: Array) -> Array:
+    """Make one of the changes, of each image or of all."""
+    mean = images.mean((0, 1, 2))[None, None]
+    changes = [partial(_change, family.changes[name], mean) for name in names]
+    if family.each:
+        return jax.vmap(partial(drawn, changes))(jax.random.split(key, len(images)), images)
+    chooser, key = jax.random.split(key)
+    which = jax.random.randint(chooser, (), 0, len(changes))
+    return lax.switch(which, [jax.vmap(change) for change in changes], jax.random.split(key, len(images)), images)
 
 
 def _change(change: Change, mean: Array, key: Array, image: Array) -> Array:

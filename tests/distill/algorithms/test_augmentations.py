@@ -68,6 +68,33 @@ def test_a_single_change_is_one_of_the_names_for_the_whole_batch() -> None:
     assert seen == set(names)
 
 
+def test_randaugment_draws_changes_for_each_image_in_parts_as_in_whole() -> None:
+    batch, names = jnp.broadcast_to(images(1), (24, *SHAPE)), ("flip", "cutout")
+    strengths = StrengthConfig(flip=1.0)
+    found = np.asarray(augment(KEY, batch, names, strengths, number=1))
+    flipped = (found == np.asarray(batch[:, :, ::-1])).all((1, 2, 3))
+    cut = (found == 0).all(3).any((1, 2))
+    assert (flipped ^ cut).all()
+    assert 3 < flipped.sum() < 21
+    parts = [
+        augment(KEY, batch[:9], names, strengths, number=1),
+        augment(KEY, batch[9:], names, strengths, number=1, first=9),
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts), found)
+    twice = np.asarray(augment(KEY, batch, ("flip",), strengths, number=2))
+    np.testing.assert_array_equal(twice, batch)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_magnitude_of_zero_changes_nothing_and_one_is_the_strength(name: str) -> None:
+    batch = images(4)
+    np.testing.assert_allclose(augment(KEY, batch, (name,), StrengthConfig(magnitude=0.0)), batch, atol=1e-6)
+    half = augment(KEY, batch, (name,), StrengthConfig(magnitude=0.5))
+    full = augment(KEY, batch, (name,))
+    if name != "flip":
+        assert 0 < np.abs(half - batch).mean() < np.abs(full - batch).mean()
+
+
 def test_flip_mirrors_as_often_as_it_says() -> None:
     image = images(1)[0]
     found = draws("flip", image, count=400, flip=0.25)

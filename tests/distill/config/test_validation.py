@@ -10,7 +10,15 @@ from kerneldistill.config.data_limits import check_image, check_support, halving
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.presets import PRESETS
-from kerneldistill.config.schema import Config, GrowthConfig, KernelConfig, KrrConfig, ScheduleConfig, SupportConfig
+from kerneldistill.config.schema import (
+    AugmentConfig,
+    Config,
+    GrowthConfig,
+    KernelConfig,
+    KrrConfig,
+    ScheduleConfig,
+    SupportConfig,
+)
 from kerneldistill.config.settings import flag, settings
 from kerneldistill.config.validation import check, check_kernel
 from kerneldistill.errors import UserError
@@ -18,6 +26,19 @@ from kerneldistill.errors import UserError
 DIGITS = PRESETS["digits"]
 # A type with a number that is no part of a name or a list.
 NUMBER = re.compile(r"(?<!tuple\[)\b(int|float)\b(?!\d)")
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        (AugmentConfig(number=2), "no changes are named"),
+        (AugmentConfig(("flip",), single=True, number=2), "draws one for all"),
+    ],
+)
+def test_randaugment_draws_from_what_is_named(augment: AugmentConfig, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check(replace(DIGITS, augment=augment))
+    check(replace(DIGITS, augment=replace(augment, names=("flip",), single=False)))
 
 
 def changed(name: str, value: object) -> Config:
@@ -46,6 +67,8 @@ BAD = {
     "augment.strength.saturation": [-1.0],
     "augment.strength.contrast": [-1.0],
     "augment.strength.cutout": [-0.1, 1.1],
+    "augment.strength.magnitude": [-0.1, 1.1, float("nan")],
+    "augment.number": [-1],
     "random_features.networks": [-1],
     "random_features.width": [0],
     "random_features.judges": [0],

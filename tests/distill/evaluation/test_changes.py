@@ -107,6 +107,17 @@ def test_strengths_are_in_deviations_of_the_data(family: str, name: str) -> None
     np.testing.assert_allclose(half, whole / 2, atol=1e-5)
 
 
+def test_randaugment_makes_two_changes_of_each_image() -> None:
+    batch = images(32, (8, 8, 2), np.float32)
+    own = Augmentation("rand", ("flip", "cutout"), number=2)
+    found = np.asarray(change(jax.random.key(0), batch, own, jnp.float32(1)))
+    cut = (found == 0).all(3).any((1, 2))
+    same, mirrored = ((found == other).mean((1, 2, 3)) > 0.4 for other in (batch, batch[:, :, ::-1]))
+    assert (same | mirrored).all()
+    # Cut once or twice, or mirrored by chance, back, once, or not at all: all of it happens.
+    assert len({*zip(cut.tolist(), mirrored.tolist(), strict=True)}) == 4
+
+
 @pytest.mark.parametrize(("family", "other", "each"), [("dc", "noise", True), ("frepo", "cutout", False)])
 def test_dc_draws_a_change_for_each_image_and_frepo_one_for_all(family: str, other: str, each: bool) -> None:
     batch, kinds = images(16, (8, 8, 2), np.float32), set()
