@@ -28,19 +28,6 @@ DIGITS = PRESETS["digits"]
 NUMBER = re.compile(r"(?<!tuple\[)\b(int|float)\b(?!\d)")
 
 
-@pytest.mark.parametrize(
-    ("augment", "message"),
-    [
-        (AugmentConfig(number=2), "no changes are named"),
-        (AugmentConfig(("flip",), single=True, number=2), "draws one for all"),
-    ],
-)
-def test_randaugment_draws_from_what_is_named(augment: AugmentConfig, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        check(replace(DIGITS, augment=augment))
-    check(replace(DIGITS, augment=replace(augment, names=("flip",), single=False)))
-
-
 def changed(name: str, value: object) -> Config:
     """`digits` with one value changed, by dotted name."""
 
