@@ -11,7 +11,6 @@ from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import (
-    AugmentConfig,
     Config,
     GrowthConfig,
     KernelConfig,
