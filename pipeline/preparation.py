@@ -134,7 +134,7 @@ def complete(out: epath.Path, fingerprint: str, overwrite: bool) -> Manifest | N
         if not overwrite:
             raise DataError(
                 f"output {out} holds {manifest.summary()}, made from other data or another configuration: give another "
-                "folder, or --overwrite True to replace it"
+                "folder, or --overwrite to replace it"
             )
         return None
     try:

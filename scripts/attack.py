@@ -26,8 +26,8 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import tyro
 
+from kerneldistill.cli.invocation import of_program
 from kerneldistill.cli.main import main
 from kerneldistill.runtime.console import closing_table
 from scripts.attacks.registry import CLASSES
@@ -216,7 +216,7 @@ def tell(records: list[dict[str, object]]) -> None:
 
 
 if __name__ == "__main__":
-    asked = tyro.cli(Attack, description=__doc__)
+    asked = of_program(Attack, __doc__ or "")
     chosen = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     print(f"seed {chosen}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+from tyro.conf import Positional
 
+from kerneldistill.cli.invocation import of_program
 from scripts.signal_attacks.commands import COMMANDS, Command, finished_run
 from scripts.signal_attacks.damage import damaged
 from scripts.signal_attacks.job import Job
@@ -36,7 +37,7 @@ class Plan:
     """What is done."""
 
     # Where the runs are; made.
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Path, Positional]
     # Signals to commands, in all.
     signals: int = 100
     # Faults of processes, in all.
@@ -53,7 +54,7 @@ class Plan:
 
 def main(args: list[str]) -> int:
     """Run the program; return 1 if a trial failed."""
-    plan = tyro.cli(Plan, args=args, description=__doc__, config=(tyro.conf.FlagConversionOff,))
+    plan = of_program(Plan, __doc__ or "", args)
     seed = time.time_ns() % 10**6 if plan.seed is None else plan.seed
     print(f"seed {seed}", flush=True)
     folder = plan.folder.absolute()

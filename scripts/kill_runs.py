@@ -7,7 +7,7 @@ took to distil and from the steps ahead, and started again until they are done: 
 times), newest checkpoint and best must be those of the first, bit for bit. With --signal TERM every stopped run must
 exit with status 75, and the longest time from the signal to the exit is told.
 
-    python -m scripts.kill_runs FOLDER --signal TERM --kills 20 --alone False --between 30 90 -- cifar10-convnet-1 ...
+    python -m scripts.kill_runs FOLDER --signal TERM --kills 20 --no-alone --between 30 90 -- cifar10-convnet-1 ...
 
 stops one long run again and again, at any time `--between` so many seconds after its start, and compares nothing.
 """
@@ -24,18 +24,19 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import tyro
 from orbax.checkpoint import v1 as ocp
+from tyro.conf import Positional
 
 from kerneldistill.cli import main as cli
 from kerneldistill.cli import run as commands  # noqa: F401  # likewise
+from kerneldistill.cli.invocation import of_program
 from kerneldistill.pipeline.storage.files import names_below, sha256
 from kerneldistill.runs import fork, stages  # noqa: F401  # imported once, here, instead of in each child
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.training.metrics import TIMING, MetricsLog
 
 # A small run whose steps are most of its time.
-SMALL = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels", "True"]
+SMALL = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels"]
 SMALL += ["--optim.steps", "150", "--optim.target-batch", "200"]
 SMALL += ["--evaluate.every", "5", "--evaluate.baseline-draws", "1"]
 
@@ -51,7 +52,7 @@ class Plan:
     """What is done."""
 
     # Where the runs are; made.
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Path, Positional]
     # Runs that are killed, in all.
     kills: int = 50
     # KILL or TERM.
@@ -67,7 +68,7 @@ class Plan:
 def main(args: list[str]) -> int:
     """Run the program; return 1 if something differs or exits with an unexpected status."""
     cut = args.index("--") if "--" in args else len(args)
-    plan = tyro.cli(Plan, args=args[:cut], description=__doc__, config=(tyro.conf.FlagConversionOff,))
+    plan = of_program(Plan, __doc__ or "", args[:cut])
     flags = args[cut + 1 :] or SMALL
     plan.folder.mkdir(parents=True, exist_ok=True)
     # Compiled programs are kept between the runs, small ones too.

@@ -17,9 +17,10 @@ import tyro
 
 from kerneldistill.cli import run_arguments
 from kerneldistill.cli.commands import COMMANDS
+from kerneldistill.cli.flags import flags_of
 from kerneldistill.cli.main import main
+from kerneldistill.cli.run_arguments import RunJob
 from kerneldistill.config.presets import DIGITS
-from kerneldistill.config.settings import settings
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import devices
 from tests.helpers.documents import Block, Command, blocks, commands
@@ -132,7 +133,7 @@ def shape(text: str) -> str:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_setting_that_is_named_is_one(document: str) -> None:
     text = (ROOT / document).read_text()
-    known = {name.replace("_", "-") for name in settings()}
+    known = {spelling.removeprefix("--") for spelling in flags_of(RunJob)}
     tables = {name.partition(".")[0] for name in known}
     named = {name for name in re.findall(r"--([a-z-]+\.[a-z.-]*[a-z])", text) if name.partition(".")[0] in tables}
     assert named - known - tables == set()

@@ -49,7 +49,7 @@ def evaluate(
     found = what if isinstance(what, DistilledSet) else load(what)
     request = EvaluationRequest(
         found.folder,
-        protocol,
+        (protocol,),
         tuple(networks),
         seeds,
         None if prepared is None else os.fspath(prepared),

@@ -87,10 +87,13 @@ class Panel(NamedTuple):
         return 0 if self.labels is None else BARS
 
 
-def draw_sheet(contents: SheetContents) -> Image.Image:
-    """Draw the sheet: for every ten classes, a panel of the starts and a panel of the learned images."""
+def draw_sheet(contents: SheetContents, tile: int = TILE) -> Image.Image:
+    """Draw the sheet: for every ten classes, a panel of the starts and a panel of the learned images.
+
+    tile: edge of one enlarged image, about, in pixels
+    """
     height, width = contents.learned.shape[1:3]
-    scale = max(1, round(TILE / max(height, width)))
+    scale = max(1, round(tile / max(height, width)))
     panels, size = _layout(contents, width * scale, height * scale)
     canvas = Image.new("RGB", size, WHITE)
     draw = ImageDraw.Draw(canvas)

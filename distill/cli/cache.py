@@ -25,6 +25,9 @@ class CacheArguments:
     fingerprints: Annotated[Positional[tuple[str, ...]], arg(metavar="FINGERPRINT...")] = ()
 
 
+ARGUMENTS = CacheArguments
+
+
 def execute(call: Call) -> None:
     """List what runs share, or remove it."""
     asked = call.parse(CacheArguments)

@@ -13,7 +13,8 @@ class Command(NamedTuple):
     usage: the words after its name
     summary: one line
     details: more lines of its own help
-    module: of `kerneldistill.cli`, loaded when the command is called; its `execute` runs it
+    module: of `kerneldistill.cli`, loaded when the command is called; its `execute` runs it, its `ARGUMENTS` are the
+      dataclass that its words are read into
     """
 
     usage: str
@@ -45,7 +46,7 @@ COMMANDS = MappingProxyType(
             "examples:\n  kdistill prepare digits\n"
             "  kdistill prepare --data.dir ~/pets --out ~/pets-prepared\n"
             "  kdistill prepare cifar10-convnet-1 --data.dir ~/tensorflow_datasets \\\n"
-            "    --pipeline-options direct_num_workers=4 --pipeline-options direct_running_mode=multi_processing",
+            "    --pipeline-options direct_num_workers=4 direct_running_mode=multi_processing",
             "run",
         ),
         "distill": Command(
@@ -67,10 +68,10 @@ COMMANDS = MappingProxyType(
             "two cores. Learning rate and weight decay are chosen on the validation split, beside the set stand random "
             "real images of the same number, and what is finished is kept: the same command again goes on.\n\n"
             "Networks: {networks}.\n\n"
-            "examples:\n  kdistill evaluate runs/digits\n  kdistill evaluate runs/digits --protocol krr,dc,kip-quick\n"
+            "examples:\n  kdistill evaluate runs/digits\n  kdistill evaluate runs/digits --protocol krr dc kip-quick\n"
             "  kdistill evaluate runs/digits --protocol dc --networks convnet-batch mlp resnet18 --seeds 10\n"
             "  kdistill evaluate runs/digits --protocol krr --networks same network=fc,depth=1,get=nngp\n"
-            "  kdistill evaluate runs/digits/bundle --protocol krr,dc --prepared runs/digits/prepared",
+            "  kdistill evaluate runs/digits/bundle --protocol krr dc --prepared runs/digits/prepared",
             "evaluate",
         ),
         "export": Command(
@@ -80,9 +81,18 @@ COMMANDS = MappingProxyType(
             "by kernel ridge regression from what was written, and printed.\n\n"
             "formats:\n{formats}\n\n"
             "examples:\n  kdistill export runs/digits\n"
-            "  kdistill export runs/digits --to kip,dc,mtt,hf\n"
+            "  kdistill export runs/digits --to kip dc mtt hf\n"
             "  kdistill export some/bundle --to all --prepared ~/prepared/cifar10 --tests 500 --out ~/exports",
             "export",
+        ),
+        "push": Command(
+            "RUN|BUNDLE REPO",
+            "give a set to the Hugging Face hub, with its card",
+            "Gives what kdistill export --to hf writes, by huggingface_hub (extra [hub]) and the credentials that it "
+            "finds: hf auth login, or HF_TOKEN.\n\n"
+            "examples:\n  kdistill push runs/digits me/digits-distilled\n"
+            "  kdistill push runs/digits me/digits-distilled --private",
+            "push",
         ),
         "import": Command(
             "FILE",
@@ -112,10 +122,10 @@ COMMANDS = MappingProxyType(
             "[PRESET]",
             "tell what a run will take, before it runs: tiles, memory, operations, seconds",
             "What cannot fit into memory is refused before anything is compiled; run refuses it too. The data need not "
-            "be prepared. A few seconds of real tiles are timed, unless --calibrate False.\n\n"
+            "be prepared. A few seconds of real tiles are timed, but with --no-calibrate.\n\n"
             "examples:\n  kdistill plan digits\n"
             "  kdistill plan cifar10-convnet-1 --data.dir ~/tensorflow_datasets --support.size 500\n"
-            "  kdistill plan digits --calibrate False --json True --devices 8 --memory 16GB",
+            "  kdistill plan digits --no-calibrate --json --devices 8 --memory 16GB",
             "plan",
         ),
         "report": Command(
@@ -166,6 +176,15 @@ COMMANDS = MappingProxyType(
             "list the presets, or print one as TOML to start a --config file from",
             "examples:\n  kdistill presets digits > mine.toml\n  kdistill run digits --config mine.toml",
             "presets",
+        ),
+        "completion": Command(
+            "SHELL",
+            "print what lets bash, zsh or fish complete commands, flags and values",
+            "A new shell reads it when it starts.\n\n"
+            "examples:\n  kdistill completion bash > ~/.local/share/bash-completion/completions/kdistill\n"
+            '  kdistill completion zsh > "${fpath[1]}/_kdistill"\n'
+            "  kdistill completion fish > ~/.config/fish/completions/kdistill.fish",
+            "completion",
         ),
     }
 )

@@ -4,13 +4,16 @@ from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.evaluation.network_spec import what_is_allowed
 from kerneldistill.evaluation.protocols import PROTOCOLS
-from kerneldistill.evaluation.request import parse_request
+from kerneldistill.evaluation.request import EvaluationRequest, check_request
+
+ARGUMENTS = EvaluationRequest
 
 
 def execute(call: Call) -> None:
     """Measure a distilled set again, by its own kernel or by named protocols."""
     described = call.described(protocols=", ".join(PROTOCOLS), networks=what_is_allowed())
-    request = parse_request(described.args, described.prog, described.description)
+    request = described.parse(EvaluationRequest)
+    check_request(request)
     from kerneldistill.runtime.progress import activity
 
     with activity("starting"):  # jax takes seconds to load

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import FlagConversionOff, Positional, arg
+from tyro.conf import Positional, arg
 
 from kerneldistill.bundle.formats.registry import formats_named, what_is_written
 from kerneldistill.bundle.location import is_bundle
@@ -26,8 +26,8 @@ class ExportArguments:
 
     # A run directory, or the folder of a bundle.
     source: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
-    # Formats joined by commas, or all. Default: the bundle alone, of a run directory.
-    to: Annotated[str | None, arg(metavar="FORMATS", help_behavior_hint="")] = None
+    # Names of formats, or all. Default: the bundle alone, of a run directory.
+    to: Annotated[tuple[str, ...], arg(metavar="FORMAT...", help_behavior_hint="")] = ()
     # Where the formats go, each in a folder of its name. Default: export/ in the run directory or beside the bundle.
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     # The prepared data that a bundle was distilled from, to measure what is lost; a run directory has its own.
@@ -42,17 +42,20 @@ class ExportArguments:
     overwrite: bool = False
 
 
+ARGUMENTS = ExportArguments
+
+
 def execute(call: Call) -> None:
     """Write the bundle of a run again, or a bundle in other formats."""
-    job = call.described(formats=columns(what_is_written())).parse(ExportArguments, FlagConversionOff)
+    job = call.described(formats=columns(what_is_written())).parse(ExportArguments)
     from kerneldistill.runs.directory import RunDir, is_run
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.progress import activity
 
     given_bundle = is_bundle(job.source) and not is_run(job.source)
-    if job.to is None and given_bundle:
-        raise UserError(f"{job.source} is a bundle already: say what to write of it with --to, such as --to kip,mtt")
-    names = () if job.to is None else formats_named(job.to)
+    if not job.to and given_bundle:
+        raise UserError(f"{job.source} is a bundle already: say what to write of it with --to, such as --to kip mtt")
+    names = formats_named(job.to) if job.to else ()
     with nullcontext() if given_bundle else RunDir(job.source).reopen() as rundir:
         devices.setup()
         if rundir is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import FlagConversionOff, Positional, arg
+from tyro.conf import Positional, arg
 
 from kerneldistill.bundle.formats.registry import what_is_read
 from kerneldistill.cli.invocation import Call
@@ -44,9 +44,12 @@ class ImportArguments:
     overwrite: bool = False
 
 
+ARGUMENTS = ImportArguments
+
+
 def execute(call: Call) -> None:
     """Read a set into a bundle and report what it was taken for."""
-    job = call.described(formats=what_is_read()).parse(ImportArguments, FlagConversionOff)
+    job = call.described(formats=what_is_read()).parse(ImportArguments)
     for name, value, allowed in (
         ("prepared", job.prepared, "one folder or more"),
         ("evidence", job.evidence > 0, "1 or more"),

@@ -17,26 +17,27 @@ from typing import TextIO
 
 from kerneldistill.cli.commands import COMMANDS
 from kerneldistill.cli.invocation import Call
-from kerneldistill.cli.mishap import in_words
+from kerneldistill.cli.mishap import flags_named, in_words
 from kerneldistill.errors import UserError
 from kerneldistill.runtime.signals import INTERRUPTED, MISTAKE, end_with_parent, handlers_installed
 
 # What a shell reports of a program that wrote to a closed pipe: 128 + SIGPIPE.
 CLOSED_PIPE = 141
-# Anywhere on the command line: show where an error comes from, above its line.
-TRACEBACK = "--traceback"
+# Anywhere on the command line: show where an error comes from, above its line; tell nothing but results and mistakes.
+TRACEBACK, QUIET = "--traceback", "--quiet"
+_OPTIONS = ("--help", "--version")
 ADVISERS = ("absl", "apache_beam")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; see `kdistill --help`."""
-    _set_up_logging()
     words = list(sys.argv[1:] if argv is None else argv)
-    whole = TRACEBACK in words
+    whole, hushed = TRACEBACK in words, QUIET in words
+    _set_up_logging(hushed)
     try:
-        with handlers_installed(at_the_end=argv is None):
+        with handlers_installed(at_the_end=argv is None), _hushed() if hushed else contextlib.nullcontext():
             end_with_parent()
-            status = _dispatch([word for word in words if word != TRACEBACK])
+            status = _dispatch([word for word in words if word not in (TRACEBACK, QUIET)])
             sys.stdout.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if text is None or whole:
             traceback.print_exc()
         if text is not None:
-            _tell(f"error: {' '.join(text.split())}")
+            _tell(f"error: {flags_named(' '.join(text.split()))}")
         status = 1 if text is None else MISTAKE
     return _leave(status)
 
@@ -60,7 +61,9 @@ def _dispatch(args: Sequence[str]) -> int:
         print(_help(), file=sys.stderr)
         return MISTAKE
     name, *rest = args
-    if name in ("-h", "--help", "help"):
+    if name == "help" and rest[:1]:
+        name, rest = rest[0], ["--help"]
+    if name in ("-h", "--help", "--help-all", "help"):
         print(_help())
     elif name == "--version":
         from kerneldistill.runtime.environment import code_version
@@ -71,10 +74,15 @@ def _dispatch(args: Sequence[str]) -> int:
         execute = import_module(f"kerneldistill.cli.{command.module}").execute
         return execute(Call(name, rest, f"kdistill {name}", command.description)) or 0
     else:
-        raise UserError(
-            f"COMMAND is {name!r}, allowed are: {', '.join(COMMANDS)} (kdistill --help says what each does)"
-        )
+        raise UserError(f"COMMAND is {name!r}, {_instead(name)} (kdistill --help says what each does)")
     return 0
+
+
+def _instead(name: str) -> str:
+    from kerneldistill.config.nearest import offered
+    from kerneldistill.config.presets import PRESETS
+
+    return f"a preset: write kdistill run {name}" if name in PRESETS else offered(name, (*COMMANDS, *_OPTIONS))
 
 
 def _help() -> str:
@@ -87,7 +95,7 @@ def _help() -> str:
 Distil a labelled image data set into a handful of learned images, by kernel ridge regression
 through the exact kernel of an infinitely wide network.
 
-commands (kdistill COMMAND --help lists every setting and its value):
+commands (kdistill COMMAND --help says what each takes):
 {commands}
 
 presets:
@@ -101,14 +109,21 @@ examples:
 A run directory (--dir, by default runs/PRESET) holds all a run writes; the same command again resumes it.
 Exit status: 0 done, {MISTAKE} a mistake in what was given, {INTERRUPTED} interrupted, to be resumed.
 
-options: --help, --version; {TRACEBACK} shows where an error comes from, above its line"""
+options: --help, --version; {QUIET} tells results and mistakes alone; {TRACEBACK} shows where an error comes from"""
 
 
-def _set_up_logging() -> None:
+def _hushed() -> contextlib.AbstractContextManager[None]:
+    from kerneldistill.runtime.console import hushed
+
+    return hushed()
+
+
+def _set_up_logging(hushed: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("kdistill: %(label)s%(message)s"))
     handler.addFilter(_labelled)
-    logging.getLogger("kerneldistill.pipeline.sources.notes").setLevel(logging.INFO)  # what was guessed of the data
+    notes = logging.getLogger("kerneldistill.pipeline.sources.notes")  # what was guessed of the data
+    notes.setLevel(logging.WARNING if hushed else logging.INFO)
     # absl is the voice of TFDS and orbax, whose warnings, as Beam's, are advice to programmers.
     handler.addFilter(lambda record: record.name.split(".")[0] not in ADVISERS or record.levelno >= logging.ERROR)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 
 from kerneldistill.errors import UserError
 
@@ -52,3 +53,17 @@ def _system(error: OSError) -> str:
     said = error.strerror or str(error) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{' and '.join(names) or 'a file'}: {said}" + (f"; {remedy}" if remedy else "")
+
+
+def flags_named(text: str) -> str:
+    """Name settings by their flags: in files and in Python they are `optim.steps`, here `--optim.steps`.
+
+    What is wrong in a file is told as the file says it.
+    """
+    from kerneldistill.config.settings import settings
+
+    if re.match(r"\S+\.toml\b", text):
+        return text
+    names = {name: setting.flag for name, setting in settings().items()}
+    text = re.sub(r"(?<![\w.-])(coarse|seed)(?= (?:is|has) )", lambda name: names[name[0]], text)
+    return re.sub(r"(?<![\w.=,/'\u2013\u2014-])[a-z_]+(?:\.\w+)+", lambda name: names.get(name[0], name[0]), text)

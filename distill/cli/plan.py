@@ -27,12 +27,15 @@ class PlanJob(Job):
     # Plan for devices with so much memory, such as 80GB (on CPU, whose devices share it, the memory of all).
     memory: Annotated[str | None, arg(metavar="SIZE", help_behavior_hint="(default: this machine's)")] = None
     # Plan for devices that need not be here, such as v5e:8x8 or h100:8: bounds from published limits, nothing is timed.
-    # With the extra [tpu-check] or [gpu-check] their compiler is asked, minutes long, unless --calibrate False.
+    # With the extra [tpu-check] or [gpu-check] their compiler is asked, minutes long, unless --no-calibrate.
     topology: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: this machine's)")] = None
     # With --topology: how many of them do all steps in this time, such as 30m or 2h.
     within: Annotated[str | None, arg(metavar="TIME", help_behavior_hint="(default: none asked)")] = None
     # Print JSON.
     json: bool = False
+
+
+ARGUMENTS = PlanJob
 
 
 def execute(call: Call) -> None:
@@ -75,9 +78,11 @@ def _of_topology(job: PlanJob) -> str:
     from kerneldistill.runs.planning.plan import plan_of
     from kerneldistill.runs.planning.table import table
 
-    if job.topology is None or job.devices is not None or job.memory is not None:
+    if job.topology is None:
+        raise UserError(f"--within is {job.within}, but is of a --topology: give one, for example --topology v5e:2x2")
+    if job.devices is not None or job.memory is not None:
         raise UserError(
-            "--within is of a --topology, which names devices and memory: give it, without --devices and --memory"
+            f"--topology is {job.topology}, which names devices and memory: leave --devices and --memory out"
         )
     there = roofline.named(job.topology)
     wanted = None if job.within is None else roofline.seconds(job.within)

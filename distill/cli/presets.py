@@ -1,19 +1,31 @@
-"""presets: list them, or print one."""
+"""presets: list them, or print one.
+
+The comments below are the help texts.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import Positional, arg
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.config.presets import SUMMARIES
 from kerneldistill.config.toml import config_to_toml, preset_config
-from kerneldistill.errors import UserError
 from kerneldistill.runtime.text import columns
+
+
+@dataclass(frozen=True)
+class PresetArguments:
+    """Which preset to print."""
+
+    # Its name. Default: all are listed.
+    preset: Annotated[Positional[str], arg(metavar="PRESET", help_behavior_hint="")] = ""
+
+
+ARGUMENTS = PresetArguments
 
 
 def execute(call: Call) -> None:
     """List the presets, or print one as TOML."""
-    if len(call.args) > 1:
-        raise UserError(f"presets takes one name at most, given are: {' '.join(call.args)}")
-    if not call.args:
-        print(columns(SUMMARIES))
-    elif call.args[0] in ("-h", "--help"):
-        print(f"usage: {call.prog} [PRESET]\n\n{call.description}")
-    else:
-        print(config_to_toml(preset_config(call.args[0])), end="")
+    preset = call.parse(PresetArguments).preset
+    print(config_to_toml(preset_config(preset)) if preset else columns(SUMMARIES) + "\n", end="")

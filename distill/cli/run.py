@@ -35,6 +35,7 @@ def execute(call: Call) -> int:
     from kerneldistill.runs.conduct import Conduct
     from kerneldistill.runs.directory import RunDir
     from kerneldistill.runs.preparing import check_given
+    from kerneldistill.runs.training.followers import check_followers
     from kerneldistill.runtime import devices
     from kerneldistill.runtime.distributed import collectives
     from kerneldistill.runtime.distributed.options import ALONE, resolved
@@ -45,6 +46,8 @@ def execute(call: Call) -> int:
     folder = job.folder.with_name(f"{job.folder.name}-label-solve") if beside else job.folder
     given = repr((call.name, replace(job, processes=ALONE)))
     prepared = job.prepared if isinstance(job, ComputingJob) else None
+    followers = job.track if isinstance(job, LearningJob) else ()
+    check_followers(followers)
     with ExitStack() as stack:
         if asked is not None:
             stack.enter_context(joined(asked, given))
@@ -61,7 +64,7 @@ def execute(call: Call) -> int:
             fork, state = job.fork, job.fork_from
             collectives.from_first(lambda: start_fork(rundir, job.settings, fork, state))
         act = getattr(stages, call.name.replace("-", "_"))
-        act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job), prepared))
+        act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job), prepared, followers))
     return 0
 
 

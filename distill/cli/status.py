@@ -23,6 +23,9 @@ class StatusArguments:
     json: Annotated[bool, arg(metavar="")] = False
 
 
+ARGUMENTS = StatusArguments
+
+
 def execute(call: Call) -> None:
     """Report where runs stand."""
     job = call.parse(StatusArguments)

@@ -28,6 +28,9 @@ class SweepArguments:
     calibrate: bool = True
 
 
+ARGUMENTS = SweepArguments
+
+
 def execute(call: Call) -> None:
     """Run every case of a file."""
     job = call.parse(SweepArguments)
@@ -40,6 +43,12 @@ def execute(call: Call) -> None:
 
         forecast(cases, folder, job.calibrate)
         return
+    from kerneldistill.report.sweep_page import PAGE, write_sweep_page
     from kerneldistill.runs.sweep.loop import sweep
+    from kerneldistill.runtime.console import tell
 
-    sweep(cases, folder, job.prepared)
+    try:
+        sweep(cases, folder, job.prepared, lambda: write_sweep_page(folder))
+    finally:
+        if (folder / PAGE).exists():
+            tell(f"page: {folder / PAGE}")

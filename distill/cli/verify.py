@@ -27,6 +27,9 @@ class VerifyArguments:
     dir: Annotated[Positional[str], arg(metavar="DIR")]
 
 
+ARGUMENTS = VerifyArguments
+
+
 def execute(call: Call) -> None:
     """Check everything about something stored: a run directory, a bundle, or a prepared data set."""
     given = call.parse(VerifyArguments).dir
@@ -34,6 +37,10 @@ def execute(call: Call) -> None:
     from kerneldistill.pipeline.untrusted.names import printable
 
     path = absolute(given)
+    if not path.exists():
+        raise UserError(
+            f"DIR is {given}, which is not there: give a run, a bundle or prepared data, as in {call.prog} runs/digits"
+        )
     found = 0
     for problem in _problems(path):
         found += 1

@@ -19,11 +19,14 @@ class ZooArguments:
     """What to do with the zoo."""
 
     # list: tell what there is. get: write a set as a bundle.
-    action: Positional[Literal["list", "get"]]
+    action: Annotated[Positional[Literal["list", "get"]], arg(metavar="ACTION")]
     # get: which set.
     name: Annotated[Positional[str], arg(metavar="[NAME]", help_behavior_hint="")] = ""
     # get: the folder of the bundle. Default: NAME, here.
     out: Annotated[Path | None, arg(metavar="BUNDLE", help_behavior_hint="")] = None
+
+
+ARGUMENTS = ZooArguments
 
 
 def execute(call: Call) -> None:

@@ -1,8 +1,9 @@
-"""Settings written in one text, as in `network=conv_vec,depth=8`."""
+"""Settings written in one text, as in `network=conv_vec,depth=8`, and names in several."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from kerneldistill.config.nearest import offered
 from kerneldistill.errors import UserError
 
 
@@ -24,8 +25,10 @@ def assigned(text: str, types: Mapping[str, Any], setting: str, allowed: str, ex
     values: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = (word.strip() for word in part.partition("="))
-        if not equals or name not in types:
+        if not equals:
             raise UserError(f"{setting} has {text!r}, allowed is {allowed}: set it, for example with {example}")
+        if name not in types:
+            raise UserError(f"{setting} has {text!r}, and {name!r} is no setting there, {offered(name, types)}")
         try:
             values[name] = None if value == "None" else TypeAdapter(types[name]).validate_strings(value)
         except ValidationError as error:
@@ -34,3 +37,9 @@ def assigned(text: str, types: Mapping[str, Any], setting: str, allowed: str, ex
                 f"{setting} has {text!r}, allowed as {name} is {needed}: change it with {example.split()[0]}"
             ) from error
     return values
+
+
+def named(texts: Sequence[str]) -> Iterator[str]:
+    """Yield the names in words of a command line: one in each, or several joined by commas."""
+    for text in texts:
+        yield from filter(None, (name.strip() for name in text.split(",")))

@@ -29,6 +29,6 @@ def _changed(main: KernelConfig, text: str) -> KernelConfig:
         return main
     hints = get_type_hints(KernelConfig)
     types = {name: hints[name] for name in _NAMES}
-    allowed = f"'same' or NAME=VALUE,NAME=VALUE,... with names from {', '.join(_NAMES)}"
+    allowed = "'same' or NAME=VALUE,NAME=VALUE,... with names from kdistill run --help kernel"
     example = "--kernel.sampled same network=conv_vec,depth=8"
     return replace(main, **assigned(text, types, "kernel.sampled", allowed, example))

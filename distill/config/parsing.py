@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from kerneldistill.config.nearest import offered
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import names_in, settings
 from kerneldistill.pipeline.untrusted.names import printable
@@ -81,13 +82,14 @@ def _fault(detail: "ErrorDetails") -> str:
     """One fault, with name and value."""
     name, kind, given = _name(detail), detail["type"], detail["input"]
     if kind == "unexpected_keyword_argument":
-        return f"{name} is not a setting, allowed here are: {', '.join(names_in(name.rpartition('.')[0]))}"
+        table, _, last = name.rpartition(".")
+        return f"{name} is not a setting, {offered(last, names_in(table))}"
     if kind == "missing":
         return f"{name} is missing"
     if kind == "dataclass_type":
         return f"{name} is {given!r:.80}, allowed is a table [{name}]"
     if kind == "value_error":  # DataConfig checks itself; its messages are whole
         return detail["msg"].removeprefix("Value error, ")
-    if kind in _RANGES and name in settings():
+    if (kind in _RANGES or kind.startswith(("int_", "float_"))) and name in settings():
         return f"{name} is {given!r:.80}, allowed is {settings()[name].allowed}"
     return f"{name} is {given!r:.80}, allowed is {detail['msg'].removeprefix('Input should be ')}"

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kerneldistill.config.nearest import offered
 from kerneldistill.config.parsing import ParsingError, parse
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
@@ -22,11 +23,16 @@ def preset_config(name: str) -> Config:
       UserError: there is no such preset.
     """
     if name not in PRESETS:
-        there = f"; to read {name}, leave out the preset and give --data.dir {name}" if os.path.lexists(name) else ""
-        raise UserError(
-            f"PRESET is {name!r}, allowed are: {', '.join(PRESETS)} (kdistill --help says what each is){there}"
-        )
+        raise UserError(f"PRESET is {name!r}, {_instead(name)}")
     return PRESETS[name]
+
+
+def _instead(name: str) -> str:
+    if name.endswith(".toml"):
+        return f"a file: lay it over a preset with --config {name}"
+    if os.path.lexists(name):
+        return f"which is data: leave out the preset and give --data.dir {name}"
+    return f"{offered(name, PRESETS)} (kdistill presets says what each is)"
 
 
 def layered(preset: str, file: Path | None) -> Config:
@@ -67,7 +73,7 @@ def config_from_table(table: Mapping[str, Any], source: str, base: Config | None
     try:
         return parse(_merge({} if base is None else _without_none(asdict(base)), table))
     except ParsingError as error:
-        raise UserError(f"{source}: {error}. kdistill run --help lists every name and type") from error
+        raise UserError(f"{source}: {error} (kdistill run --help-all lists every name and type)") from error
 
 
 def config_digest(config: Config) -> str:

@@ -65,6 +65,11 @@ def _check_learning(config: Config) -> None:
             "to which it grows: set a smaller --optim.growth.first, or a larger --optim.target-batch"
         )
     _check_gauss_newton(config)
+    if config.support.refit != "none" and not config.support.learn_labels:
+        raise UserError(
+            f"support.refit is {config.support.refit!r}, but labels stay as they are: add --support.learn-labels, or "
+            "leave it out"
+        )
     if krr.first_ridge is not None and krr.ridge == 0:
         raise UserError(
             f"krr.first_ridge is {krr.first_ridge!r}, but from it no geometric series goes to a krr.ridge of 0: set "

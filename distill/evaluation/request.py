@@ -3,14 +3,13 @@
 The comments below are the help texts of the command.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-from tyro.conf import FlagConversionOff, Positional, arg
+from tyro.conf import Positional, arg
 
+from kerneldistill.config.assignments import named
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
@@ -24,11 +23,11 @@ class EvaluationRequest:
 
     # A run directory or a bundle.
     what: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
-    # Protocols, joined by commas. Without any a run is measured again by its own kernel.
-    protocol: Annotated[str, arg(metavar="NAMES", help_behavior_hint="")] = ""
+    # Names of protocols. Without any a run is measured again by its own kernel.
+    protocol: Annotated[tuple[str, ...], arg(metavar="NAME...", help_behavior_hint="")] = ()
     # Networks of the protocols, instead of their own: names as convnet-instance-w32-d2, and for krr kernels, each
     # written as what differs from the run's: network=fc,depth=1,get=nngp, or same.
-    networks: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")] = ()
+    networks: Annotated[tuple[str, ...], arg(metavar="NAME...", help_behavior_hint="")] = ()
     # Networks trained for each figure, and draws of random real images beside them.
     seeds: int = 5
     # Bundles only: the prepared data set to judge on.
@@ -43,7 +42,7 @@ class EvaluationRequest:
     @property
     def protocols(self) -> tuple[str, ...]:
         """Names of the protocols, in order."""
-        return tuple(dict.fromkeys(filter(None, (name.strip() for name in self.protocol.split(",")))))
+        return tuple(dict.fromkeys(named(self.protocol)))
 
     @property
     def specs(self) -> tuple[NetworkSpec, ...]:
@@ -71,20 +70,6 @@ class EvaluationRequest:
             raise UserError(f"--networks writes kernels as kernel.sampled does: {error}") from error
 
 
-def parse_request(args: Sequence[str], prog: str, description: str) -> EvaluationRequest:
-    """Read the arguments of `kdistill evaluate`.
-
-    Raises:
-      UserError: a name that is none, networks that no protocol uses, or fewer than one seed.
-      SystemExit: status 0 after `--help`, 2 after a message about a flag.
-    """
-    request = tyro.cli(
-        EvaluationRequest, args=list(args), prog=prog, description=description, config=(FlagConversionOff,)
-    )
-    check_request(request)
-    return request
-
-
 def check_request(request: EvaluationRequest) -> None:
     """Check what can be checked before anything is read.
 
@@ -101,17 +86,16 @@ def check_request(request: EvaluationRequest) -> None:
 def _check_used(request: EvaluationRequest) -> None:
     if not request.protocols and request != EvaluationRequest(request.what):
         raise UserError("--protocol is not given, and the other flags say how protocols judge: name one, --protocol dc")
+    asked = " ".join(request.protocols)
     trained = [name for name in request.protocols if name != KRR]
     if request.specs and not trained:
         raise UserError(
-            f"--networks has {request.specs[0].name}, which is trained, but --protocol is {request.protocol}: add a "
+            f"--networks has {request.specs[0].name}, which is trained, but --protocol is {asked}: add a "
             "protocol that trains, such as dc, or name kernels, such as network=fc,depth=1"
         )
     kernels = [text for text in request.networks if _of_kernel(text)]
     if kernels and KRR not in request.protocols:
-        raise UserError(
-            f"--networks has the kernel {kernels[0]!r}, but --protocol is {request.protocol}: add krr to it"
-        )
+        raise UserError(f"--networks has the kernel {kernels[0]!r}, but --protocol is {asked}: add krr to it")
 
 
 def _of_kernel(text: str) -> bool:

@@ -82,6 +82,17 @@ class Sheet:
     contents: SheetContents
 
 
+@dataclass(frozen=True)
+class Moving:
+    """A picture that moves. name: of its file. alt: what is seen. gif, still: its bytes, and those of its last PNG."""
+
+    name: str
+    caption: str
+    alt: str
+    gif: bytes
+    still: bytes
+
+
 @dataclass(frozen=True, eq=False)
 class Tile:
     """One image. pixels: float [h, w, c], 0..255. alt: what it is. lines: below it. right: False is marked wrong."""
@@ -125,7 +136,7 @@ class Beside:
     blocks: Sequence["Block"]
 
 
-Block = Paragraph | Missing | Stats | Table | Chart | Sheet | Strip | Confusion | Listing | Beside
+Block = Paragraph | Missing | Stats | Table | Chart | Sheet | Moving | Strip | Confusion | Listing | Beside
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from kerneldistill.report.document import (
     Document,
     Listing,
     Missing,
+    Moving,
     Paragraph,
     Section,
     Sheet,
@@ -43,7 +44,7 @@ def html(document: Document) -> str:
         node("meta", name="color-scheme", content="light dark"),
         node("meta", name="generator", content=document.made_by),
         node("title", document.title),
-        node("style", _style()),
+        node("style", style()),
     )
     links = [node("li", node("a", section.title, href=f"#{section.anchor}")) for section in document.sections]
     body = node(
@@ -57,7 +58,8 @@ def html(document: Document) -> str:
     return page(node("html", head, body, lang="en"))
 
 
-def _style() -> str:
+def style() -> str:
+    """Return the style of all pages."""
     sheet = resources.files("kerneldistill.report").joinpath("style.css").read_text(encoding="utf-8")
     dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(dark=True)} }} }}"
     return f":root {{ {variables(dark=False)} }}\n{dark}\n{sheet}"
@@ -83,6 +85,8 @@ def _block(block: Block) -> Element:
             return node("figure", node("figcaption", caption), drawing(themed(svg), alt, name), class_="drawn")
         case Sheet(_, caption, contents):
             return node("figure", node("figcaption", caption), list(_sheet(contents)), class_="wide")
+        case Moving():
+            return _moving(block)
         case Strip(_, caption, tiles):
             shown = node("ul", [_tile(tile) for tile in tiles], class_="strip")
             return node("figure", node("figcaption", caption), shown, class_="wide")
@@ -210,6 +214,16 @@ def _bars(contents: SheetContents, label: np.ndarray, index: int, scale: float) 
     return svg
 
 
+def _moving(block: Moving) -> Element:
+    """Return a picture that moves, or stands still for who wants things to."""
+    with Image.open(io.BytesIO(block.still)) as still:
+        width, height = still.size
+    calm = node("source", media="(prefers-reduced-motion: reduce)", srcset=_data(block.still, "png"))
+    moves = node("img", src=_data(block.gif, "gif"), alt=block.alt, width=str(width), height=str(height))
+    picture = node("picture", calm, moves)
+    return node("figure", node("figcaption", block.caption), node("div", picture, class_="scrolled"), class_="moving")
+
+
 def _tile(tile: Tile) -> Element:
     first, *rest = tile.lines
     said = node("span", first, class_=None if tile.right else "wrong")
@@ -218,8 +232,11 @@ def _tile(tile: Tile) -> Element:
 
 def _image(pixels: np.ndarray, alt: str) -> Element:
     height, width = pixels.shape[:2]
-    source = f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
-    return node("img", src=source, alt=alt, width=str(width), height=str(height))
+    return node("img", src=_data(png(pixels), "png"), alt=alt, width=str(width), height=str(height))
+
+
+def _data(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def png(pixels: np.ndarray, scale: int = 1) -> bytes:

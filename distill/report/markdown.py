@@ -13,6 +13,7 @@ from kerneldistill.report.document import (
     Document,
     Listing,
     Missing,
+    Moving,
     Paragraph,
     Sheet,
     Stats,
@@ -66,6 +67,8 @@ class Markdown:
                 buffer = io.BytesIO()
                 draw_sheet(contents).save(buffer, "PNG")
                 return self._picture(f"{name}.png", buffer.getvalue(), contents.title, caption)
+            case Moving(name, caption, alt, gif):
+                return self._picture(f"{name}.gif", gif, alt, caption)
             case Strip(name, caption, tiles):
                 return self._strip(name, caption, tiles)
             case Confusion(caption, class_names, counts):

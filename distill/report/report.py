@@ -28,6 +28,7 @@ from kerneldistill.report.sections.provenance import provenance
 from kerneldistill.report.sections.scores import scores
 from kerneldistill.report.sections.spectrum import spectrum
 from kerneldistill.report.sections.summary import lead_of, summary, title_of
+from kerneldistill.report.without_places import without_places
 from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.console import tell
@@ -56,8 +57,11 @@ class Written(NamedTuple):
 
 
 def default_out(paths: Sequence[Path]) -> Path:
-    """Return where a report goes by default: into its run; else, a bundle being left as it is, into this folder."""
-    return paths[0] / "report" / "report.html" if len(paths) == 1 and is_run(paths[0]) else Path("report.html")
+    """Return where a report goes by default: into its run, beside its bundle, beside the first of several."""
+    first = paths[0]
+    if len(paths) == 1 and is_run(first):
+        return first / "report" / "report.html"
+    return first.parent / (f"{first.name}-report.html" if len(paths) == 1 else "report.html")
 
 
 def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
@@ -90,7 +94,8 @@ def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
 def compose(entries: Sequence[ReportEntry]) -> Document:
     """Return the report as blocks."""
     made_by = f"kerneldistill {code_version()}"
-    return Document(title_of(entries), lead_of(entries), [section(entries) for section in SECTIONS], made_by)
+    document = Document(title_of(entries), lead_of(entries), [section(entries) for section in SECTIONS], made_by)
+    return without_places(document, entries)
 
 
 def entry_of(path: Path, test_images: int) -> ReportEntry:

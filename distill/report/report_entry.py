@@ -80,6 +80,7 @@ class ReportEntry:
     sessions: where it ran, oldest first
     origin: where an imported set comes from; None for one that was distilled here
     levels: that were learned before, the coarsest first
+    evolution: how its images evolved, GIF; None where no pictures were kept
     """
 
     name: str
@@ -97,6 +98,7 @@ class ReportEntry:
     sessions: Sequence[Environment] | Absent
     origin: Origin | None = None
     levels: Sequence[LevelRecords] = ()
+    evolution: bytes | None = None
 
 
 def held(of: Held | Absent) -> Held | None:
@@ -137,7 +139,8 @@ def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
     sessions = rundir.environment_file
     results = Results.load(rundir.results_file) if rundir.results_file.exists() else Absent(_NOT_EVALUATED)
     rundir.finished.check(
-        rundir.config_file, rundir.metrics_file, rundir.outcome_file, rundir.results_file, rundir.environment_file
+        *(rundir.config_file, rundir.metrics_file, rundir.outcome_file, rundir.results_file),
+        *(rundir.environment_file, rundir.evolution),
     )
     return ReportEntry(
         name=rundir.path.name,
@@ -156,6 +159,7 @@ def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
         if sessions.exists()
         else Absent(f"{sessions.name} is not there: nothing was computed yet"),
         levels=_levels(rundir),
+        evolution=rundir.evolution.read_bytes() if rundir.evolution.is_file() else None,
     )
 
 

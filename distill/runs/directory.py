@@ -31,6 +31,10 @@ def is_run(folder: Path | epath.Path) -> bool:
     return (folder / "config.toml").exists()
 
 
+# Settings that differ, of which a message tells.
+_TOLD = 2
+
+
 @dataclass(frozen=True)
 class RunDir:
     """A folder that holds one run, whole.
@@ -100,6 +104,16 @@ class RunDir:
     def live_picture(self) -> Path:
         """The images as they were at the last checkpoint, PNG."""
         return self.path / "live.png"
+
+    @property
+    def frames(self) -> Path:
+        """Folder of small pictures of the images, by steps."""
+        return self.path / "frames"
+
+    @property
+    def evolution(self) -> Path:
+        """The images as they evolved, GIF."""
+        return self.path / "evolution.gif"
 
     @property
     def outcome_file(self) -> Path:
@@ -258,11 +272,11 @@ class RunDir:
             return True
         fixed = [change for change in changes if not may_resume(change, config)]
         if fixed:
-            flags = " ".join(flag(change.name) for change in fixed)
+            told, more = fixed[:_TOLD], f" and {len(fixed) - _TOLD} more" if len(fixed) > _TOLD else ""
+            flags = " ".join(flag(change.name) for change in told)
             raise UserError(
-                f"{self.path} holds a run with another configuration: {in_words(fixed)}. Change {flags} back, take all "
-                f"settings from --config {self.config_file}, start a new run with another --dir, or begin one with "
-                f"these images: another --dir and --fork {self.path}"
+                f"{self.path} holds a run of another configuration: {in_words(told)}{more}. Change {flags}{more} back, "
+                f"or give another --dir (--fork {self.path} begins there with these images)"
             )
         if changes:
             self.finished.forget(self.changes_file)

@@ -64,7 +64,7 @@ def evaluate_bundle(folder: Path, request: EvaluationRequest) -> tuple[ProtocolR
       UserError: see `of_bundle`, `NetworkEvaluation` and `KernelEvaluation`.
     """
     if not request.protocols:
-        raise UserError(f"{folder} is a bundle: say how it is judged with --protocol, for example --protocol krr,dc")
+        raise UserError(f"{folder} is a bundle: say how it is judged with --protocol, for example --protocol krr dc")
     out = request.out or folder.absolute().parent / f"{folder.absolute().name}-evaluation"
     target = of_bundle(folder, request.prepared, request.rewhiten)
     _check(target, request)

@@ -7,17 +7,15 @@ import json
 import time
 from functools import partial
 
-import numpy as np
-
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.label_solve import label_solve as solve
 from kerneldistill.algorithms.problem import problem_of
 from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.scoring import evaluate as score_of
 from kerneldistill.algorithms.scoring import random_support
-from kerneldistill.algorithms.support import Start, regressed
+from kerneldistill.algorithms.support import regressed
 from kerneldistill.algorithms.targets import Targets
-from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
+from kerneldistill.bundle.contact_sheet import draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
 from kerneldistill.config.data_limits import check_support
 from kerneldistill.config.kernel_names import start_name
@@ -27,6 +25,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import set_sha256
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
+from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned
 from kerneldistill.runs.completion import Stages, run_is_done, stages_of
 from kerneldistill.runs.conduct import USUAL, Conduct
@@ -40,8 +39,10 @@ from kerneldistill.runs.planning.precedent import precedent_for
 from kerneldistill.runs.preparing import prepare, take_given
 from kerneldistill.runs.refit import with_labels_refitted
 from kerneldistill.runs.results import Measured, Results
+from kerneldistill.runs.run_pictures import RunPictures
 from kerneldistill.runs.training.checkpoints import Checkpoints
-from kerneldistill.runs.training.live_picture import LivePicture
+from kerneldistill.runs.training.evolution import Evolution
+from kerneldistill.runs.training.followers import followers_of
 from kerneldistill.runs.training.loop import TrainState
 from kerneldistill.runs.training.loop import train as learn
 from kerneldistill.runs.training.metrics import MetricsLog
@@ -70,7 +71,7 @@ def run(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
         if (precedent := precedent_for(config)) is not None:
             tell(precedent.line())
     prepare(config, rundir, conduct)
-    made_by = {"distill": lambda: _learn(config, rundir), "evaluate": lambda: evaluate(rundir)}
+    made_by = {"distill": lambda: _learn(config, rundir, conduct), "evaluate": lambda: evaluate(rundir)}
     made_by["export"] = lambda: export(rundir)
     for stage in stages_of(config, rundir):
         if not from_first(partial(known.is_done, stage)):
@@ -106,7 +107,7 @@ def distill(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     from_first(lambda: take_given(config, rundir, conduct))
     from_first(lambda: check_memory(config, rundir))
     _announce(config, rundir, "distill", conduct)
-    _learn(config, rundir)
+    _learn(config, rundir, conduct)
 
 
 def _check_unsolved(rundir: RunDir) -> None:
@@ -114,30 +115,31 @@ def _check_unsolved(rundir: RunDir) -> None:
         raise UserError(f"{rundir.path} holds solved labels, which would be lost: learn in another --dir")
 
 
-def _learn(config: Config, rundir: RunDir) -> None:
+def _learn(config: Config, rundir: RunDir, conduct: Conduct) -> None:
     """Learn the levels before, and then the run's own support."""
     if awaits_coarse(config, rundir):
         with coarse_run(config, rundir) as (level, folder):
             if not is_learned(level, folder):
                 tell(f"a coarser level first: {folder.path}")
-                _learn(level, folder)
+                _learn(level, folder, conduct)
     data, engine = _open(config, rundir)
     with activity("making the start"):
         start = start_of(config, data, rundir.start_file, rundir.coarse if config.coarse else None)
         problem = problem_of(config, data, engine, start.support)
-    live, writes = LivePicture(rundir.live_picture), collectives.index() == 0
-    growing = (rundir.metrics_file, rundir.events, rundir.live_picture, rundir.checkpoints, rundir.best)
+    growing = (rundir.metrics_file, rundir.events, rundir.live_picture, rundir.checkpoints, rundir.best, rundir.frames)
+    pictures = RunPictures(rundir, config, data, start, written=collectives.index() == 0)
     from_first(lambda: rundir.finished.forget(*growing, rundir.start_file, rundir.outcome_file))
     saver: CheckpointSaver[TrainState] = CheckpointSaver(
         config,
         Checkpoints(rundir.checkpoints, config.checkpoint.keep, steps_for_good(config.checkpoint)),
         Checkpoints(rundir.best, keep=1),
-        lambda state: live.show(lambda: draw_sheet(_sheet(config, data, start, state))) if writes else None,
+        pictures.show,
     )
     algorithm = algorithm_of(config)
     first = first_state(rundir, algorithm, problem, spent_before(rundir.start_file))
-    events = rundir.events if writes else None
-    best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), events, first).best
+    followers = followers_of(rundir, conduct.followers) if collectives.index() == 0 else []
+    pictures.begin(saver.checkpoints.steps())
+    best = learn(algorithm, problem, saver, MetricsLog(rundir.metrics_file), followers, first).best
     with activity("refitting the labels"):
         best = with_labels_refitted(config, data, problem, best)
     mode = start.label_mode(best.support.labels)
@@ -231,7 +233,8 @@ def export(rundir: RunDir) -> None:
     with activity("writing the bundle"):
         from_first(lambda: _export(rundir))
     if not rundir.temporary:
-        tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}")
+        moving = f"   evolution: {rundir.evolution}" if rundir.evolution.exists() else ""
+        tell(f"bundle: {rundir.bundle}   picture: {rundir.picture}{moving}")
 
 
 def _export(rundir: RunDir) -> None:
@@ -255,21 +258,12 @@ def _export(rundir: RunDir) -> None:
         probe=data.probe,
         ridge=outcome.ridge,
     )
-    rundir.finished.forget(rundir.picture)
+    rundir.finished.forget(rundir.picture, rundir.evolution)
     write_bundle(rundir.bundle, contents)
     draw_sheet(sheet_of(contents)).save(rundir.picture)
+    if (moving := Evolution(rundir.frames).gif()) is not None:
+        write_whole(rundir.evolution, moving)
     record_done("export", rundir)
-
-
-def _sheet(config: Config, data: Prepared, start: Start, state: TrainState) -> SheetContents:
-    """The images as they are after a step."""
-    return SheetContents(
-        learned=data.whitener.invert(np.asarray(algorithm_of(config).support(state.learner).images, np.float32)),
-        starts=data.whitener.invert(start.support.images.astype(np.float32)),
-        class_ids=start.class_ids,
-        class_names=data.manifest.class_names,
-        title=f"{data.manifest.name}: {len(start.class_ids)} learned images after {state.step} steps",
-    )
 
 
 def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:

@@ -13,6 +13,8 @@ from kerneldistill.pipeline.untrusted.names import printable
 
 # Set in all processes of a run but the first, which tells for all.
 quiet = False
+# Set where results alone are asked for.
+_hushed = False
 
 # The stream on which something moves now, and when a line was last told.
 _shared: Console | None = None
@@ -35,6 +37,22 @@ def worded(words: Callable[[str], str]) -> Iterator[None]:
 
 
 @contextmanager
+def hushed() -> Iterator[None]:
+    """Tell nothing of what goes on until the block ends; results are printed all the same."""
+    global _hushed
+    before, _hushed = _hushed, True
+    try:
+        yield
+    finally:
+        _hushed = before
+
+
+def progress_console() -> Console:
+    """Return the standard error stream, where all progress goes."""
+    return Console(stderr=True, quiet=quiet or _hushed)
+
+
+@contextmanager
 def shared(console: Console) -> Iterator[None]:
     """Let all lines go through `console` until the block ends: what moves on a terminal moves below them."""
     global _shared
@@ -49,7 +67,7 @@ def tell(text: str) -> None:
     """Print one line on the standard error stream, where all progress goes."""
     global _told_at
     _told_at = time.perf_counter()
-    console = _shared or Console(stderr=True, quiet=quiet)
+    console = _shared or progress_console()
     console.print(printable(_worded(text)), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -18,8 +18,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from kerneldistill.pipeline.untrusted.names import printable
-from kerneldistill.runtime import console, once
-from kerneldistill.runtime.console import duration, shared, tell, told_at
+from kerneldistill.runtime import once
+from kerneldistill.runtime.console import duration, progress_console, shared, tell, told_at
 
 # Seconds after which an activity, or compiling in it, is told of where there is no terminal.
 WORTH_TELLING = 2.0
@@ -73,7 +73,7 @@ class Display:
     """
 
     def __init__(self, stream: Console | None = None) -> None:
-        self.stream = stream or Console(stderr=True, quiet=console.quiet)
+        self.stream = stream or progress_console()
         self.activities: list[Activity] = []
         self._bar = Progress(
             SpinnerColumn(), _Line(), BarColumn(20), console=self.stream, transient=True, refresh_per_second=4

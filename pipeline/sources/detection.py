@@ -69,9 +69,10 @@ def _kind(path: epath.Path, config: DataConfig) -> str:
     if not path.exists():
         raise DataError(f"data.dir is {config.dir}, which is not there; name a folder or a file that is")
     if (kind := kind_of(path)) is None:
-        known = "; ".join(f"{kind}: {row.reads}" for kind, row in SOURCES.items())
-        packed = ": unpack it and name the folder" if path.suffix in (".zip", ".tar", ".gz", ".tgz", ".7z") else ""
-        raise DataError(f"data.dir is {config.dir}, which holds nothing that is read; allowed: {known}{packed}")
+        known = "; ".join(row.reads for row in SOURCES.values())
+        packed = path.suffix in (".zip", ".tar", ".gz", ".tgz", ".7z")
+        allowed = "a folder: unpack it and name that" if packed else known
+        raise DataError(f"data.dir is {config.dir}, which holds nothing that is read; allowed: {allowed}")
     return kind
 
 

@@ -130,7 +130,7 @@ class Manifest:
         path = absolute(folder) / MANIFEST
         if not path.exists():
             raise DataError(
-                f"no {MANIFEST} in {folder}: not a prepared data set, or one never finished; prepare it first"
+                f"no {MANIFEST} in {folder}: not a prepared data set, or one never finished; kdistill prepare makes it"
             )
         again = "prepare the data set again"
         document = read_json(read_bounded(path, _MAX_BYTES), str(path))

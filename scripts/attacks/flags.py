@@ -37,7 +37,7 @@ def hostile_flags(rng: Random, place: Path, o: Originals) -> Trial:
     flags = [f"{name}={value}"] if rng.random() < 0.5 else [name, value]
     if rng.random() < 0.3:
         return Trial(f"prepare {name} {value!r:.40}", ["prepare", "digits", *flags, "--out", "out/p"])
-    return Trial(f"plan {name} {value!r:.40}", ["plan", "digits", *flags, "--calibrate", "False"])
+    return Trial(f"plan {name} {value!r:.40}", ["plan", "digits", *flags, "--no-calibrate"])
 
 
 # Of another set than that of the originals.

@@ -26,7 +26,7 @@ from kerneldistill.runtime import environment
 from scripts.reproduce.record import FOLDER, Record
 
 TABLE = "released"
-KERNEL = ("--kernel.network", "conv_net", "--kernel.depth", "3", "--kernel.prepend", "False", "--kernel.get", "nngp")
+KERNEL = ("--kernel.network", "conv_net", "--kernel.depth", "3", "--kernel.no-prepend", "--kernel.get", "nngp")
 RIDGE = "5e-3"
 
 
@@ -75,7 +75,7 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="the file that was published")
     parser.add_argument("--from", dest="maker", required=True, help="whose set it is, for the tables")
     parser.add_argument("--prepared", required=True, help="data prepared with the whitening it lives in")
-    parser.add_argument("--protocol", default="kip-quick,dc", help="beside krr")
+    parser.add_argument("--protocol", nargs="*", default=["kip-quick", "dc"], help="beside krr")
     parser.add_argument("--seeds", type=int, default=5, help="networks of each figure")
     parser.add_argument("--runs", type=Path, default=Path("runs", "reproduce"), help="where the bundles go")
     parser.add_argument("--records", type=Path, default=FOLDER, help="where the records go")
@@ -83,7 +83,7 @@ def main() -> int:
     folder = args.runs / TABLE / args.name
     program, given = [sys.executable, "-m", "kerneldistill"], ["--prepared", args.prepared]
     imported = [*program, "import", str(args.file), "--out", str(folder), *given, "--ridge", RIDGE, *KERNEL]
-    judged = [*program, "evaluate", str(folder), *given, "--protocol", f"{KRR},{args.protocol}".rstrip(",")]
+    judged = [*program, "evaluate", str(folder), *given, "--protocol", KRR, *args.protocol]
     for command in (imported, [*judged, "--seeds", str(args.seeds)]):
         if status := subprocess.run(command, check=False).returncode:
             return status

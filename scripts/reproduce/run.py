@@ -2,7 +2,7 @@
 
     python -m scripts.reproduce.run digits                                   # every row of digits.toml
     python -m scripts.reproduce.run cifar10-1 learned --data-dir ~/tensorflow_datasets
-    python -m scripts.reproduce.run cifar10-1 learned --data-dir ~/tensorflow_datasets --protocol kip-quick,dc
+    python -m scripts.reproduce.run cifar10-1 learned --data-dir ~/tensorflow_datasets --protocol kip-quick dc
 
 A row is a case of a sweep file, in a run directory runs/reproduce/TABLE/ROW: what is done is not done again, and the
 same command resumes what was interrupted. A protocol's networks are kept there, too.
@@ -92,14 +92,14 @@ def run_row(case: Case, table: str, args: argparse.Namespace) -> None:
     tell(f"{table} {case.name}: test accuracy {percent(found.test.accuracy)}{spent}")
 
 
-def judge(folder: Path, protocols: str, seeds: int) -> None:
+def judge(folder: Path, protocols: Sequence[str], seeds: int) -> None:
     """Judge a run by protocols; what is finished is not done again.
 
     Raises:
       UserError: it failed.
     """
     command = [sys.executable, "-m", "kerneldistill", "evaluate", str(folder)]
-    if subprocess.run([*command, "--protocol", protocols, "--seeds", str(seeds)], check=False).returncode:
+    if subprocess.run([*command, "--protocol", *protocols, "--seeds", str(seeds)], check=False).returncode:
         raise UserError(f"{folder} was not judged, for the reason told above")
 
 
@@ -126,7 +126,9 @@ def main() -> int:
     parser.add_argument("table", help="a file of scripts/reproduce, without its .toml")
     parser.add_argument("rows", nargs="*", help="names of cases; default: all")
     parser.add_argument("--data-dir", type=Path, help="the folder of the data; default: that in the file")
-    parser.add_argument("--protocol", default="", help="judge the sets by these, too; kdistill evaluate says which")
+    parser.add_argument(
+        "--protocol", nargs="*", default=(), help="judge the sets by these, too; kdistill evaluate says which"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="networks of each figure of a protocol")
     parser.add_argument("--runs", type=Path, default=Path("runs", "reproduce"), help="where the run directories go")
     parser.add_argument("--records", type=Path, default=FOLDER, help="where the records go")

@@ -126,7 +126,7 @@ class Evaluate(OnRun):
     name = "evaluate"
 
     def words(self, place: Path) -> list[str]:
-        flags = ["--protocol", "krr,dc-quick", "--networks", "mlp", "--seeds", "2"]
+        flags = ["--protocol", "krr", "dc-quick", "--networks", "mlp", "--seeds", "2"]
         return ["evaluate", str(place / "run"), *flags]
 
     def facts(self, place: Path) -> object:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # A run of seconds, most of them steps.
-TINY = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels", "True"]
+TINY = ["digits", "--kernel.network", "fc", "--kernel.depth", "1", "--support.learn-labels"]
 TINY += [
     "--optim.steps",
     "60",

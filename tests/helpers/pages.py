@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 
 # Elements without an end.
-VOID = {"meta", "img", "br", "hr", "link", "input"}
+VOID = {"source", "meta", "img", "br", "hr", "link", "input"}
 
 
 class Element(NamedTuple):

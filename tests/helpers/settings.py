@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import tyro
-
+from kerneldistill.cli.invocation import parsed
 from kerneldistill.config.schema import Config
 from kerneldistill.config.toml import layered
 from kerneldistill.config.validation import check
@@ -12,6 +11,6 @@ from kerneldistill.config.validation import check
 
 def resolve(preset: str, file: Path | None = None, flags: Sequence[str] = ()) -> Config:
     """The configuration of a run: preset, then file, then flags such as `--optim.steps 10`."""
-    config = tyro.cli(Config, args=list(flags), default=layered(preset, file), config=(tyro.conf.FlagConversionOff,))
+    config = parsed(Config, flags, "kdistill run", None, default=layered(preset, file))
     check(config)
     return config

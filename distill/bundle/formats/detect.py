@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kerneldistill.bundle.formats.foreign_set import ForeignSet, Layout
-from kerneldistill.bundle.formats.registry import FORMATS, READ, what_is_read
+from kerneldistill.bundle.formats.registry import FORMATS, READ
 from kerneldistill.errors import UserError
 
 
@@ -19,7 +19,9 @@ def read_foreign(path: Path, layout: Layout | None = None) -> ForeignSet:
         raise
     except Exception as error:  # of any class: it depends on the byte that is damaged
         why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise UserError(f"{path} cannot be read ({why}): it is damaged, or none of {what_is_read()}") from error
+        raise UserError(
+            f"{path} cannot be read ({why}): it is damaged, or of no format that kdistill import reads"
+        ) from error
 
 
 def _read(path: Path, layout: Layout | None) -> ForeignSet:

@@ -115,7 +115,7 @@ def _check_free(out: Path, names: Sequence[str], bundle: str) -> None:
         before = None
     if before != bundle:
         raise UserError(
-            f"{out / filled[0]} holds the export of another set: give another --out, or --overwrite True to replace it"
+            f"{out / filled[0]} holds the export of another set: give another --out, or --overwrite to replace it"
         )
 
 

@@ -112,8 +112,7 @@ def check_free(out: Path, file: Path) -> None:
     if origin is None or origin.sha256 != digest(file):
         what = "one that was distilled here" if origin is None else f"one of {origin.file}"
         raise UserError(
-            f"--out is {out}, which holds another bundle, {what}: give another folder, or --overwrite True to replace "
-            "it"
+            f"--out is {out}, which holds another bundle, {what}: give another folder, or --overwrite to replace it"
         )
 
 

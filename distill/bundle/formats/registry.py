@@ -4,12 +4,14 @@ A module has what its row says: `write` where the row has `writes`, `read` and `
 and `Reader` are their signatures. The help of `kdistill export` and `kdistill import` is made from the rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from kerneldistill.config.assignments import named
+from kerneldistill.config.nearest import offered
 from kerneldistill.errors import UserError
 
 if TYPE_CHECKING:
@@ -109,17 +111,19 @@ WRITTEN = tuple(name for name, row in FORMATS.items() if row.writes)
 READ = tuple(name for name, row in FORMATS.items() if row.reads)
 
 
-def formats_named(text: str) -> tuple[str, ...]:
-    """Return the formats of `--to`: names joined by commas, or `all`.
+def formats_named(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the formats of `--to`: names, or `all`.
 
     Raises:
       UserError: there is no such format.
     """
-    names = WRITTEN if text == "all" else tuple(filter(None, (name.strip() for name in text.split(","))))
-    unknown = [name for name in names if name not in WRITTEN]
-    if unknown or not names:
-        raise UserError(f"--to is {text!r}, allowed are all, or names joined by commas: {', '.join(WRITTEN)}")
-    return tuple(dict.fromkeys(names))
+    names = tuple(named(texts))
+    for name in names:
+        if name not in ("all", *WRITTEN):
+            raise UserError(f"--to has {name!r}, {offered(name, ('all', *WRITTEN))}")
+    if not names:
+        raise UserError(f"--to has no format, allowed are all, or some of: {', '.join(WRITTEN)}")
+    return WRITTEN if "all" in names else tuple(dict.fromkeys(names))
 
 
 def what_is_written() -> Mapping[str, str]:

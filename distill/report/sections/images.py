@@ -1,10 +1,13 @@
 """The learned images beside what they began as."""
 
+import io
 from collections.abc import Sequence
+
+from PIL import Image
 
 from kerneldistill.bundle.contact_sheet import ROWS, SheetContents
 from kerneldistill.config.kernel_names import start_name
-from kerneldistill.report.document import Block, Section, Sheet
+from kerneldistill.report.document import Block, Moving, Section, Sheet
 from kerneldistill.report.number_format import plural
 from kerneldistill.report.report_entry import LearnedSet, ReportEntry, held
 from kerneldistill.report.sections.common import missing, named
@@ -18,7 +21,21 @@ def images(entries: Sequence[ReportEntry]) -> Section:
         if learned is not None:
             caption = named(entry, entries, _caption(entry, learned))
             blocks.append(Sheet(f"images-{number + 1}", caption, _contents(entry, learned)))
+        if entry.evolution is not None:
+            blocks.append(
+                _moving(f"evolution-{number + 1}", named(entry, entries, "how they evolved"), entry.evolution)
+            )
     return Section("Images", "images", [*blocks, *missing(entries, "learned", "the images")])
+
+
+def _moving(name: str, caption: str, gif: bytes) -> Moving:
+    with Image.open(io.BytesIO(gif)) as picture:
+        frames = getattr(picture, "n_frames", 1)
+        picture.seek(frames - 1)
+        buffer = io.BytesIO()
+        picture.convert("RGB").save(buffer, "PNG", optimize=True)
+    alt = f"The images at {frames} moments of the run, one after the other"
+    return Moving(name, f"{caption}, at {frames} moments of the run", alt, gif, buffer.getvalue())
 
 
 def _caption(entry: ReportEntry, learned: LearnedSet) -> str:

@@ -1,6 +1,7 @@
 """The learning curves, as far as the records of a run hold them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ def _steps(y: str, log: bool = False, percent: bool = False) -> Scales:
     return Scales("outer step", y, log_y=log, percent=percent, whole=True)
 
 
+LOSS_NAMES = {"mse": "half the mean square", "cross_entropy": "cross-entropy"}
 CURVES = (
     Curve("loss", "loss", "Loss on the batch of targets of each step", _steps("loss", log=True)),
     Curve(
@@ -97,12 +99,36 @@ CURVES = (
 def learning(entries: Sequence[ReportEntry]) -> Section:
     """Return the learning curves of all runs over each other."""
     recorded = [part for run, entry in enumerate(entries) for part in _recorded(run, entry)]
-    charts = [chart for curve in CURVES if (chart := _chart(curve, recorded)) is not None]
+    losses = {run: config.loss.name for run, entry in enumerate(entries) if (config := held(entry.config)) is not None}
+    charts = [
+        chart
+        for curve in CURVES
+        for each, parts in _on_axes_of_their_own(curve, recorded, losses)
+        if (chart := _chart(each, parts)) is not None
+    ]
     blocks: list[Block] = [Beside(charts)] if charts else []
     chosen = _chosen(entries)
     if charts and chosen:
         blocks.insert(0, Paragraph(chosen))
     return Section("Learning curves", "learning", [*blocks, *missing(entries, "records", "learning curves")])
+
+
+def _on_axes_of_their_own(
+    curve: Curve, recorded: Sequence[Recorded], losses: Mapping[int, str]
+) -> Iterator[tuple[Curve, Sequence[Recorded]]]:
+    """Yield a curve with the records to draw in it: losses of several kinds cannot be held beside each other."""
+    kinds = list(dict.fromkeys(losses.get(of.run, "") for of in recorded))
+    if curve.key != "loss" or len(kinds) < 2:
+        yield curve, recorded
+        return
+    for kind in kinds:
+        said = LOSS_NAMES.get(kind, kind)
+        named_so = curve._replace(
+            name=f"{curve.name}-{kind.replace('_', '-')}",
+            caption=f"{curve.caption}: {said}",
+            scales=replace(curve.scales, y=f"loss, {said}"),
+        )
+        yield named_so, [of for of in recorded if losses.get(of.run, "") == kind]
 
 
 def _recorded(run: int, entry: ReportEntry) -> Iterator[Recorded]:

@@ -26,8 +26,6 @@ def provenance(entries: Sequence[ReportEntry]) -> Section:
         blocks.append(_environments(ran))
     blocks += missing(entries, "sessions", "the environment")
     blocks += [_origin(named(entry, entries, "imported set"), entry.origin) for entry in entries if entry.origin]
-    folders = [(entry.name, str(entry.path)) for entry in entries]
-    blocks.append(Table("Where the report was read from", ("run", "folder"), folders, row_headers=2))
     return Section("Configuration and environment", "provenance", blocks)
 
 

@@ -30,7 +30,7 @@ def scores(entries: Sequence[ReportEntry]) -> Section:
             known = [[NONE if cell == "-" else cell for cell in row] for row in rows]
             blocks.append(Table(named(entry, entries, _PROTOCOLS), header, known))
         else:
-            reason = f"no protocol was evaluated; kdistill evaluate {entry.path} --protocol dc,kip does it"
+            reason = f"no protocol was evaluated; kdistill evaluate {entry.path} --protocol dc kip does it"
             blocks.append(Missing(named(entry, entries, "finite networks trained on the set"), reason))
     return Section("Scores", "scores", [*blocks, *missing(entries, "results", "scores")])
 

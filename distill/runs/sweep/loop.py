@@ -1,7 +1,7 @@
 """Run all cases of a sweep: skip those that are done, report those that fail, and go on."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kerneldistill.errors import UserError
@@ -14,10 +14,13 @@ from kerneldistill.runtime.console import duration, tell
 from kerneldistill.runtime.progress import activity
 
 
-def sweep(cases: Sequence[Case], folder: Path, prepared: str | None = None) -> None:
+def sweep(
+    cases: Sequence[Case], folder: Path, prepared: str | None = None, shown: Callable[[], object] = lambda: None
+) -> None:
     """Run every case that is not done in a run directory below `folder`; resume interrupted ones.
 
     prepared: where the data of all cases are, if they are prepared
+    shown: called whenever the index is written
 
     Raises:
       UserError: the folder cannot be used; or, after all others are done, some runs failed.
@@ -28,7 +31,7 @@ def sweep(cases: Sequence[Case], folder: Path, prepared: str | None = None) -> N
     except OSError as error:
         raise UserError(f"--dir is {folder}, which cannot be used: {error.strerror}. Choose another --dir") from error
     with locked(folder):
-        failed = _run_all(places_of(cases, folder), folder, prepared)
+        failed = _run_all(places_of(cases, folder), folder, prepared, shown)
     if failed:
         raise UserError(
             f"{failed} of {len(cases)} runs failed, each for the reason told above and in {folder / INDEX}; the same "
@@ -36,9 +39,10 @@ def sweep(cases: Sequence[Case], folder: Path, prepared: str | None = None) -> N
         )
 
 
-def _run_all(places: Sequence[Place], folder: Path, prepared: str | None) -> int:
+def _run_all(places: Sequence[Place], folder: Path, prepared: str | None, shown: Callable[[], object]) -> int:
     reasons: dict[str, str] = {}
     write_index(places, reasons, folder)
+    shown()
     for number, place in enumerate(places, 1):
         name, title = place.rundir.path.name, f"[{number}/{len(places)}] {place.rundir.path.name}"
         if place.status == "done":
@@ -55,6 +59,7 @@ def _run_all(places: Sequence[Place], folder: Path, prepared: str | None) -> int
             tell(f"{title}: {outcome}")
         finally:  # interrupted or not
             write_index(places, reasons, folder)
+            shown()
     tell(f"{len(places) - len(reasons)} of {len(places)} runs are done: {folder / INDEX}")
     return len(reasons)
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +15,11 @@ from kerneldistill.algorithms.ridge import ridge_of_step, scaled_ridge
 from kerneldistill.algorithms.scoring import Score, evaluate
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.config.schema import Config
+from kerneldistill.runs.training.followers import Follower, Followers
 from kerneldistill.runs.training.metrics import VALIDATION, MetricsLog, Record
 from kerneldistill.runs.training.recovery import GaveUpError, check_range, retry_with_larger_ridge
 from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_validate
-from kerneldistill.runs.training.tensorboard import Events
 from kerneldistill.runtime import once
 from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.distributed import collectives
@@ -87,7 +86,7 @@ def train(
     problem: Problem,
     saver: CheckpointSaver[TrainState],
     log: MetricsLog,
-    events_folder: Path | None = None,
+    followers: Sequence[Follower] = (),
     first: TrainState | None = None,
 ) -> TrainState:
     """Run, or go on, to the last step of the configuration; save on the way and when interrupted.
@@ -97,7 +96,7 @@ def train(
       problem: to solve
       saver: of the states
       log: one record a step
-      events_folder: of TensorBoard's view of the record; None for none
+      followers: told of every record
       first: where a run begins that has no checkpoint; by default at step 0
 
     Raises:
@@ -117,7 +116,7 @@ def train(
     with (
         rescued,
         StepProgress(steps, done=state.step) as progress,
-        Events(events_folder, log) as events,
+        Followers(followers, log) as following,
     ):
         session = _Session(algorithm, problem, partial(clock, *before))
         try:
@@ -126,14 +125,14 @@ def train(
             if restored is None:
                 state, record = _start(session, state)
                 log.append(record)
-                events.add(record)
+                following.add(record)
                 saver.begin(state.step, state)
             progress.begin()
             while state.step < steps:
                 poll("step")
                 next_state, record = _step(session, state)
                 log.append(record)
-                events.add(record)
+                following.add(record)
                 state = next_state  # not before its record is written: what is interrupted here is done again
                 progress.update(state.step, record["loss"], record.get("validation_accuracy"))
                 saver.step_done(state.step, state, is_best="validation_mse" in record and state.best.step == state.step)

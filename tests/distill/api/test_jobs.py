@@ -70,10 +70,13 @@ def test_a_preset_by_name_or_value_is_run_with_what_differs(tmp_path: Path) -> N
     [
         (lambda d: kd.distill(*d[:2], size=3), "support.size is 3, .* set support.size 10 or more"),
         (lambda d: kd.distill(*d[:2], size=800), "support.size is 800, which takes 80 real images of class 0"),
-        (lambda d: kd.distill(*d[:2], optim={"stepz": 1}), "optim.stepz is not a setting, allowed here are: name"),
-        (lambda d: kd.distill(*d[:2], optim={"steps": "many"}), "optim.steps is 'many', allowed is a valid integer"),
+        (lambda d: kd.distill(*d[:2], optim={"stepz": 1}), "optim.stepz is not a setting, did you mean steps"),
+        (
+            lambda d: kd.distill(*d[:2], optim={"steps": "many"}),
+            "optim.steps is 'many', allowed is a whole number",
+        ),
         (lambda d: kd.distill(*d[:2], whiten="zca"), "data.whiten is 'zca', allowed is 'kip_zca'"),
-        (lambda d: kd.distill(*d[:2], preset="digit"), "PRESET is 'digit', allowed are: digits"),
+        (lambda d: kd.distill(*d[:2], preset="digit"), "PRESET is 'digit', did you mean digits"),
         (lambda d: kd.distill(*d[:2], kernel={"depth": 9}), "kernel.depth is 9, but images of 8x8 pixels"),
         (lambda d: kd.run(replace(kd.preset("digits"), seed=-1)), "seed is -1, allowed is a whole number"),
         (lambda d: kd.run("digits", optim=kd.OptimConfig(steps=-1)), "optim.steps is -1"),

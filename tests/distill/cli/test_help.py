@@ -10,7 +10,12 @@ import pytest
 
 from kerneldistill.cli import main as cli
 from kerneldistill.cli.commands import COMMANDS
+from kerneldistill.cli.flags import flags_of
 from kerneldistill.cli.main import main
+from kerneldistill.cli.plan import PlanJob
+from kerneldistill.cli.run import KINDS
+from kerneldistill.cli.run_arguments import RunJob
+from kerneldistill.cli.short_help import EVERYWHERE, FIRST, OWN
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.settings import flag, settings
 
@@ -39,18 +44,78 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
 def test_the_help_of_a_command_shows_the_values_of_its_preset(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "cifar10-fc1", "--help"])
+    assert "learned images, of all classes together (100)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["run", "cifar10-fc1", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
     assert "(default: cifar10)" in text
     assert "--support.size INT Number of learned images in all" in text
 
 
+@pytest.mark.parametrize("command", OWN)
+def test_the_help_of_a_command_with_many_flags_is_short(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert end.value.code == 0
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 120
+    sections = [line.split()[0].removesuffix(".*").removeprefix("--") for line in lines if ".*  " in line]
+    assert {name.partition(".")[0].replace("_", "-") for name in settings() if "." in name} < {*sections}
+    for section in sections:
+        with pytest.raises(SystemExit):
+            main([command, "--help", section])
+        assert f"--{section}." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", OWN)
+def test_every_flag_in_the_short_help_is_one(command: str) -> None:
+    named = re.findall(
+        r"--[a-z][a-z.-]*[a-z]", " ".join(f"{a} {b}" for a, b in {**FIRST, **EVERYWHERE, **OWN[command]}.items())
+    )
+    kind = {**KINDS, "plan": PlanJob}[command]
+    assert len(named) > 10
+    assert {*named} <= {*flags_of(kind)}
+
+
+def test_every_section_describes_itself(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit):
+        main(["run", "--help-all"])
+    text = capsys.readouterr().out
+    # Drawn with lines or, where nothing but ASCII can be, without.
+    boxes = re.findall(r"([\w.-]+) options[^\w\n]*\n(?: ?-+ *\n)?[│ ]+(\S.*?)[│ ]*\n[│ ]+[─-]+[│ ]*\n", text)
+    names = {name for name, _ in boxes}
+    assert {name.replace("_", "-").partition(".")[0] for name in settings() if "." in name} < names
+    assert names == {found.name[2:].rpartition(".")[0] for found in flags_of(RunJob).values()} - {""}
+    assert len({description for _, description in boxes}) == len(boxes)
+
+
+def test_a_section_that_is_none_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help", "optm"]) == 2
+    assert "SECTION is 'optm', did you mean optim?" in capsys.readouterr().err
+
+
+def test_help_of_a_command_is_had_in_both_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for words in (["help", "status"], ["status", "--help"], ["status", "--help-all"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] == texts[2]
+    assert "usage: kdistill status" in texts[0]
+
+
 def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit):
-        main(["run", "--help"])
+        main(["run", "--help-all"])
     text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    flags = flags_of(RunJob)
     for name in settings():
-        assert re.search(rf"{flag(name)} \S+ [^(]", text), f"{name} has no comment in its dataclass"
+        found = flags[flag(name)]
+        usage = ", ".join(found.spellings) if found.is_switch else rf"{found.name} \S+"
+        assert re.search(rf"{usage} [^(]", text), f"{name} has no comment in its dataclass"
 
 
 LIGHT = """

@@ -56,7 +56,7 @@ def test_a_full_disk_loses_nothing_that_was_there(finished: RunDir, tmp_path: Pa
     bundle = shutil.copytree(finished.bundle, tmp_path / "bundle")
     with np.load(bundle / "support.npz") as learned:
         np.savez(tmp_path / "set.npz", images=learned["images"], labels=learned["labels"])
-    taken = ["import", tmp_path / "set.npz", "--out", bundle, "--prepared", finished.prepared, "--overwrite", "True"]
+    taken = ["import", tmp_path / "set.npz", "--out", bundle, "--prepared", finished.prepared, "--overwrite"]
     taken += ["--kernel.network", "fc", "--kernel.depth", "2"]
     for size, words, place in (
         (400, ["evaluate", run, "--protocol", "krr"], run),

@@ -116,8 +116,8 @@ def test_the_examples_in_the_messages_are_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("optim.steps", "10", "a valid integer: set it, for example with --optim.steps 300"),
-        ("optim.target_batch", 10.5, "a valid integer"),
+        ("optim.steps", "10", "a whole number from 0 up: set it, for example with --optim.steps 300"),
+        ("optim.target_batch", 10.5, "a whole number from 1 up"),
         ("kernel.network", "resnet", "'fc', 'conv_net', .*--kernel.network conv_net"),
         ("support.flip", 1, "a valid boolean"),
         ("loss", "mse", r"a table \[loss\]"),
@@ -221,7 +221,7 @@ def test_values_of_a_kernel_must_go_together(kernel: KernelConfig, message: str)
             ("depth",),
             r"sampled has 'depth', allowed is 'same' or NAME=VALUE.*--kernel\.sampled",
         ),
-        ("kernel.sampled", ("dtype=float64",), r"has 'dtype=float64', allowed is .*names from network, depth"),
+        ("kernel.sampled", ("dtype=float64",), r"has 'dtype=float64', and 'dtype' is no setting there"),
         ("kernel.sampled", ("depth=x",), r"has 'depth=x', allowed as depth is a valid integer"),
     ],
 )

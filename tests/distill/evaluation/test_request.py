@@ -5,23 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from kerneldistill.cli.invocation import parsed
 from kerneldistill.cli.main import main
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import FAMILIES, network_spec
 from kerneldistill.evaluation.protocols import KRR, NAMES, PROTOCOLS, network_of
-from kerneldistill.evaluation.request import EvaluationRequest, parse_request
+from kerneldistill.evaluation.request import EvaluationRequest, check_request
 
 MAIN = KernelConfig(network="conv_net", depth=2)
 
 
 def request(*args: str) -> EvaluationRequest:
-    return parse_request(["runs/x", *args], "kdistill evaluate", "")
+    found = parsed(EvaluationRequest, ["runs/x", *args], "kdistill evaluate", None)
+    check_request(found)
+    return found
 
 
 def test_protocols_have_networks_of_their_own() -> None:
     assert request().protocols == ()
-    found = request("--protocol", "krr,dc, kip,dc")
+    found = request("--protocol", "krr", "dc, kip,dc")
     assert found.protocols == ("krr", "dc", "kip")
     assert found.specs_of("dc") == (network_spec("convnet-instance"),)
     assert [(kernel.network, kernel.get) for kernel in found.kernels(MAIN)] == [
@@ -33,7 +36,7 @@ def test_protocols_have_networks_of_their_own() -> None:
 
 
 def test_networks_and_kernels_go_to_the_protocols_they_are_of() -> None:
-    found = request("--protocol", "krr,dc", "--networks", "mlp,convnet-w8", "same", "network=fc,depth=1,get=nngp")
+    found = request("--protocol", "krr", "dc", "--networks", "mlp,convnet-w8", "same", "network=fc,depth=1,get=nngp")
     assert [spec.name for spec in found.specs_of("dc")] == ["mlp", "convnet-w8"]
     kernels = found.kernels(MAIN)
     assert kernels[0] == MAIN

@@ -81,7 +81,7 @@ def test_without_test_images_no_kernel_is_computed(
     page = Page(out.read_text(encoding="utf-8"))
     assert "--test-images is 0" in page.text
     assert "a bundle is what a run gives away" in page.text
-    assert len(page.named("img")) == 10 + 7  # both supports; no starts, no test images
+    assert len(page.named("img")) == 10 + 7 + 1  # both supports, and how one evolved; no starts, no test images
     assert (tmp_path / "both.md").exists()
     assert any((tmp_path / "both_files").iterdir())
     assert not (bundle / "report").exists()

@@ -35,7 +35,7 @@ def test_a_directory_without_a_finished_step_takes_another_configuration(tmp_pat
         assert not rundir.start_file.exists()
         rundir.tie_to_data("b" * 64)
     rundir.metrics_file.write_text("a record\n")
-    with pytest.raises(UserError, match="holds a run with another configuration"), rundir.open(DIGITS):
+    with pytest.raises(UserError, match="holds a run of another configuration"), rundir.open(DIGITS):
         pass
 
 

@@ -38,7 +38,7 @@ def rundir(finished: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_run_is_judged_and_its_results_grow(rundir: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
     before = Results.load(rundir.results_file)
     networks = ["--networks", "same", "mlp-w8-d1"]
-    assert main(["evaluate", str(rundir.path), "--protocol", "krr,dc", "--seeds", "2", *networks]) == 0
+    assert main(["evaluate", str(rundir.path), "--protocol", "krr", "dc", "--seeds", "2", *networks]) == 0
     written = capsys.readouterr()
     results = Results.load(rundir.results_file)
     assert replace(results, protocols=()) == before
@@ -83,7 +83,7 @@ def test_a_bundle_is_judged_beside_itself(rundir: RunDir, capsys: pytest.Capture
 
 
 def test_networks_too_deep_for_the_images_are_refused_at_once(rundir: RunDir, capsys) -> None:
-    args = ["evaluate", str(rundir.path), "--protocol", "krr,dc", "--networks", "convnet-d4"]
+    args = ["evaluate", str(rundir.path), "--protocol", "krr", "dc", "--networks", "convnet-d4"]
     assert main(args) == 2
     error = capsys.readouterr().err
     assert "halves images 4 times, but they are 8x8 pixels: name convnet instead" in error

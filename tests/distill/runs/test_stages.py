@@ -26,6 +26,7 @@ from kerneldistill.runs import stages
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
+from kerneldistill.runs.training.evolution import Evolution
 from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runtime import devices
 
@@ -61,11 +62,15 @@ def test_a_run_leaves_all_that_is_promised(finished: RunDir, small: Config) -> N
             "metrics.jsonl",
         ),
         *("events", "live.png", "outcome.npz", "results.json", "bundle", "support.png", "stages.json"),
+        *("frames", "evolution.gif"),
     }
     assert finished.config() == small
     assert [record["step"] for record in MetricsLog(finished.metrics_file).read()] == list(range(13))
     with Image.open(finished.picture) as picture:
         picture.load()
+    with Image.open(finished.evolution) as moving:
+        assert moving.n_frames > 1
+    assert {0, 12} <= {*Evolution(finished.frames).steps()}
 
 
 def test_what_was_learned_beats_real_images_and_is_the_best_of_validation(finished: RunDir) -> None:

@@ -64,8 +64,8 @@ def test_tfds_data_sets_are_named_by_themselves(tmp_path):
     ("name", "content", "message"),
     [
         ("none", None, "which is not there; name a folder or a file that is"),
-        ("pets.zip", b"PK", r"holds nothing that is read; allowed: .*: unpack it and name the folder"),
-        ("empty/.hidden", b"", "holds nothing that is read; allowed: tfds: a folder of TFDS data sets; hf: a data set"),
+        ("pets.zip", b"PK", r"holds nothing that is read; allowed: a folder: unpack it and name that"),
+        ("empty/.hidden", b"", "holds nothing that is read; allowed: a folder of TFDS data sets; a data set"),
     ],
 )
 def test_what_is_not_found_out(tmp_path, name, content, message):

@@ -173,9 +173,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_command_prints_json(planned) -> None:
-    status, out, err = planned(
-        ["digits", "--calibrate", "False", "--json", "True", "--devices", "4", "--memory", "9GB"]
-    )
+    status, out, err = planned(["digits", "--no-calibrate", "--json", "--devices", "4", "--memory", "9GB"])
     document = json.loads(out)
     assert (status, err) == (0, "")
     assert document["machine"] == {"platform": "cpu", "devices": 4, "memory": 9 * 10**9}

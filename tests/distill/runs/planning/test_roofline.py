@@ -93,12 +93,12 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_the_command_prints_the_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["plan", "digits", "--dir", str(tmp_path / "run"), "--topology", "v5e:2x2", "--calibrate", "False"]
+    words = ["plan", "digits", "--dir", str(tmp_path / "run"), "--topology", "v5e:2x2", "--no-calibrate"]
     assert cli.main([*words, "--within", "1h"]) == 0
     text = capsys.readouterr().out
     assert "bounds on v5e:2x2, by published limits and our own account; the host is left out" in text
     assert "1 chip at the fastest" in text
-    assert cli.main([*words, "--json", "True"]) == 0
+    assert cli.main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["roofline"]["topology"] == "v5e:2x2"
 
 
@@ -106,8 +106,8 @@ def test_the_command_prints_the_bounds(tmp_path: Path, capsys: pytest.CaptureFix
     ("words", "message"),
     [
         (["--topology", "v5e:2"], "'v5e:2' is no topology"),
-        (["--topology", "v5e:2x2", "--devices", "2"], "give it, without --devices"),
-        (["--within", "1h"], "--within is of a --topology"),
+        (["--topology", "v5e:2x2", "--devices", "2"], "leave --devices and --memory out"),
+        (["--within", "1h"], "--within is 1h, but is of a --topology"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(words, message, capsys: pytest.CaptureFixture[str]) -> None:

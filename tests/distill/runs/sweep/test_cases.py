@@ -47,7 +47,7 @@ def test_grids_are_products_and_cases_follow(file: Path) -> None:
         "cifar10-convnet-1,dir=sets",
         "digits,label-solve,names=flip+crop",
     ]
-    flags = ["--optim.steps", "7", "--data.whiten", "kip_zca", "--support.size", "20", "--support.learn-labels", "True"]
+    flags = ["--optim.steps", "7", "--data.whiten", "kip_zca", "--support.size", "20", "--support.learn-labels"]
     assert cases[3] == Case(cases[3].name, "run", "digits", resolve("digits", flags=flags))
     assert cases[5].config == resolve("cifar10-convnet-1", flags=["--optim.steps", "7", "--data.dir", "/data/sets"])
     assert (cases[6].command, cases[6].config.augment.names) == ("label-solve", ("flip", "crop"))
@@ -88,7 +88,7 @@ def test_a_case_is_called_as_it_says(file: Path) -> None:
         ('preset = "digits"\n', "has no case: add a"),
         ("preset = [", "is not TOML"),
         ("[[case]]\nsupport.size = 10\n", "preset is missing: set it at the top"),
-        ('[[case]]\npreset = "dgits"\n', "PRESET is 'dgits', allowed are: digits"),
+        ('[[case]]\npreset = "dgits"\n', "PRESET is 'dgits', did you mean digits"),
         ('preset = "digits"\n[[case]]\ncommand = "prepare"\n', "command is 'prepare', allowed are: run, label-solve"),
         ('preset = "digits"\n[grid]\nsupport.size = 10\n', r"grid\.support\.size is 10, allowed is a list of values"),
         ('preset = "digits"\n[grid]\nsupport.size = []\n', r"grid\.support\.size is \[\], allowed is a list of values"),
@@ -97,7 +97,10 @@ def test_a_case_is_called_as_it_says(file: Path) -> None:
         ('preset = "digits"\ncase = [1]\n', r"case is \[1\], allowed is a table"),
         ("preset = 3\n[[case]]\n", "preset is 3, allowed is a text"),
         ('preset = "digits"\n[[case]]\nsupport.sizes = 10\n', r"case {'support\.sizes': 10}: .*sizes is not a setting"),
-        ('preset = "digits"\n[[case]]\nsupport.size = "ten"\n', r"support\.size is 'ten', allowed is a valid integer"),
+        (
+            'preset = "digits"\n[[case]]\nsupport.size = "ten"\n',
+            r"support\.size is 'ten', allowed is a whole number",
+        ),
         ('preset = "digits"\n[[case]]\nsupport.size = 0\n', r"case {'support\.size': 0}: support\.size is 0"),
         ('preset = "cifar10-fc1"\n[[case]]\nseed = 1\n', r"data\.dir is not set"),
     ],
