@@ -169,7 +169,7 @@ def prepare_originals(folder: Path) -> Originals:
     flax_file(folder / "set.msgpack", images, labels)
     kernel = ["--kernel.network", "fc", "--kernel.depth", "1"]
     done("import", "set.npz", "--out", "bundle", "--prepared", "prepared", *kernel)
-    done("export", "bundle", "--to", "kip,dc,mtt,hf,imagefolder", "--out", "export", "--tests", "0")
+    done("export", "bundle", "--to", "kip", "dc", "mtt", "hf", "imagefolder", "--out", "export", "--tests", "0")
     write_sources(folder / "sources")
     return Originals(folder)
 

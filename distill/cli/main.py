@@ -74,7 +74,7 @@ def _dispatch(args: Sequence[str]) -> int:
         execute = import_module(f"kerneldistill.cli.{command.module}").execute
         return execute(Call(name, rest, f"kdistill {name}", command.description)) or 0
     else:
-        raise UserError(f"COMMAND is {name!r}, {_instead(name)} (kdistill --help says what each does)")
+        raise UserError(f"COMMAND is {name!r:.80}, {_instead(name)} (kdistill --help says what each does)")
     return 0
 
 

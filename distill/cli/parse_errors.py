@@ -63,7 +63,7 @@ def in_one_line(words: Sequence[str], flags: Mapping[str, Flag]) -> Iterator[Non
             _missing(event.prog, [each.arg for each in event.missing_arguments])
         elif isinstance(event, found.InvalidChoice):
             choices = sorted(choice for choice in event.choices if choice != "None")
-            raise UserError(f"{_called(event.argument)} is {event.value!r}, {offered(event.value, choices)}")
+            raise UserError(f"{_called(event.argument)} is {event.value!r:.80}, {offered(event.value, choices)}")
         elif isinstance(event, found.BadValue):
             _without_value(event.argument, flags)
         elif isinstance(event, found.InstantiationFailure):
@@ -76,12 +76,12 @@ def in_one_line(words: Sequence[str], flags: Mapping[str, Flag]) -> Iterator[Non
 
 
 def _unrecognised(prog: str, word: str, flags: Mapping[str, Flag]) -> NoReturn:
-    name = word.partition("=")[0]
+    name = word.partition("=")[0][:80]
     bare = spelled(f"--{name.lstrip('-')}")
     if not word.startswith("-"):
         if bare in flags:
-            raise UserError(f"{word!r} has no hyphens: write {bare}")
-        raise UserError(f"{word!r} is one word too many: leave it out, or write its flag before it ({prog} --help)")
+            raise UserError(f"{word!r:.80} has no hyphens: write {bare}")
+        raise UserError(f"{word!r:.80} is one word too many: leave it out, or write its flag before it ({prog} --help)")
     if bare in flags:
         raise UserError(f"{name} does not begin with two plain hyphens: write {bare}")
     if positive := _switched_off(bare, flags):
@@ -128,7 +128,7 @@ def _not_a_value(argument: Any, words: Sequence[str], flags: Mapping[str, Flag])
     allowed = setting.allowed if setting is not None and not listed else _type_in_words(flag.type if flag else str)
     example = "" if setting is None or setting.example in (None, ()) else f": for example {name} {setting.example}"
     few = f"numbers: for example {name} 100 200" if listed else f"{allowed}{example}"
-    raise UserError(f"{name} is {given!r}, allowed {'are' if listed else 'is'} {few}")
+    raise UserError(f"{name} is {given!r:.80}, allowed {'are' if listed else 'is'} {few}")
 
 
 def _type_in_words(kind: Any) -> str:

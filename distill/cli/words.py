@@ -43,7 +43,7 @@ def made_ready(words: Sequence[str], flags: Mapping[str, Flag]) -> Words:
     for n in rest:
         word = words[n]
         if word[:1] in DASHES:
-            raise UserError(f"{word} does not begin with two plain hyphens: write --{word.lstrip(HYPHENS)}")
+            raise UserError(f"{word[:80]} does not begin with two plain hyphens: write --{word.lstrip(HYPHENS)[:80]}")
         if word == "--":
             parsed += words[n:]
             break
@@ -87,7 +87,7 @@ def _check_alone(flag: Flag, following: str, attached: bool) -> None:
     if truth is None and not attached:
         return
     remedy = f"{flag.name} or {flag.opposite}" if truth is None else flag.name if truth else flag.opposite
-    raise UserError(f"{flag.name} takes no value, given is {following!r}: write {remedy}")
+    raise UserError(f"{flag.name} takes no value, given is {following!r:.80}: write {remedy}")
 
 
 def _with_none(value: Any, path: Sequence[str]) -> Any:

@@ -6,13 +6,16 @@ from difflib import SequenceMatcher
 # Names that are all told, in characters; of more only the nearest are.
 _SHORT = 90
 _TOLD = 6
+# Letters of what was given that are looked at.
+_LONGEST = 200
 # The least likeness of a name that may be meant, and how much less like than the best another may be.
 _LEAST, _BESIDE = 0.6, 0.1
 
 
 def nearest(given: str, allowed: Collection[str], most: int = 3) -> list[str]:
     """Return the allowed names that are most like what was given, the nearest first."""
-    likeness = {name: _likeness(_plain(given), _plain(name)) for name in allowed}
+    word = _plain(given[:_LONGEST])
+    likeness = {name: _likeness(word, _plain(name)) for name in allowed}
     best = max(likeness.values(), default=0.0)
     near = [name for name in likeness if likeness[name] >= max(_LEAST, best - _BESIDE)]
     return sorted(near, key=lambda name: -likeness[name])[:most]

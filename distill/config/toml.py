@@ -23,7 +23,7 @@ def preset_config(name: str) -> Config:
       UserError: there is no such preset.
     """
     if name not in PRESETS:
-        raise UserError(f"PRESET is {name!r}, {_instead(name)}")
+        raise UserError(f"PRESET is {name!r:.80}, {_instead(name)}")
     return PRESETS[name]
 
 

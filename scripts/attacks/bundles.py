@@ -62,7 +62,7 @@ def signed_manifest(rng: Random, place: Path, o: Originals) -> Trial:
     sign(bundle, **{name: value})
     words = [
         ["verify", "bundle"],
-        ["export", "bundle", "--to", "kip,dc,hf", "--out", "out"],
+        ["export", "bundle", "--to", "kip", "dc", "hf", "--out", "out"],
         ["report", "bundle", "--out", "out/r.html"],
     ][int(rng.integers(3))]
     return Trial(f"{name} is {value!r:.60}", words, "refuse")
