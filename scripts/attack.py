@@ -166,6 +166,7 @@ def prepare_originals(folder: Path) -> Originals:
     images = rng.normal(size=(10, 8, 8, 1)).astype(np.float32)
     labels = np.eye(10, dtype=np.float32) - np.float32(0.1)
     np.savez(folder / "set.npz", images=images, labels=labels)
+    np.savez(folder / "other.npz", images=images[::-1], labels=labels[::-1])
     flax_file(folder / "set.msgpack", images, labels)
     kernel = ["--kernel.network", "fc", "--kernel.depth", "1"]
     done("import", "set.npz", "--out", "bundle", "--prepared", "prepared", *kernel)

@@ -13,16 +13,17 @@ def bundle_kept(rundir: RunDir) -> Iterator[None]:
 
     So it is after an error or an interruption: what was measured by then is in the results.
     """
-    was = _is_up_to_date(rundir)
+    was = is_up_to_date(rundir)
     try:
         yield
     finally:
-        if was and not _is_up_to_date(rundir):
+        if was and not is_up_to_date(rundir):
             from kerneldistill.runs import stages
 
             stages.export(rundir)
 
 
-def _is_up_to_date(rundir: RunDir) -> bool:
+def is_up_to_date(rundir: RunDir) -> bool:
+    """Return whether the bundle was made from the results as they are."""
     *_, exporting = stages_of(rundir.config(), rundir)
     return Stages(rundir.stages_file).is_done(exporting)

@@ -21,7 +21,7 @@ from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs import stages
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.evaluation_targets import of_bundle, of_run
-from kerneldistill.runs.kept_bundle import bundle_kept
+from kerneldistill.runs.kept_bundle import bundle_kept, is_up_to_date
 from kerneldistill.runs.results import Results
 from kerneldistill.runtime.console import closing_table, tell
 from kerneldistill.runtime.devices import cache_folder
@@ -53,7 +53,10 @@ def evaluate_run(rundir: RunDir, request: EvaluationRequest) -> tuple[ProtocolRe
             rundir.finished.write(rundir.results_file, whole.to_json().encode())
             stages.record_done("evaluate", rundir)
     closing_table(*protocol_table(found, target.dataset))
-    tell(f"added to {rundir.results_file}, and to the bundle where there is one")
+    if rundir.bundle.exists() and not is_up_to_date(rundir):
+        tell(f"added to {rundir.results_file}; the bundle is older: kdistill export {rundir.path} makes it anew")
+    else:
+        tell(f"added to {rundir.results_file}, and to the bundle where there is one")
     return tuple(found)
 
 

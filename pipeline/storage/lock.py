@@ -23,8 +23,12 @@ def held(file: Path, refusal: str, keep: bool = False) -> Iterator[None]:
     """
     descriptor = _taken(file, refusal)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        except OSError as error:  # a full disk names no file
+            error.filename = os.fspath(file)
+            raise
         try:
             yield
         finally:

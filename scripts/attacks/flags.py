@@ -40,8 +40,6 @@ def hostile_flags(rng: Random, place: Path, o: Originals) -> Trial:
     return Trial(f"plan {name} {value!r:.40}", ["plan", "digits", *flags, "--no-calibrate"])
 
 
-# Of another set than that of the originals.
-_OTHER = ["--kernel.network", "fc", "--kernel.depth", "2"]
 _QUICK = ["--kernel.network", "fc", "--kernel.depth", "1", "--optim.steps", "2", "--evaluate.baseline-draws", "0"]
 
 
@@ -61,7 +59,7 @@ def taken_outputs(rng: Random, place: Path, o: Originals) -> Trial:
     out = [file.name, f"{file.name}/b", "other", "other/b", "/proc/x", "x" * 300, bundle.name][int(rng.integers(7))]
     match str(rng.choice(["import", "prepare", "export", "report"])):
         case "import":
-            words = ["import", str(o.folder / "set.npz"), "--prepared", str(o.folder / "prepared"), *_OTHER]
+            words = ["import", str(o.folder / "other.npz"), "--prepared", str(o.folder / "prepared"), *_QUICK[:4]]
         case "prepare":
             words = ["prepare", "digits", "--data.whiten", "none"]
         case "export":

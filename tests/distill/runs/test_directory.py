@@ -1,5 +1,6 @@
 """A run directory belongs to one run and to one process at a time."""
 
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.storage.lock import held
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runtime import environment
 
@@ -98,6 +100,15 @@ with RunDir(Path(sys.argv[1])).open(PRESETS["digits"]):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+def test_a_lock_that_has_no_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*\.lock"), held(tmp_path / ".lock", ""):
+        pass
 
 
 def test_the_lock_names_its_process_and_dies_with_it(tmp_path: Path) -> None:

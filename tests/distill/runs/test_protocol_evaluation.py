@@ -1,6 +1,8 @@
 """`kdistill evaluate --protocol` on a finished run and on its bundle, as a user gives it."""
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,9 @@ import pytest
 
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.cli.main import main
-from kerneldistill.evaluation import protocols, request
+from kerneldistill.evaluation import protocols
 from kerneldistill.evaluation.protocols import PROTOCOLS
-from kerneldistill.runs import protocol_evaluation
+from kerneldistill.runs import protocol_evaluation, stages
 from kerneldistill.runs.completion import run_is_done
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.protocol_evaluation import stored_protocols
@@ -29,7 +31,7 @@ def rundir(finished: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.copytree(finished.path, tmp_path / "run")
     quick = replace(PROTOCOLS["dc"], network="mlp-w8-d1", recipe=replace(PROTOCOLS["dc"].recipe, epochs=5))
     small = MappingProxyType({**PROTOCOLS, "dc": quick})
-    for module in (protocols, request, protocol_evaluation):
+    for module in (protocols, protocol_evaluation):
         monkeypatch.setattr(module, "PROTOCOLS", small)
     monkeypatch.setattr(devices, "setup", lambda: None)
     return RunDir(tmp_path / "run")
@@ -64,6 +66,26 @@ def test_a_run_is_judged_and_its_results_grow(rundir: RunDir, capsys: pytest.Cap
     assert main(["evaluate", str(rundir.path), "--protocol", "dc", "--seeds", "2"]) == 0
     assert "seed" not in capsys.readouterr().err
     assert Results.load(rundir.results_file).protocols[-1] == dc
+
+
+def test_a_bundle_that_could_not_be_written_anew_is_named(
+    rundir: RunDir, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(rundir: RunDir) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(rundir.bundle))
+
+    args = ["evaluate", str(rundir.path), "--protocol", "krr"]
+    with monkeypatch.context() as patched:
+        patched.setattr(stages, "export", full)
+        assert main(args) == 2
+    assert "No space left on device; make room there" in capsys.readouterr().err
+    assert main(args) == 0
+    remedy = f"kdistill export {rundir.path}"
+    assert f"; the bundle is older: {remedy} makes it anew" in capsys.readouterr().err
+    assert main(remedy.split()[1:]) == 0
+    assert list(find_problems(rundir.path)) == []
+    assert main(args) == 0
+    assert "and to the bundle where there is one" in capsys.readouterr().err
 
 
 def test_a_bundle_is_judged_beside_itself(rundir: RunDir, capsys: pytest.CaptureFixture[str]) -> None:

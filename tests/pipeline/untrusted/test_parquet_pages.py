@@ -60,9 +60,7 @@ def test_what_lies_about_its_size_is_refused_before_it_is_unpacked(
     path.write_bytes(body + foot)
     assert pq.ParquetFile(path).metadata.row_group(0).total_byte_size == 1000
     monkeypatch.setattr(arrow_rows, "MAX_PAGE", 1 << 22)
-    with pytest.raises(
-        DataError, match=r"unpacks to 6,55\d,\d+ bytes and a page of 6,55\d,\d+, allowed"
-    ):
+    with pytest.raises(DataError, match=r"unpacks to 6,55\d,\d+ bytes and a page of 6,55\d,\d+, allowed"):
         list(read_rows(str(path), ["image", "label"], 0, 1))
 
 
