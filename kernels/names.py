@@ -6,7 +6,9 @@ from typing import Literal, get_args
 KernelKind = Literal["ntk", "nngp"]
 Parameterization = Literal["ntk", "standard"]
 # Each is a row of `kerneldistill.kernels.activations.ACTIVATIONS`.
-ActivationName = Literal["relu", "erf", "gelu", "identity", "sin", "softplus", "tanh"]
+ActivationName = Literal[
+    "relu", "leaky_relu", "abs", "sign", "square", "cube", "erf", "gelu", "identity", "sin", "softplus", "tanh"
+]
 # Each is a row of `kerneldistill.kernels.architectures.ARCHITECTURES`.
 NetworkName = Literal["fc", "conv_net", "conv_vec", "myrtle", "wide_resnet"]
 

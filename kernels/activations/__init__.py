@@ -9,16 +9,24 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from kerneldistill.kernels.activations.ab_relu import AbRelu
 from kerneldistill.kernels.activations.dual import Dual
 from kerneldistill.kernels.activations.erf import Erf
 from kerneldistill.kernels.activations.gelu import Gelu
 from kerneldistill.kernels.activations.hermite import Hermite
 from kerneldistill.kernels.activations.identity import Identity
+from kerneldistill.kernels.activations.monomial import Monomial
 from kerneldistill.kernels.activations.relu import Relu
+from kerneldistill.kernels.activations.sign import Sign
 from kerneldistill.kernels.names import ActivationName
 
 ACTIVATIONS: dict[ActivationName, Dual] = {
     "relu": Relu(),
+    "leaky_relu": AbRelu(0.01, 1),
+    "abs": AbRelu(-1, 1),
+    "sign": Sign(),
+    "square": Monomial(2),
+    "cube": Monomial(3),
     "erf": Erf(),
     "gelu": Gelu(),
     "identity": Identity(),

@@ -1,6 +1,6 @@
 """Dual activations against integration in the plane, their derivatives, and what the expansion is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 
@@ -11,13 +11,15 @@ import pytest
 
 from kerneldistill.kernels.activations import ACTIVATIONS, Dual, dual_of
 from kerneldistill.kernels.activations.hermite import Hermite
+from kerneldistill.kernels.activations.monomial import Monomial
 from tests.helpers.reference import integrated_dual
 
 # Standard deviations and correlations of the pairs that the tests look at.
 PAIRS = [(1.0, 1.0, 1.0), (1.0, 0.5, 0.3), (0.7, 1.2, -0.9), (1.0, 1.0, 0.95), (0.3, 0.3, 0.0), (1.2, 1.2, -1.0)]
-KINDS = ["relu", "erf", "gelu", "identity", "softplus"]  # one of each class
+KINDS = ["relu", "erf", "gelu", "identity", "softplus", "leaky_relu", "abs", "cube"]  # one of each class
 # Of the expansion: float64 to rounding for entire functions of slow growth; tanh has poles at i pi / 2.
 ACCURACY = {"gelu": 1e-13, "erf": 1e-13, "identity": 1e-13, "sin": 1e-13, "softplus": 1e-10, "tanh": 3e-6}
+ACCURACY |= {"square": 1e-13, "cube": 3e-13}
 
 
 @partial(jax.jit, static_argnums=0)
@@ -40,7 +42,40 @@ def test_duals_are_the_integrals(name: str) -> None:
 
 
 def test_every_activation_is_compared_with_its_integral() -> None:
-    assert set(ACTIVATIONS) == {"relu", *ACCURACY}  # relu has a kink: test_arccos and the golden values hold it
+    # relu has a kink: test_arccos and the golden values hold it, too.
+    assert set(ACTIVATIONS) == {"relu", *KINKED, "sign", *ACCURACY}
+
+
+KINKED = {"relu": (0.0, 1.0), "leaky_relu": (0.01, 1.0), "abs": (-1.0, 1.0)}
+
+
+def around(phi: Callable[[np.ndarray], np.ndarray], rho: float) -> float:
+    """The mean of phi(cos t) phi(cos(t - acos rho)) over the circle: a product of functions of (u, v) by its angle."""
+    angles = (np.arange(1_000_000) + 0.5) * 2e-6 * np.pi
+    return float(np.mean(phi(np.cos(angles)) * phi(np.cos(angles - np.arccos(rho)))))
+
+
+@pytest.mark.parametrize("name", KINKED)
+def test_duals_of_kinked_functions_are_the_integrals_over_the_angle(name: str) -> None:
+    below, above = KINKED[name]
+    found = duals(ACTIVATIONS[name], PAIRS)
+    for (s, t, rho), value, slope in zip(PAIRS, *found, strict=True):
+        # The mean square radius of two normal numbers is 2.
+        truth = 2 * s * t * around(lambda u: np.where(u < 0, below * u, above * u), rho)
+        assert value == pytest.approx(truth, abs=1e-9)
+        assert slope == pytest.approx(around(lambda u: np.where(u < 0, below, above), rho), abs=1e-5)
+
+
+def test_the_sign_has_a_covariance_and_no_tangent() -> None:
+    value, slope = duals(ACTIVATIONS["sign"], PAIRS)
+    np.testing.assert_allclose(value, [around(np.sign, rho) for _, _, rho in PAIRS], atol=1e-5)
+    np.testing.assert_array_equal(slope, np.zeros(len(PAIRS)))
+    sign, nothing, one = ACTIVATIONS["sign"], np.zeros(1), np.ones(1)
+    outside = tuple(np.zeros_like(factor) for factor in sign.factors(one))
+    assert sign.dual(0.3 * one, None, sign.factors(one), outside)[0] == 0
+    assert sign.dual(nothing, None, sign.factors(nothing), sign.factors(nothing))[0] == 0
+    gradient = jax.grad(lambda k: sign.dual(k, None, sign.factors(one), sign.factors(one))[0].sum())(one * 0.3)
+    np.testing.assert_allclose(gradient, 2 / np.pi / np.sqrt(1 - 0.09), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -109,9 +144,11 @@ def test_functions_names_and_duals_are_activations() -> None:
     assert dual_of(jnp.sin) == ACTIVATIONS["sin"]
     finer = Hermite(jnp.tanh, degree=40)
     assert dual_of(finer) is finer
-    with pytest.raises(ValueError, match="unknown activation 'swish'; known: erf, gelu"):
+    with pytest.raises(ValueError, match="unknown activation 'swish'; known: abs, cube, erf, gelu"):
         dual_of("swish")
     with pytest.raises(ValueError, match="a name or an elementwise JAX function; got 3"):
         dual_of(3)
+    with pytest.raises(ValueError, match="a degree of at least 1; got 0"):
+        Monomial(0)
     with pytest.raises(ValueError, match="1 <= degree < nodes; got degree 64 with 64 nodes"):
         Hermite(jnp.tanh, degree=64)
