@@ -14,6 +14,7 @@ from kerneldistill.algorithms.support import Support
 from kerneldistill.api.arrays import check_pixels
 from kerneldistill.api.predictor import Predictor
 from kerneldistill.api.session import computing
+from kerneldistill.bundle.location import MARKS
 from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import names_below
@@ -131,7 +132,7 @@ class DistilledSet:
         Raises:
           DataError: the folder holds something else, or cannot be written.
         """
-        out = check_output(epath.Path(Path(folder).expanduser().absolute()))
+        out = check_output(epath.Path(Path(folder).expanduser().absolute()), MARKS)
         with sole_writer(out), staging_folder(out, self.bundle.manifest.fingerprint) as staging:
             for name in names_below(self.folder):
                 shutil.copyfile(self.folder / name, staging / name)

@@ -25,6 +25,7 @@ from etils import epath
 
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
+from kerneldistill.bundle.location import MARKS
 from kerneldistill.bundle.manifest import BundleManifest, Origin
 from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.bundle.readme import readme
@@ -91,7 +92,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> None:
     """
     _check_shapes(contents)
     out = epath.Path(folder.absolute())
-    check_output(out)
+    check_output(out, MARKS)
     with sole_writer(out), staging_folder(out, contents.source.fingerprint) as staging:
         contents.whitener.save(staging / "transform.npz")
         for name, content in _files(contents).items():

@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
+from kerneldistill.bundle.location import MARKS
 from kerneldistill.bundle.manifest import BundleManifest
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.errors import UserError
@@ -73,7 +74,7 @@ def unpack(file: Path, folder: Path) -> None:
       DataError: the folder holds something else, or cannot be written; or the file is damaged.
     """
     arrays = read_npz(file, texts=True)
-    whitener, out = _whitener(arrays), check_output(epath.Path(folder.absolute()))
+    whitener, out = _whitener(arrays), check_output(epath.Path(folder.absolute()), MARKS)
     manifest = BundleManifest.from_json(bytes(arrays["text.manifest.json"]), str(file))
     images = arrays["images"].astype(np.float32)
     with sole_writer(out), staging_folder(out, manifest.fingerprint) as staging:

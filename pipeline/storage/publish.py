@@ -6,7 +6,7 @@ import errno
 import glob
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from etils import epath
@@ -14,18 +14,22 @@ from etils import epath
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import fsync
 from kerneldistill.pipeline.storage.lock import held
-from kerneldistill.pipeline.storage.manifest import MANIFEST
+from kerneldistill.pipeline.storage.manifest import DEAD_LETTER, MANIFEST, PROBE, WHITENER
 from kerneldistill.pipeline.untrusted.names import is_path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
-def check_output(path: epath.PathLike) -> epath.Path:
+def check_output(path: epath.PathLike, marks: Collection[str] = (WHITENER, PROBE, DEAD_LETTER)) -> epath.Path:
     """Return the output folder, absolute, links followed.
 
+    Args:
+      path: of the folder
+      marks: what is beside the manifest of what it may hold, which is replaced; by default of a prepared data set
+
     Raises:
-      DataError: it holds something that is not a prepared data set, which would be replaced; or its name is no text.
+      DataError: it holds something else, which would be replaced; or its name is no text.
     """
     if not is_path(os.path.abspath(path)):
         raise DataError(f"output {path} is not UTF-8, as the names of shards must be: give another folder")
@@ -34,8 +38,13 @@ def check_output(path: epath.PathLike) -> epath.Path:
     out = epath.Path(path).expanduser().resolve()
     if out.exists() and not out.is_dir():
         raise DataError(f"output {out} is a file; give a folder that does not exist yet")
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists():
-        raise DataError(f"output {out} has files but no {MANIFEST}; it is not ours to replace: give another folder")
+    there = {entry.name for entry in out.iterdir()} if out.exists() else set()
+    # Any program may call a file manifest.json.
+    if there and (MANIFEST not in there or (len(there) > 1 and there.isdisjoint(marks))):
+        raise DataError(
+            f"output {out} has files but no {MANIFEST} and {' or '.join(marks)}; it is not ours to replace: give "
+            "another folder"
+        )
     return out
 
 

@@ -88,11 +88,14 @@ def test_a_bundle_is_replaced_whole(folder: Path) -> None:
 
 
 def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "bundle").mkdir()
-    (tmp_path / "bundle" / "thesis.tex").write_text("x")
-    with pytest.raises(DataError, match="not ours to replace"):
-        write_bundle(tmp_path / "bundle", make_contents())
-    assert os.listdir(tmp_path / "bundle") == ["thesis.tex"]
+    for names in ({"thesis.tex"}, {"manifest.json", "whitener.npz", "probe.npy"}):
+        folder = tmp_path / str(len(names))
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("x")
+        with pytest.raises(DataError, match="not ours to replace"):
+            write_bundle(folder, make_contents())
+        assert set(os.listdir(folder)) == names
 
 
 def test_a_failed_export_leaves_the_old_bundle(folder: Path) -> None:

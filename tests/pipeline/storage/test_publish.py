@@ -113,6 +113,8 @@ def test_of_many_that_begin_at_once_each_is_the_only_one_or_told_who_is(tmp_path
         ("gs://bucket/out", "is a URL"),
         ("{tmp}/file", "is a file"),
         ("{tmp}/full", "it is not ours to replace"),
+        ("{tmp}/site", "it is not ours to replace"),
+        ("{tmp}/bundle", "it is not ours to replace"),
         ("{tmp}/\udcff/out", "is not UTF-8, as the names of shards must be: give another folder"),
     ],
 )
@@ -120,5 +122,9 @@ def test_outputs_that_are_refused(tmp_path, path, message):
     (tmp_path / "file").write_text("")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
+    for folder, names in {"site": ["index.html"], "bundle": ["support.npz", "transform.npz"]}.items():
+        (tmp_path / folder).mkdir()
+        for name in ("manifest.json", *names):
+            (tmp_path / folder / name).write_text("{}")
     with pytest.raises(DataError, match=message):
         publish.check_output(path.format(tmp=tmp_path))
