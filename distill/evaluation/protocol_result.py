@@ -13,6 +13,20 @@ from kerneldistill.runtime.text import mean_percent, percent
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """Mean norms of the Jacobians of answers by images; see `kerneldistill.evaluation.sensitivity`.
+
+    mean: over the test images that are looked at
+    right: over those of them that are classified right; None where none is
+    wrong: over the others; None where there are none
+    """
+
+    mean: float
+    right: float | None
+    wrong: float | None
+
+
+@dataclass(frozen=True)
 class SeedScore:
     """One network, trained and tested.
 
@@ -21,6 +35,7 @@ class SeedScore:
     mse: 1/2 mean square over images and classes; None where the outputs are no predictions of centred labels
     learning_rate: it was trained with; None where nothing is trained
     seconds: it took to train and test
+    sensitivity: of the trained network on test; None where nothing is trained, or where it did not stay finite
     """
 
     seed: int
@@ -28,6 +43,7 @@ class SeedScore:
     mse: float | None
     learning_rate: float | None
     seconds: float
+    sensitivity: Sensitivity | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from kerneldistill.evaluation.protocol_result import (
 from kerneldistill.evaluation.protocols import LossName, Protocol
 from kerneldistill.evaluation.published import published_whole_train
 from kerneldistill.evaluation.score_cache import ScoreCache, SplitName, TrainingUnit
+from kerneldistill.evaluation.sensitivity import sensitivity_of
 from kerneldistill.evaluation.training import Replicas, initial, replicas_at_once, train
 from kerneldistill.runtime.console import duration, tell
 from kerneldistill.runtime.progress import activity
@@ -175,9 +176,13 @@ class NetworkEvaluation:
                 LOG.warning(
                     "%s with learning rate %g did not stay finite: its accuracy is that of chance", spec.name, rate
                 )
-            found.append((unit.seed, one.accuracy, one.mse if recipe.loss == "mse" and one.finite else None, rate))
+            mse = one.mse if recipe.loss == "mse" and one.finite else None
+            moves = None
+            if one.finite and unit.split == "test":
+                moves = sensitivity_of(spec, variables, split, target.num_classes, recipe.loss, self._deviation)
+            found.append(SeedScore(unit.seed, one.accuracy, mse, rate, 0.0, moves))
         seconds = (time.perf_counter() - began) / len(batch)
-        return [SeedScore(seed, accuracy, mse, rate, seconds) for seed, accuracy, mse, rate in found]
+        return [replace(score, seconds=seconds) for score in found]
 
     @cached_property
     def _deviation(self) -> float:

@@ -26,6 +26,7 @@ from kerneldistill.report.sections.images import images
 from kerneldistill.report.sections.learning import learning
 from kerneldistill.report.sections.provenance import provenance
 from kerneldistill.report.sections.scores import scores
+from kerneldistill.report.sections.sensitivity import sensitivity
 from kerneldistill.report.sections.spectrum import spectrum
 from kerneldistill.report.sections.summary import lead_of, summary, title_of
 from kerneldistill.report.without_places import without_places
@@ -39,6 +40,7 @@ SECTIONS: tuple[Callable[[Sequence[ReportEntry]], Section], ...] = (
     summary,
     images,
     scores,
+    sensitivity,
     learning,
     confusion,
     certainty,

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.config.presets import PRESETS
-from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain
+from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Sensitivity, Trained, WholeTrain
 from kerneldistill.report.kernels_on_test import OnTest
 from kerneldistill.report.report_entry import LearnedSet, ReportEntry
 from kerneldistill.runs.results import Measured, Results
@@ -48,7 +48,8 @@ def make_on_test(seed: int = 0, per_class: int = 2) -> OnTest:
 
 def make_results(**changes: object) -> Results:
     """Scores with every baseline, and one protocol."""
-    scores = tuple(SeedScore(seed, 0.5 + 0.01 * seed, 0.04, 0.1, 1.0) for seed in range(3))
+    moves = Sensitivity(0.25, 0.2, 0.4)
+    scores = tuple(SeedScore(seed, 0.5 + 0.01 * seed, 0.04, 0.1, 1.0, moves) for seed in range(3))
     protocol = ProtocolResult(
         protocol="dc",
         network="convnet-instance",
