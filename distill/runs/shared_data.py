@@ -4,6 +4,7 @@ A run that needs one links to it, and prepares it where it is missing. An entry 
 need the same one, one prepares it and the other waits.
 """
 
+import errno
 import os
 import shutil
 import time
@@ -101,7 +102,11 @@ def link(path: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     os.replace(temporary, path)
-    os.utime(target)
+    try:
+        os.utime(target)
+    except OSError as error:  # it is somebody else's, or of a disk that is only read
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
 
 
 def entries(folder: Path) -> Iterator[Entry]:

@@ -1,5 +1,6 @@
 """Runs share their prepared data: made once, linked to, removed and made again; or named by the user."""
 
+import errno
 import os
 import re
 import shutil
@@ -184,6 +185,17 @@ def test_data_that_are_given_need_no_source(
         rundir = prepared(tmp_path / f"of-{place.name}", small, Conduct(prepared=str(place)))
         assert rundir.prepared.resolve() == made[1].prepared.resolve()
         assert list(find_problems(rundir.path)) == []
+
+
+def test_data_that_may_only_be_read_can_be_given(
+    made: tuple[Path, RunDir], small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "utime", denied)
+    rundir = prepared(tmp_path / "run", small, Conduct(prepared=str(made[1].prepared)))
+    assert rundir.prepared.resolve() == made[1].prepared.resolve()
 
 
 def test_data_of_other_settings_are_refused_with_the_flags(
