@@ -51,12 +51,20 @@ def shared_folder() -> Path | None:
     """Return where shared data are; None if every run keeps its own.
 
     `KERNELDISTILL_PREPARED` names it (default: `prepared` in the cache folder); if it is empty, nothing is shared.
+    Neither is it where the user may not write to the cache folder, as in a container without a home.
     """
     named = os.environ.get(NAMED)
     if named is not None:
         return Path(named).expanduser().absolute() if named else None
     folder = cache_folder()
-    return None if folder is None else folder.absolute() / "prepared"
+    return None if folder is None or not _may_write(folder.absolute()) else folder.absolute() / "prepared"
+
+
+def _may_write(folder: Path) -> bool:
+    """Return whether a folder can be written to, or be made."""
+    while not os.path.exists(folder):
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def shared(folder: Path, identity: Identity, options: Sequence[str], shown: Activity) -> tuple[Path, Manifest]:

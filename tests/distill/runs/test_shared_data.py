@@ -187,6 +187,16 @@ def test_data_that_are_given_need_no_source(
         assert list(find_problems(rundir.path)) == []
 
 
+def test_a_cache_that_may_not_be_written_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KERNELDISTILL_PREPARED")
+    monkeypatch.setenv("KERNELDISTILL_CACHE", str(tmp_path / "a" / "b"))
+    assert shared_folder() == tmp_path / "a" / "b" / "prepared"
+    asked: list[str] = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append(str(path)))
+    assert shared_folder() is None
+    assert asked == [str(tmp_path)]
+
+
 def test_data_that_may_only_be_read_can_be_given(
     made: tuple[Path, RunDir], small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
