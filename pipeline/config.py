@@ -89,8 +89,8 @@ class DataConfig:
             )
         if self.train_split == self.test_split:
             raise DataError(
-                f"data.test_split is {self.test_split!r}; allowed: another split than train_split, or the test images "
-                "would be trained on"
+                f"data.test_split is {self.test_split!r}; allowed: another split than data.train_split, or the test "
+                "images would be trained on"
             )
 
     @property

@@ -75,7 +75,9 @@ def _remove(prefixes: tuple[str, ...]) -> None:
     for prefix in prefixes:
         if not any(entry.fingerprint.startswith(prefix) for entry in chosen):
             known = ", ".join(entry.fingerprint[:12] for entry in there) or "none"
-            raise UserError(f"FINGERPRINT is {prefix!r}, and the data sets in {folder} are: {known}")
+            raise UserError(
+                f"FINGERPRINT is {prefix!r}, and those in {folder} are: {known} (kdistill cache lists them)"
+            )
     for entry in chosen:
         remove(entry)
     programs = [] if prefixes else list(_programs())

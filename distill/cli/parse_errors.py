@@ -63,7 +63,8 @@ def in_one_line(words: Sequence[str], flags: Mapping[str, Flag]) -> Iterator[Non
             _missing(event.prog, [each.arg for each in event.missing_arguments])
         elif isinstance(event, found.InvalidChoice):
             choices = sorted(choice for choice in event.choices if choice != "None")
-            raise UserError(f"{_called(event.argument)} is {event.value!r:.80}, {offered(event.value, choices)}")
+            where = f" ({event.prog} --help)" if event.argument.is_positional() else ""
+            raise UserError(f"{_called(event.argument)} is {event.value!r:.80}, {offered(event.value, choices)}{where}")
         elif isinstance(event, found.BadValue):
             _without_value(event.argument, flags)
         elif isinstance(event, found.InstantiationFailure):

@@ -41,7 +41,7 @@ def execute(call: Call) -> None:
         tell(f"bundle: {out}   card: {file.with_suffix('.md')}")
         return
     if job.name or job.out:
-        raise UserError(f"zoo list takes nothing more, given is {job.name or job.out}: leave it out, or use zoo get")
+        raise UserError(f"zoo list takes nothing more, given is {job.name or job.out}: write kdistill zoo get NAME")
     closing_table("sets that come with the package", ("name", "images", "labels", "test accuracy", "kB"), _rows())
 
 

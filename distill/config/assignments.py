@@ -28,7 +28,9 @@ def assigned(text: str, types: Mapping[str, Any], setting: str, allowed: str, ex
         if not equals:
             raise UserError(f"{setting} has {text!r}, allowed is {allowed}: set it, for example with {example}")
         if name not in types:
-            raise UserError(f"{setting} has {text!r}, and {name!r} is no setting there, {offered(name, types)}")
+            raise UserError(
+                f"{setting} has {text!r}, and {name!r} is no setting there, {offered(name, types, quoted=True)}"
+            )
         try:
             values[name] = None if value == "None" else TypeAdapter(types[name]).validate_strings(value)
         except ValidationError as error:

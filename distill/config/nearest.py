@@ -21,18 +21,21 @@ def nearest(given: str, allowed: Collection[str], most: int = 3) -> list[str]:
     return sorted(near, key=lambda name: -likeness[name])[:most]
 
 
-def offered(given: str, allowed: Collection[str]) -> str:
+def offered(given: str, allowed: Collection[str], quoted: bool = False) -> str:
     """Say what is allowed instead of a name: all names if they are few, else the nearest, else the first.
+
+    quoted: put the names into quotes, where they are words within a value
 
     Example:
       f"PRESET is {given!r}, {offered(given, PRESETS)}"
     """
-    near, names = nearest(given, allowed), ", ".join(allowed)
+    written = [repr(name) if quoted else name for name in allowed]
+    near, names = nearest(given, allowed), ", ".join(written)
     if len(names) <= _SHORT:
         return f"allowed are: {names}"
     if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"allowed are: {', '.join([*allowed][:_TOLD])}, ... ({len(allowed)} in all)"
+        return f"did you mean {' or '.join(repr(name) if quoted else name for name in near)}?"
+    return f"allowed are: {', '.join(written[:_TOLD])}, ... ({len(allowed)} in all)"
 
 
 def _plain(name: str) -> str:

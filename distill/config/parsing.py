@@ -62,7 +62,8 @@ def first_fault(config: Config) -> str | None:
         setting = settings().get(name)
         if setting is None or name.startswith("data."):  # DataConfig's own messages are whole
             return fault
-        return f"{fault}: set it, for example with {setting.flag} {setting.example}"
+        example = f"{setting.example:g}" if isinstance(setting.example, float) else setting.example
+        return f"{fault}: set it, for example with {setting.flag} {example}"
     return None
 
 

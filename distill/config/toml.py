@@ -12,6 +12,7 @@ from kerneldistill.config.parsing import ParsingError, parse
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.untrusted.document import read_toml
 from kerneldistill.pipeline.untrusted.file import read_bounded
 
@@ -44,7 +45,11 @@ def layered(preset: str, file: Path | None) -> Config:
     base = preset_config(preset)
     if file is None:
         return base
-    return config_from_table(read_toml(read_bounded(file), str(file)), str(file), base)
+    try:
+        table = read_toml(read_bounded(file), str(file))
+    except DataError as error:
+        raise UserError(f"{error} (kdistill presets {preset} prints a file to begin with)") from error
+    return config_from_table(table, str(file), base)
 
 
 def config_to_toml(config: Config) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
+from kerneldistill.config.nearest import offered
 from kerneldistill.errors import UserError
 
 Norm = Literal["none", "instance", "batch", "layer"]
@@ -103,10 +104,12 @@ _NAME = re.compile(
 )
 
 
+NAMES = [NetworkSpec(name, norm, row.width, row.depth).name for name, row in FAMILIES.items() for norm in row.norms]
+
+
 def what_is_allowed() -> str:
     """Return the names of all networks, in words."""
-    names = [NetworkSpec(name, norm, row.width, row.depth).name for name, row in FAMILIES.items() for norm in row.norms]
-    return f"{', '.join(names)}, each with -wN for its width and -dN for its depth behind it"
+    return f"{', '.join(NAMES)}, each with -wN for its width and -dN for its depth behind it"
 
 
 def network_spec(name: str) -> NetworkSpec:
@@ -117,7 +120,7 @@ def network_spec(name: str) -> NetworkSpec:
     """
     found = _NAME.fullmatch(name)
     if found is None:
-        raise UserError(f"--networks has {name!r}, allowed are: {what_is_allowed()}")
+        raise UserError(f"--networks has {name!r:.80}, {offered(name, NAMES)} (kdistill evaluate --help tells all)")
     usual, norm = FAMILIES[found["family"]], found["norm"]
     named: list[Norm] = [each for each in usual.norms if norm in (None, each)]
     if not named:

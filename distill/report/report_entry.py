@@ -122,7 +122,7 @@ def check_folder(path: Path) -> None:
     if is_run(path) or is_bundle(path):
         return
     what = "is no folder" if not path.is_dir() else "has neither the config.toml of a run nor the files of a bundle"
-    raise UserError(f"RUN is {path}, which {what}: give run directories of kdistill, or bundles")
+    raise UserError(f"RUN is {path}, which {what}: give runs or bundles, for example kdistill report runs/digits")
 
 
 def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:

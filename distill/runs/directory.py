@@ -12,7 +12,6 @@ from etils import epath
 
 from kerneldistill.config.differences import differences, in_words
 from kerneldistill.config.schema import Config
-from kerneldistill.config.settings import flag
 from kerneldistill.config.toml import config_from_toml, config_to_toml
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -272,10 +271,9 @@ class RunDir:
             return True
         fixed = [change for change in changes if not may_resume(change, config)]
         if fixed:
-            told, more = fixed[:_TOLD], f" and {len(fixed) - _TOLD} more" if len(fixed) > _TOLD else ""
-            flags = " ".join(flag(change.name) for change in told)
+            more = f" and {len(fixed) - _TOLD} more" if len(fixed) > _TOLD else ""
             raise UserError(
-                f"{self.path} holds a run of another configuration: {in_words(told)}{more}. Change {flags}{more} back, "
+                f"{self.path} holds a run of another configuration: {in_words(fixed[:_TOLD])}{more}. Change that back, "
                 f"or give another --dir (--fork {self.path} begins there with these images)"
             )
         if changes:

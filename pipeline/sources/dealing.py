@@ -51,8 +51,8 @@ def dealt(source: Source, seed: int) -> Source:
     rows = {"train": np.flatnonzero(~for_test), "test": np.flatnonzero(for_test)}
     if not len(rows["test"]):
         raise DataError(
-            f"{source.name} has {len(for_test)} images and no class of two, so no test split can be taken of it; "
-            "allowed: two images or more of a class, or a split of its own, named with --data.test-split"
+            f"the data set {source.name!r} has {len(for_test)} images and no class of two, so no test split can be "
+            "taken of it; allowed: two images or more of a class, or a split of its own, named with --data.test-split"
         )
     return Dealt(
         **{name: getattr(source, name) for name in ("name", "version", "file_format", "class_names", "image_shape")},

@@ -26,7 +26,7 @@ def read_foreign(path: Path, layout: Layout | None = None) -> ForeignSet:
 
 def _read(path: Path, layout: Layout | None) -> ForeignSet:
     if not path.exists():
-        raise UserError(f"FILE is {path}, which is not there: give a file or folder of a distilled set")
+        raise UserError(f"FILE is {path}, which is not there: give a set that kdistill import --help names")
     head = b""
     if path.is_file():
         with path.open("rb") as file:

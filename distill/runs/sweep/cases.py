@@ -27,6 +27,7 @@ from kerneldistill.config.settings import nested, settings
 from kerneldistill.config.toml import config_digest, config_from_toml, preset_config
 from kerneldistill.config.validation import check, with_place
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.untrusted.document import read_toml
 from kerneldistill.pipeline.untrusted.file import read_bounded
 
@@ -62,7 +63,10 @@ def cases_of(file: Path, prepared: str | None = None) -> list[Case]:
     Raises:
       UserError: the file cannot be read, is not as the module says, or a case is no valid configuration.
     """
-    document = read_toml(read_bounded(file), str(file))
+    try:
+        document = read_toml(read_bounded(file), str(file))
+    except DataError as error:
+        raise UserError(f"{error} (kdistill sweep --help shows a file)") from error
     _check_keys(file, document)
     common = {name: document[name] for name in ("preset", "command") if name in document}
     common |= _flat(document.get("set", {}))
@@ -74,7 +78,7 @@ def cases_of(file: Path, prepared: str | None = None) -> list[Case]:
             taken = case.name in {other.name for other in cases}
             cases.append(_renamed(case) if taken else case)
     if not cases:
-        raise UserError(f"{file} has no case: add a [[grid]] of lists or a [[case]] of values")
+        raise UserError(f"{file} has no case: add a [[grid]] or a [[case]] (kdistill sweep --help shows a file)")
     return cases
 
 
@@ -83,7 +87,7 @@ def _check_keys(file: Path, document: Mapping[str, Any]) -> None:
     for key, value in document.items():
         if key not in allowed:
             raise UserError(
-                f"{file}: {key} is not a part of a sweep, allowed are: {', '.join(allowed)}; settings stand in [set]"
+                f"{file}: {key} is not a part of a sweep, allowed are: {', '.join(allowed)} (kdistill sweep --help)"
             )
         tables = value if isinstance(value, list) else [value]
         kind = dict if isinstance(value, list) else allowed[key]

@@ -120,8 +120,8 @@ def train(
     ):
         session = _Session(algorithm, problem, partial(clock, *before))
         try:
-            if restored is not None and state.step < steps:
-                tell(f"resuming after step {state.step}")
+            if restored is not None:
+                tell(f"resuming after step {state.step}" if state.step < steps else f"all {steps} steps are done")
             if restored is None:
                 state, record = _start(session, state)
                 log.append(record)

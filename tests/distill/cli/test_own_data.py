@@ -26,7 +26,7 @@ def test_own_data_need_no_preset(caplog: pytest.LogCaptureFixture, tmp_path: Pat
     [
         ([], "data.dir is not set; name your data with --data.dir PATH"),
         (["{folder}"], "leave out the preset and give --data.dir {folder}"),
-        (["--data.dir", "{folder}"], "data.dir is {folder}, which holds nothing that is read; allowed: a folder"),
+        (["--data.dir", "{folder}"], "data.dir is {folder}, which holds nothing that is read; allowed: pictures"),
         (
             ["digits", "--data.dir", "{folder}"],
             "digits comes with scikit-learn and reads no folder: leave out",

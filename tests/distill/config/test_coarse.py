@@ -83,7 +83,7 @@ def test_blocks_of_a_zca_stay_while_they_are_smaller_than_the_image() -> None:
         ((16, "16"), r"'16' twice, allowed is each level once"),
         ((0,), r"'0', allowed is a size from 1 up"),
         (("-3",), r"'-3', allowed is a size, or NAME=VALUE"),
-        (("16,depth=2",), r"'depth=2', and 'depth' is no setting there, did you mean kernel\.depth"),
+        (("16,depth=2",), r"'depth=2', and 'depth' is no setting there, did you mean 'kernel\.depth'"),
         (("16,support.size=20",), r"'support\.size' is no setting there"),
         (("16,optim.steps=few",), r"allowed as optim\.steps is a valid integer"),
         (("16,optim.steps=-1",), r"allowed as optim\.steps is greater than or equal to 0"),

@@ -47,7 +47,7 @@ def test_networks_and_kernels_go_to_the_protocols_they_are_of() -> None:
     ("args", "message"),
     [
         (["--protocol", "kipp"], "--protocol has 'kipp', allowed are: krr, linear, kip, dc"),
-        (["--protocol", "dc", "--networks", "vgg"], "--networks has 'vgg', allowed are: convnet"),
+        (["--protocol", "dc", "--networks", "vgg"], "--networks has 'vgg', did you mean vgg11"),
         (["--protocol", "dc", "--seeds", "0"], "--seeds is 0, allowed is a whole number from 1 up"),
         (["--seeds", "3"], "--protocol is not given, and the other flags say how protocols judge"),
         (["--protocol", "krr", "--networks", "mlp"], "--networks has mlp, which is trained, but --protocol is krr"),

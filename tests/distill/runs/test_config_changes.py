@@ -54,7 +54,7 @@ def test_all_else_is_refused_and_changes_nothing(tmp_path: Path) -> None:
             pass
         message = str(caught.value)
         assert "optim.steps is 80 there and 79 here, evaluate.every is 10 there and 5 here" in message
-        assert f"--optim.steps --evaluate.every back, or give another --dir (--fork {tmp_path} begins" in message
+        assert f"Change that back, or give another --dir (--fork {tmp_path} begins" in message
         assert "checkpoint" not in message
     assert rundir.config() == DIGITS
     assert not rundir.changes_file.exists()

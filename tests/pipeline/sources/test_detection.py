@@ -65,7 +65,7 @@ def test_tfds_data_sets_are_named_by_themselves(tmp_path):
     [
         ("none", None, "which is not there; name a folder or a file that is"),
         ("pets.zip", b"PK", r"holds nothing that is read; allowed: a folder: unpack it and name that"),
-        ("empty/.hidden", b"", "holds nothing that is read; allowed: a folder of TFDS data sets; a data set"),
+        ("empty/.hidden", b"", "holds nothing that is read; allowed: pictures in a folder for each class"),
     ],
 )
 def test_what_is_not_found_out(tmp_path, name, content, message):
