@@ -171,6 +171,8 @@ def prepare_originals(folder: Path) -> Originals:
     kernel = ["--kernel.network", "fc", "--kernel.depth", "1"]
     done("import", "set.npz", "--out", "bundle", "--prepared", "prepared", *kernel)
     done("export", "bundle", "--to", "kip", "dc", "mtt", "hf", "imagefolder", "--out", "export", "--tests", "0")
+    quick = ["--optim.steps", "2", "--evaluate.baseline-draws", "0", "--data.whiten", "standard"]
+    done("run", "digits", *kernel, *quick, "--prepared", "prepared", "--dir", "run")
     write_sources(folder / "sources")
     return Originals(folder)
 

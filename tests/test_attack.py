@@ -16,5 +16,5 @@ def test_a_short_attack_finds_nothing(tmp_path: Path) -> None:
     assert ended.returncode == 0, f"seed {seed}: {ended.stderr}"
     trials = json.loads((tmp_path / "found").read_text())["trials"]
     assert len(trials) == 25
-    assert len({trial["class"] for trial in trials}) == 15
+    assert len({trial["class"] for trial in trials}) == 16
     assert not any(trial["faults"] for trial in trials)

@@ -124,6 +124,20 @@ def other_things(rng: Random, place: Path, o: Originals) -> Trial:
     return Trial(f"{kind} for {what}/{file.name}", words, "refuse")
 
 
+def other_things_in_runs(rng: Random, place: Path, o: Originals) -> Trial:
+    """The same in the place of a file of a finished run, which is asked for in every way."""
+    (place / "out").mkdir()
+    run = o.copy("run", place / "out")
+    inside = sorted(path for path in run.rglob("*") if path.is_file() and path.name != ".lock")
+    beside = [path for path in inside if path.parent == run]
+    files = beside if rng.random() < 0.5 else inside
+    file = files[int(rng.integers(len(files)))]
+    kind = replaced(rng, file)
+    words = [["verify"], ["report"], ["evaluate"], ["export"], ["status"]][int(rng.integers(5))]
+    must = "refuse" if words == ["verify"] else "either"
+    return Trial(f"{words[0]} with a {kind} for {file.relative_to(run)}", [*words, "out/run"], must)
+
+
 def prepare_data(rng: Random, place: Path, o: Originals) -> Trial:
     """An .npz or a folder of pictures to prepare, with names and bytes of all kinds."""
     rows = np.arange(40)
