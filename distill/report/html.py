@@ -221,7 +221,7 @@ def _moving(block: Moving) -> Element:
     calm = node("source", media="(prefers-reduced-motion: reduce)", srcset=_data(block.still, "png"))
     moves = node("img", src=_data(block.gif, "gif"), alt=block.alt, width=str(width), height=str(height))
     picture = node("picture", calm, moves)
-    return node("figure", node("figcaption", block.caption), node("div", picture, class_="scrolled"), class_="moving")
+    return node("figure", node("figcaption", block.caption), picture, class_="moving")
 
 
 def _tile(tile: Tile) -> Element:

@@ -46,6 +46,9 @@ COLUMNS = (
     Column("reason", "why it failed"),
 )
 
+# Shown even where they are the same in all runs.
+ALWAYS = ("run", "status", "test_acc", "random_acc", "validation_acc", "test_mse", "reason")
+
 # Plain and small: it moves rows, and says in which order they are.
 SCRIPT = """
 for (const button of document.querySelectorAll("th button")) button.addEventListener("click", () => {
@@ -88,7 +91,7 @@ def write_sweep_page(folder: Path) -> Path:
 
 def sweep_page(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     """Return the page; `folder`: where the runs are, which may have reports to link to."""
-    shown = [column for column in COLUMNS if any(row.get(column.key) for row in rows)]
+    shown, common = _told_apart(rows)
     scored = [float(row["test_acc"]) for row in rows if row.get("test_acc")]
     done = sum(row.get("status") == "done" for row in rows)
     title = f"{folder.resolve().name}: {done} of {len(rows)} runs done"
@@ -110,17 +113,35 @@ def sweep_page(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     best = max(scored, default=None)
     header = [_heading(column) for column in shown]
     lines = [_row(row, shown, folder, best) for row in rows]
-    caption = node("caption", "All runs of the sweep; a click on the name of a column sorts by it")
-    table = node("table", caption, node("thead", node("tr", header)), node("tbody", lines), class_="sorted")
+    table = node("table", node("thead", node("tr", header)), node("tbody", lines), class_="sorted")
+    said = "A click on the name of a column sorts by it."
+    if common:
+        same = ", ".join(f"{column.title} {_written(column, value)}" for column, value in common.items())
+        said += f" The same in all runs: {same}."
     body = node(
         "body",
         node("header", node("h1", title), node("p", lead, class_="lead")),
-        node("main", node("div", table, class_="scrolled", role="region", tabindex="0", aria_label="Runs")),
+        node(
+            "main",
+            node("p", said),
+            node("div", table, class_="scrolled", role="region", tabindex="0", aria_label="Runs"),
+        ),
         node("footer", node("p", f"Made by kerneldistill {code_version()} from {INDEX}, which has more columns.")),
         node("script", SCRIPT),
         class_="wide-page",
     )
     return page(node("html", head, body, lang="en"))
+
+
+def _told_apart(rows: Sequence[Mapping[str, str]]) -> tuple[list[Column], dict[Column, str]]:
+    """The columns in which the runs differ, or which always matter; and the value of those in which they do not."""
+    held = [column for column in COLUMNS if any(row.get(column.key) for row in rows)]
+    common = {
+        column: rows[0].get(column.key, "")
+        for column in held
+        if column.key not in ALWAYS and len({row.get(column.key, "") for row in rows}) == 1 and len(rows) > 1
+    }
+    return [column for column in held if column not in common], common
 
 
 def _heading(column: Column) -> Element:
@@ -139,16 +160,18 @@ def _row(row: Mapping[str, str], shown: Sequence[Column], folder: Path, best: fl
 
 def _cell(row: Mapping[str, str], column: Column, folder: Path) -> Element:
     value = row.get(column.key) or ""
-    text = value
-    if value and column.percent:
-        deviation = row.get(f"{column.key}_std")
-        text = f"{100 * float(value):.1f}{f' ± {100 * float(deviation):.1f}' if deviation else ''} %"
-    elif value and column.key == "test_mse":
-        text = f"{float(value):.4f}"
-    elif value in ("True", "False"):
-        text = "yes" if value == "True" else "no"
+    text = _written(column, value, row.get(f"{column.key}_std"))
     report = f"{value}/report/report.html"
     if column.key == "run":
         name = node("a", text, href=report) if (folder / report).is_file() else text
         return node("th", name, scope="row", data_value=value)
-    return node("td", text, class_="number" if _is_number(column) else None, data_value=value)
+    kind = "number" if _is_number(column) else "reason" if column.key == "reason" else None
+    return node("td", text, class_=kind, data_value=value)
+
+
+def _written(column: Column, value: str, deviation: str | None = None) -> str:
+    if value and column.percent:
+        return f"{100 * float(value):.1f}{f' ± {100 * float(deviation):.1f}' if deviation else ''} %"
+    if value and column.key == "test_mse":
+        return f"{float(value):.4f}"
+    return {"True": "yes", "False": "no"}.get(value, value)

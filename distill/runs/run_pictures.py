@@ -64,7 +64,7 @@ class RunPictures:
             starts=None,
             class_ids=self._start.class_ids,
             class_names=names,
-            title=f"{self._data.manifest.name}: {count} learned images after {step} steps",
+            title=f"{self._data.manifest.name}: {count} learned images after {step} step{'s' * (step != 1)}",
             name="learned",
             labels=np.asarray(support.labels) if self._config.support.learn_labels else None,
         )

@@ -1,5 +1,7 @@
 """The page in a real browser: drawn, whole at every width, light and dark, and deaf to names."""
 
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -14,6 +16,7 @@ from PIL import Image
 from kerneldistill.report.html import html
 from kerneldistill.report.palette import PAPER, series
 from kerneldistill.report.report import compose
+from kerneldistill.report.sweep_page import sweep_page
 from tests.helpers.reports import make_entry
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -92,3 +95,43 @@ def test_it_is_drawn_in_its_colours(page: Path) -> None:
     for run in (0, 1):
         colour = np.array(list(bytes.fromhex(series(run).light[1:])))
         assert np.sum(np.abs(pixels.astype(int) - colour).max(axis=2) <= 2) > 300, f"the lines of run {run}"
+
+
+# Clicks on the name of a column and tells in which order the runs are then.
+CLICK = """<script>addEventListener("load", () => {
+  const told = document.createElement("pre"), orders = [];
+  told.id = "measured";
+  for (const name of ["test accuracy", "test accuracy", "run"]) {
+    [...document.querySelectorAll("th button")].find(button => button.textContent === name).click();
+    const sorted = document.querySelector("th[aria-sort]");
+    orders.push([sorted.getAttribute("aria-sort"), [...document.querySelectorAll("tbody th")].map(e => e.textContent)]);
+  }
+  told.textContent = JSON.stringify(orders);
+  document.body.append(told);
+})</script>"""
+
+
+def test_the_runs_of_a_sweep_are_sorted_by_a_click(tmp_path: Path) -> None:
+    rows = [
+        {"run": "b", "test_acc": "0.09", "status": "done"},
+        {"run": "a", "test_acc": "0.5", "status": "done"},
+        {"run": "d", "test_acc": "", "status": "failed"},
+        {"run": "c", "test_acc": "1e-1", "status": "done"},
+    ]
+    text = sweep_page(tmp_path, rows)
+    (policy,) = POLICY.findall(text)
+    added = base64.b64encode(hashlib.sha256(CLICK[8:-9].encode()).digest()).decode()
+    # The page's own script runs under its own policy, which lets in this one, too.
+    page = tmp_path / "sweep.html"
+    page.write_text(
+        text.replace(policy, policy.replace("script-src ", f"script-src 'sha256-{added}' ")).replace(
+            "</body>", f"{CLICK}</body>"
+        )
+    )
+    printed = browse(page, 1280, 900, "--dump-dom")
+    found = json.loads(re.search('<pre id="measured">(.*?)</pre>', printed, re.DOTALL).group(1))
+    assert found == [
+        ["ascending", ["b", "c", "a", "d"]],
+        ["descending", ["a", "c", "b", "d"]],
+        ["ascending", ["a", "b", "c", "d"]],
+    ]
