@@ -10,18 +10,19 @@ from kerneldistill.kernels.compiler_options import Compile, as_it_is
 from kerneldistill.kernels.device_kinds import CPU, DeviceKind
 from kerneldistill.kernels.levels import levels
 from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.resolution.passing import Passing
 
 
 class Tiling(NamedTuple):
     """How a block is cut into tiles, and how each is compiled.
 
     group: columns of a tile, and images whose deviations are computed together
-    block_bytes: see `DeviceKind`
+    passing: how planes pass a resolution
     compiled: see `compiler_options.one_routine`
     """
 
     group: int = CPU.lanes
-    block_bytes: int | None = CPU.block_bytes
+    passing: Passing = Passing()
     compiled: Compile = as_it_is
 
 
@@ -36,7 +37,7 @@ def tiling(
     plan = levels(network, *image_shape[:2])
     plane = max(p.offsets.points // p.offsets.shape[0] for p in plan) * np.dtype(dtype).itemsize
     group = max(device.lanes, min(512, 1 << max(1, device.plane_bytes // plane).bit_length() - 1))
-    return Tiling(group, device.block_bytes, compiled)
+    return Tiling(group, Passing.on(device), compiled)
 
 
 @overload

@@ -16,6 +16,7 @@ from kerneldistill.kernels.features import Features
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.resolution.passing import Passing
 from kerneldistill.kernels.tile import Columns, Saved, kernel_after_head, lay_out, row_of, tile, tile_pullback
 
 
@@ -33,8 +34,10 @@ def block_saving(
         return vector_block(network, with_ntk, support, targets), ()
 
     def block_of_group(group: Features) -> tuple[Array, Saved]:
-        columns = lay_out(network, group)
-        of_image = tiling.compiled(lambda image, columns: tile(network, with_ntk, row_of(image), columns))
+        columns = lay_out(network, group, tiling.passing)
+        of_image = tiling.compiled(
+            lambda image, columns: tile(network, with_ntk, row_of(image), columns, tiling.passing)
+        )
         return lax.map(lambda image: of_image(image, columns), support)
 
     kernel, saved = lax.map(block_of_group, grouped(targets, tiling.group))
@@ -91,11 +94,11 @@ def pullback(
     if network.fully_connected:
         return jax.vjp(lambda s: vector_block(network, with_ntk, s, targets), support)[1](cotangent)[0]
 
-    of_image = partial(_pullback_image, network, with_ntk, tiling.block_bytes)
+    of_image = partial(_pullback_image, network, with_ntk, tiling.passing)
 
     def add_group(total: Features, inputs: tuple[Features, Saved | None, Array]) -> tuple[Features, None]:
         group, bands, given = inputs
-        pullback_image = partial(tiling.compiled(of_image), lay_out(network, group))
+        pullback_image = partial(tiling.compiled(of_image), lay_out(network, group, tiling.passing))
         return jax.tree.map(jnp.add, total, lax.map(pullback_image, (support, bands, given))), None
 
     groups = grouped(targets, tiling.group)
@@ -108,15 +111,15 @@ def pullback(
 def _pullback_image(
     network: Network,
     with_ntk: bool,
-    block_bytes: int | None,
+    passing: Passing,
     columns: Columns,
     inputs: tuple[Features, Saved | None, Array],
 ) -> Features:
     image, bands, given = inputs
     row = row_of(image)
     if bands is None:
-        bands = tile(network, with_ntk, row, columns)[1]
-    by_feature = tile_pullback(network, with_ntk, row, columns, bands, given, block_bytes)
+        bands = tile(network, with_ntk, row, columns, passing)[1]
+    by_feature = tile_pullback(network, with_ntk, row, columns, bands, given, passing)
     return jax.tree.map(lambda x: x[..., 0], by_feature)
 
 

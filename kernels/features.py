@@ -19,7 +19,7 @@ from kerneldistill.kernels.layers.layer import Pairs, propagate
 from kerneldistill.kernels.levels import Level, deviation_levels
 from kerneldistill.kernels.network import Network, activations
 from kerneldistill.kernels.offsets import Offsets
-from kerneldistill.kernels.resolution import Side, propagate_resolution
+from kerneldistill.kernels.resolution.base import Side, propagate_resolution
 from kerneldistill.kernels.safe_math import root
 
 # Standard deviations by the path of their activation: a missing or misplaced one is a KeyError.

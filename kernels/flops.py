@@ -8,7 +8,7 @@ Per pixel pair of a band, for the NNGP and, where it is there, the NTK (each lay
     AvgPool     4 per value and axis that is left
     head        1
 In reverse a box sum is its own adjoint, and an activation costs what tracing its pullback says. A plane's forward pass
-is repeated there (`kerneldistill.kernels.resolution`).
+is repeated there (`kerneldistill.kernels.resolution.base`).
 """
 
 from typing import NamedTuple
@@ -52,12 +52,12 @@ def entry_flops(network: Network, image_shape: Shape, kind: KernelKind) -> Flops
     else:
         found = Passes(0, 0, False)
         for i, level in enumerate(levels(network, height, width)):
-            found = _level(found, level, with_ntk, channels if i == 0 else 0)
+            found = level_passes(found, level, with_ntk, channels if i == 0 else 0)
     found = count_passes(network.tail, found, with_ntk, Place(1, 0))
     return Flops(found.forward, found.forward + found.reverse)
 
 
-def _level(before: Passes, level: Level, with_ntk: bool, channels: int) -> Passes:
+def level_passes(before: Passes, level: Level, with_ntk: bool, channels: int) -> Passes:
     """Add one resolution; `channels` of the images at the first, 0 at the others."""
     offsets = level.offsets
     entering = Passes(2 * channels, 2 * channels + 1 if channels else 0, before.tangent)

@@ -40,9 +40,9 @@ def _gram(network: Network, x1: Array, x2: Array, kind: KernelKind) -> Array:
 
 
 def _tiling(network: Network, x: Array) -> Tiling:
-    """Cut for the device on which jax puts what is not told where to be."""
+    """Cut for the device on which jax puts what is not told where to be, by XLA, which can share it among devices."""
     device = getattr(jax.config, "jax_default_device", None) or jax.local_devices()[0]
-    return tiling(network, x.shape[1:], x.dtype, kind_of(device))
+    return tiling(network, x.shape[1:], x.dtype, kind_of(device)._replace(core_bytes=0))
 
 
 def _gram_forward(network: Network, x1: Array, x2: Array, kind: KernelKind) -> tuple[Array, tuple[Array, Array]]:

@@ -125,6 +125,10 @@ class Program:
             return of.floats * prod(map(int, window[1].split("x"))) if window else 0
         if of.opcode in ("dot", "convolution"):
             return 2 * of.floats * _summed(of, within)
+        if of.opcode == "custom-call":
+            # A kernel of ours tells: `kernels.resolution.call`.
+            told = re.search(r'"flops":"(\d+)"', of.rest)
+            return float(told[1]) if told else 0
         called = of.called("calls")
         if called is None:
             return 0

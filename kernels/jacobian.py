@@ -16,6 +16,7 @@ from kerneldistill.kernels.blocks import grouped, vector_block
 from kerneldistill.kernels.features import Features, features, group_stds
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.resolution.passing import Passing
 from kerneldistill.kernels.tile import Columns, lay_out, row_of, tile, tile_pullback
 
 
@@ -27,10 +28,10 @@ def block_jacobian(
     if network.fully_connected:
         return _vector_jacobian(network, with_ntk, support, targets)
 
-    of_image = partial(_of_image, network, with_ntk, tiling.block_bytes)
+    of_image = partial(_of_image, network, with_ntk, tiling.passing)
 
     def of_group(group: Features) -> tuple[Array, Array]:
-        return lax.map(partial(tiling.compiled(of_image), lay_out(network, group)), support)
+        return lax.map(partial(tiling.compiled(of_image), lay_out(network, group, tiling.passing)), support)
 
     kernel, jacobian = lax.map(of_group, grouped(targets, tiling.group))
     lanes_first = jnp.moveaxis(jacobian, -1, 1)
@@ -40,12 +41,12 @@ def block_jacobian(
 
 
 def _of_image(
-    network: Network, with_ntk: bool, block_bytes: int | None, columns: Columns, image: Features
+    network: Network, with_ntk: bool, passing: Passing, columns: Columns, image: Features
 ) -> tuple[Array, Array]:
     """Compute the kernel [pairs] of one image with a group, and its gradients [h, w, c, pairs]."""
-    kernel, bands = tile(network, with_ntk, row_of(image), columns)
+    kernel, bands = tile(network, with_ntk, row_of(image), columns, passing)
     row = row_of(image, len(kernel))
-    by_feature = tile_pullback(network, with_ntk, row, columns, bands, jnp.ones_like(kernel), block_bytes)
+    by_feature = tile_pullback(network, with_ntk, row, columns, bands, jnp.ones_like(kernel), passing)
     to_pixels = jax.vjp(partial(group_stds, network), row.images)[1]
     return kernel, by_feature.images + to_pixels(by_feature.stds)[0]
 

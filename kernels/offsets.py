@@ -43,12 +43,17 @@ class Offsets(NamedTuple):
         Rows i to i + h of the result are the plane of row offset index i, zeros outside the image: one copy per column
         offset, made once per tile, and none per row offset.
         """
-        count = self.shape[1]
+        framed = self.framed(images)
+        return jnp.stack([framed[:, i : i + self.width] for i in range(self.shape[1])], axis=1)
+
+    def framed(self, images: Array) -> Array:
+        """Frame `[h, w, pairs]` by zeros or, wrapped, by itself: rows i to i + h are those of row offset index i.
+
+        And columns likewise: `[h + oy - 1, w + ox - 1, pairs]` for oy and ox offsets.
+        """
         if self.wrapped:
-            padded = jnp.pad(images, ((0, self.height - 1), (0, self.width - 1), (0, 0)), mode="wrap")
-        else:
-            padded = jnp.pad(images, ((self.ry, self.ry), (self.rx, self.rx), (0, 0)))
-        return jnp.stack([padded[:, i : i + self.width] for i in range(count)], axis=1)
+            return jnp.pad(images, ((0, self.height - 1), (0, self.width - 1), (0, 0)), mode="wrap")
+        return jnp.pad(images, ((self.ry, self.ry), (self.rx, self.rx), (0, 0)))
 
     def blocks(self, lane_bytes: int, block_bytes: int | None) -> int:
         """Count the equal blocks of column offsets to cut a plane into, whose pairs take `lane_bytes` a point."""

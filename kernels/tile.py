@@ -15,9 +15,10 @@ from kerneldistill.kernels.bands import WHOLE_IMAGES
 from kerneldistill.kernels.features import Features, Stds
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
-from kerneldistill.kernels.levels import levels
+from kerneldistill.kernels.levels import Level, levels
 from kerneldistill.kernels.network import Network, activations
-from kerneldistill.kernels.resolution import Side, propagate_resolution
+from kerneldistill.kernels.resolution.base import Side
+from kerneldistill.kernels.resolution.passing import Passing
 
 # The bands that enter each resolution but the first: a few per cent of the pixel pairs, and all that the gradient
 # needs of the forward pass.
@@ -35,18 +36,16 @@ class Columns(NamedTuple):
     tail: dict[str, Factors]
 
 
-def lay_out(network: Network, group: Features) -> Columns:
+def lay_out(network: Network, group: Features, passing: Passing) -> Columns:
     """Prepare the columns of a tile from the features of a group of images."""
     _, height, width, channels = group.images.shape
     lanes, sides = jnp.moveaxis(group.images, 0, -1), []
     for level in levels(network, height, width):
-        columns = level.offsets.columns
-        pixels = () if sides else tuple(columns(lanes[:, :, c]) for c in range(channels))
+        pixels = () if sides else tuple(lanes[:, :, c] for c in range(channels))
         factors = {
-            path: tuple(columns(f) for f in layer.factors(jnp.moveaxis(group.stds[path], 0, -1)))
-            for path, layer in level.activations.items()
+            path: layer.factors(jnp.moveaxis(group.stds[path], 0, -1)) for path, layer in level.activations.items()
         }
-        sides.append(Side(pixels, factors))
+        sides.append(passing.lay_out(level, Side(pixels, factors)))
     tail = {path: layer.factors(group.stds[path]) for path, layer in activations(network.tail).items()}
     return Columns(tuple(sides), tail)
 
@@ -56,7 +55,7 @@ def row_of(image: Features, lanes: int = 1) -> Features:
     return jax.tree.map(lambda x: jnp.broadcast_to(x[..., None], (*x.shape, lanes)), image)
 
 
-def tile(network: Network, with_ntk: bool, row: Features, cols: Columns) -> tuple[Array, Saved]:
+def tile(network: Network, with_ntk: bool, row: Features, cols: Columns, passing: Passing) -> tuple[Array, Saved]:
     """Compute the kernel of one image with a group: [pairs]. `row` is as `row_of` makes it.
 
     The NTK if `with_ntk`, else the NNGP covariance; and what `tile_pullback` needs.
@@ -64,7 +63,8 @@ def tile(network: Network, with_ntk: bool, row: Features, cols: Columns) -> tupl
     bands: list[Cov] = []
     sides = _sides(network, row)
     for level, ours, theirs in zip(levels(network, *row.images.shape[:2]), sides.levels, cols.levels, strict=True):
-        bands.append(propagate_resolution(level, with_ntk, ours, theirs, bands[-1] if bands else None))
+        before = bands[-1] if bands else None
+        bands.append(passing.propagate(level, with_ntk, ours, theirs, before, reverse=False))
     return kernel_after_head(network, with_ntk, bands[-1], sides.tail, cols.tail), tuple(bands[:-1])
 
 
@@ -75,30 +75,29 @@ def tile_pullback(
     cols: Columns,
     saved: Saved,
     cotangent: Array,
-    block_bytes: int | None,
+    passing: Passing,
 ) -> Features:
     """Pull `cotangent` [pairs] of the kernel that `tile` gave back to the row: its gradient by each feature.
 
     Each resolution is differentiated from the band that entered it, so none is passed forward once more to get there:
     gradient with the kernel 9.1 -> 7.4 ms of processor time at 32 x 32 (on a busy machine, in alternation).
-    block_bytes: see `Tiling`.
     """
     sides, to_row = jax.vjp(partial(_sides, network), row)
     plan = levels(network, *row.images.shape[:2])
     *earlier, last = zip(plan, sides.levels, cols.levels, (None, *saved), strict=True)
 
     def ending(ours: Side, stds: Stds, before: Cov | None) -> Array:
-        cov = propagate_resolution(last[0], with_ntk, ours, last[2], before, block_bytes)
+        cov = passing.propagate(last[0], with_ntk, ours, last[2], before, reverse=True)
         return kernel_after_head(network, with_ntk, cov, stds, cols.tail)
 
     by_last, by_tail, by_band = jax.vjp(ending, last[1], sides.tail, last[3])[1](cotangent)
     by_levels = [by_last]
     for level, ours, theirs, before in reversed(earlier):
-        step = partial(propagate_resolution, level, with_ntk)
-        pull = jax.vjp(lambda own, band, step=step, theirs=theirs: step(own, theirs, band, block_bytes), ours, before)[
-            1
-        ]
-        by_own, by_band = pull(by_band)
+
+        def step(own: Side, band: Cov | None, level: Level = level, theirs: Side = theirs) -> Cov:
+            return passing.propagate(level, with_ntk, own, theirs, band, reverse=True)
+
+        by_own, by_band = jax.vjp(step, ours, before)[1](by_band)
         by_levels.append(by_own)
     return to_row(_Sides(tuple(reversed(by_levels)), by_tail))[0]
 

@@ -2,6 +2,7 @@
 
     pip install -e '.[tpu-check]'       # or '.[gpu-check]', in an environment of its own
     python -m scripts.compile_for v5e:2x2
+    python -m scripts.compile_for v5e:2x2 --xla-only    # without the fused kernels, to compare
     python -m scripts.compile_for h100 --only conv_net-10,fc-10 --programs block,pullback
 
 Cases are the KIP ConvNet, the same with a global mean, a fully connected network and Myrtle-5, each with 10 and 500
@@ -39,11 +40,11 @@ CASES = {f"{name}-{support}": (kernel, support) for support in (10, 500) for nam
 PACKAGES = ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin")
 
 
-def request_for(case: str, name: str, programs: Sequence[str] = ()) -> Request:
+def request_for(case: str, name: str, programs: Sequence[str] = (), xla_only: bool = False) -> Request:
     """Make a case's request: the chunk is that of an engine on such devices."""
     kernel, support = CASES[case]
     engine = ExactEngine(network_of(kernel), kernel.get, SHAPE, np.dtype(kernel.dtype), topology(name).described)
-    return Request(name, kernel, SHAPE, support, engine.chunk(TARGETS, support), tuple(programs))
+    return Request(name, kernel, SHAPE, support, engine.chunk(TARGETS, support), tuple(programs), xla_only)
 
 
 def line(request: Request, found: Compiled) -> str:
@@ -58,7 +59,7 @@ def line(request: Request, found: Compiled) -> str:
     )
 
 
-def run(name: str, only: Sequence[str], programs: Sequence[str], file: Path) -> None:
+def run(name: str, only: Sequence[str], programs: Sequence[str], file: Path, xla_only: bool = False) -> None:
     """Compile what `file` has not yet, and write it after every program."""
     kept = json.loads(file.read_text()) if file.exists() else {"topology": name, "packages": _versions(), "cases": {}}
     for case in only:
@@ -66,7 +67,7 @@ def run(name: str, only: Sequence[str], programs: Sequence[str], file: Path) -> 
         rows = kept["cases"].setdefault(case, {"targets": request.targets, "support": request.support, "programs": {}})
         wanted = [each for each in programs if each not in rows["programs"]]
         print(f"{name} {case}: {request.support} rows x {request.targets} columns", flush=True)
-        for found in compile_for(request_for(case, name, wanted)) if wanted else ():
+        for found in compile_for(request_for(case, name, wanted, xla_only)) if wanted else ():
             print(line(request, found), flush=True)
             rows["programs"][found.program] = {k: v for k, v in asdict(found).items() if k != "program"}
             file.write_text(json.dumps(kept, indent=1) + "\n")
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", default=",".join(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--programs", default=",".join(PROGRAMS), help=f"of {', '.join(PROGRAMS)}")
     parser.add_argument("--out", type=Path, help="JSON file (default: compiled-TOPOLOGY.json)")
+    parser.add_argument("--xla-only", action="store_true", help="without the fused kernels of TPUs")
     given = parser.parse_args(arguments)
     try:
         topology(given.topology)
@@ -96,7 +98,8 @@ def main(arguments: Sequence[str]) -> int:
             given.topology,
             _chosen(given.only, CASES, "--only"),
             _chosen(given.programs, PROGRAMS, "--programs"),
-            given.out or Path(f"compiled-{given.topology.replace(':', '-')}.json"),
+            given.out or Path(f"compiled-{given.topology.replace(':', '-')}{'-xla' if given.xla_only else ''}.json"),
+            given.xla_only,
         )
     except (ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)

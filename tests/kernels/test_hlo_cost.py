@@ -98,6 +98,18 @@ def test_a_step_exchanges_once() -> None:
     assert Program(own._k_ts.lower(rows, own.target_features(x)).compile().as_text()).cost.exchanges == {}
 
 
+def test_a_kernel_of_ours_tells_its_operations() -> None:
+    told = 'backend_config={"custom_call_config":{"cost_estimate":{"flops":"821248","bytes_accessed":"1"}}}'
+    text = f"""HloModule fused
+
+ENTRY main (x: f32[8,128]) -> f32[8,128] {{
+  %x = f32[8,128]{{1,0:T(8,128)}} parameter(0)
+  ROOT %y = f32[8,128]{{1,0:T(8,128)}} custom-call(%x, %x), custom_call_target="tpu_custom_call", {told}
+}}
+"""
+    assert Program(text).cost[:2] == (821248, 3 * 8 * 128 * 4)
+
+
 @pytest.mark.parametrize(
     ("sizes", "labels", "summed"),
     [

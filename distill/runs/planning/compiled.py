@@ -27,6 +27,7 @@ class Request:
     image_shape: (h, w, c)
     support, targets: images of a chunk
     programs: names of `kernels.step_programs`; empty: all
+    xla_only: without kernels of ours
     """
 
     topology: str
@@ -35,6 +36,7 @@ class Request:
     support: int
     targets: int
     programs: tuple[str, ...] = ()
+    xla_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,15 @@ def _main() -> None:
     import jax
     import numpy as np
 
+    from kerneldistill.kernels.device_kinds import KINDS
     from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.hlo_cost import Program
     from kerneldistill.kernels.step_programs import step_programs
 
     jax.config.update("jax_enable_x64", True)
     request = pydantic.TypeAdapter(Request).validate_json(sys.stdin.read())
+    if request.xla_only:
+        KINDS.update({name: kind._replace(core_bytes=0) for name, kind in KINDS.items()})
     devices, kernel = topology(request.topology).compiled_for(), request.kernel
     engine = ExactEngine(network_of(kernel), kernel.get, request.image_shape, np.dtype(kernel.dtype), devices)
     programs = step_programs(engine, request.support, request.targets)

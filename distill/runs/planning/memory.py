@@ -138,10 +138,13 @@ def _stepping(work: Workload) -> tuple[Part, ...]:
     block = support * work.chunk
     blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * support * work.per_device * itemsize)
     bands = work.engine.saved_bytes(support, work.chunk) // len(work.engine.devices)
+    # A TPU's compiler copies those of the group at work, where the others have them in place.
+    groups = -(-work.per_device // work.engine.group) if work.engine.device.platform == "tpu" else 0
+    copied = bands // groups if groups else 0
     return (
         _chunk(work),
         blocks,
-        Part("bands kept for the gradient", 0, bands),
+        Part("bands kept for the gradient", 0, bands + copied),
         _support(work),
         # Of a block, of a pullback, and of that of the support's features: an allocator keeps what each had.
         Part("tiles forward", 0, forward.total),

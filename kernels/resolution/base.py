@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kerneldistill.kernels.activations.dual import Factors
+from kerneldistill.kernels.bands import Plane
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
 from kerneldistill.kernels.levels import Level
@@ -46,18 +47,12 @@ def propagate_resolution(
     count = offsets.shape[1] // blocks
 
     def propagate_block(row: Array, first: Array, given: Cov | None) -> Cov:
-        plane = offsets.plane(row, first, count)
-
-        def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
-            theirs = tuple(offsets.block_of(f, row, first, count) for f in cols.factors[path])
-            return tuple(f[:, None] for f in rows.factors[path]), theirs
-
-        entering = _entering(level, rows, cols, (row, first, count)) if given is None else given
-        return propagate(level.layers, entering, Pairs(with_ntk, plane, factors)).cleaned(plane)
+        theirs = jax.tree.map(lambda x: offsets.block_of(x, row, first, count), cols)
+        return propagate_plane(level, with_ntk, offsets.plane(row, first, count), rows, theirs, given)
 
     propagated = jax.checkpoint(propagate_block, prevent_cse=False)
 
-    def propagate_plane(row: Array, given: Cov | None) -> Cov:
+    def reduced_plane(row: Array, given: Cov | None) -> Cov:
         if blocks == 1:
             return level.end.reduce_plane(propagated(row, jnp.zeros_like(row), given), offsets)
         firsts, parts = count * jnp.arange(blocks), jax.tree.map(partial(_cut, blocks), given)
@@ -65,7 +60,7 @@ def propagate_resolution(
         return level.end.reduce_plane(jax.tree.map(_joined, cov), offsets)
 
     planes = jnp.arange(offsets.shape[0])
-    stack = lax.map(lambda inputs: propagate_plane(*inputs), (planes, before))
+    stack = lax.map(lambda inputs: reduced_plane(*inputs), (planes, before))
     return level.end.reduce_stack(stack, offsets)
 
 
@@ -81,8 +76,20 @@ def _joined(parts: Array) -> Array:
     return jnp.moveaxis(parts, 0, 1).reshape(height, blocks * count, *rest)
 
 
-def _entering(level: Level, rows: Side, cols: Side, block: tuple[Array, Array, int]) -> Cov:
-    """K[d, p] = <x(p), x'(p + d)> / C, and no tangent kernel before the first weights. `block`: see `Offsets`."""
-    pairs = zip(rows.pixels, cols.pixels, strict=True)
-    products = [x[:, None] * level.offsets.block_of(y, *block) for x, y in pairs]
+def propagate_plane(level: Level, with_ntk: bool, plane: Plane, rows: Side, cols: Side, given: Cov | None) -> Cov:
+    """Pass a plane, or a block of its column offsets, through the layers of a level: `[h, ox, w, pairs]`.
+
+    cols: sliced by offset, `[h, ox, w, pairs]`. given: what enters, None at full resolution.
+    """
+
+    def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
+        return tuple(f[:, None] for f in rows.factors[path]), cols.factors[path]
+
+    entering = _products(rows.pixels, cols.pixels) if given is None else given
+    return propagate(level.layers, entering, Pairs(with_ntk, plane, factors)).cleaned(plane)
+
+
+def _products(rows: tuple[Array, ...], cols: tuple[Array, ...]) -> Cov:
+    """K[d, p] = <x(p), x'(p + d)> / C, and no tangent kernel before the first weights."""
+    products = [x[:, None] * y for x, y in zip(rows, cols, strict=True)]
     return Cov(sum(products[1:], start=products[0]) / len(products), None)

@@ -1,0 +1,71 @@
+"""Who passes planes through a resolution: XLA's loops (`base`) or, where a TPU's core can hold it, a kernel (`fused`).
+
+The one place where that is chosen, by the engine's devices (`device_kinds`).
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from kerneldistill.kernels.device_kinds import CPU, DeviceKind
+from kerneldistill.kernels.layers.cov import Cov
+from kerneldistill.kernels.levels import Level
+from kerneldistill.kernels.resolution import base
+from kerneldistill.kernels.resolution.base import Side
+
+
+class Passing(NamedTuple):
+    """block_bytes, core_bytes: see `DeviceKind`. interpret: what `pl.pallas_call` is told, to try kernels elsewhere."""
+
+    block_bytes: int | None = CPU.block_bytes
+    core_bytes: int = 0
+    interpret: Any = False
+
+    @staticmethod
+    def on(device: DeviceKind) -> "Passing":
+        """Choose by a kind of device."""
+        return Passing(device.block_bytes, device.core_bytes)
+
+    def fuses(self, level: Level, side: Side) -> bool:
+        """Whether a kernel passes a level, to which an image brings arrays such as `side`, `[..., pairs]`."""
+        if not (self.core_bytes and level.layers):
+            return False
+        if jax.tree.leaves(side)[0].dtype != jnp.float32:
+            return False
+        from kerneldistill.kernels.resolution.fused import needed_bytes
+
+        return needed_bytes(level, side) <= usable(self.core_bytes)
+
+    def lay_out(self, level: Level, side: Side) -> Side:
+        """Lay arrays `[h, w, pairs]` of a group of images out as the columns of a tile."""
+        how = level.offsets.framed if self.fuses(level, side) else level.offsets.columns
+        return jax.tree.map(how, side)
+
+    def propagate(self, level: Level, with_ntk: bool, rows: Side, cols: Side, before: Cov | None, reverse: bool) -> Cov:
+        """Compute `base.propagate_resolution` of columns that `lay_out` made; differentiable in rows and band.
+
+        reverse: whether it will be differentiated.
+        """
+        if not self.fuses(level, cols):
+            block_bytes = self.block_bytes if reverse else None
+            return base.propagate_resolution(level, with_ntk, rows, cols, before, block_bytes)
+        from kerneldistill.kernels.resolution.fused import Given, propagate_resolution
+
+        pairs = jax.tree.leaves(cols)[0].shape[-1]
+        filled = jax.tree.map(lambda x: jnp.broadcast_to(x, (*x.shape[:-1], pairs)), rows)
+        limit = usable(self.core_bytes)
+        return propagate_resolution(level, with_ntk, Given(filled, cols, before), limit, self.interpret)
+
+
+def side_of(level: Level, channels: int, pairs: int, dtype: str) -> Side:
+    """The shapes of what images bring to a level: `channels` of pixels, 0 but for the first, and factors."""
+    pixel = jax.ShapeDtypeStruct((level.offsets.height, level.offsets.width, pairs), dtype)
+    factors = {path: jax.eval_shape(layer.factors, pixel) for path, layer in level.activations.items()}
+    pixels: Any = (pixel,) * channels
+    return Side(pixels, factors)
+
+
+def usable(core_bytes: int) -> int:
+    """Bytes of a core's memory that a kernel may take: the compiler keeps some for itself."""
+    return core_bytes - core_bytes // 16
