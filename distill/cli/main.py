@@ -131,6 +131,7 @@ def _set_up_logging(hushed: bool) -> None:
 
 def _labelled(record: logging.LogRecord) -> bool:
     record.label = "" if record.levelno == logging.INFO else f"{record.levelname}: "
+    record.msg, record.args = flags_named(record.getMessage()), ()
     return True
 
 
