@@ -113,7 +113,7 @@ class Engine(Protocol[F, S]):
         onto: parts to add to, from pullbacks of the same support; they are used up. None: nothing yet.
         saved: what `k_ts_saving` gave for the same support and targets; None: it is computed again.
 
-        Returns arrays [devices, s, ...] sharded by device, for `pullback_images`.
+        Returns arrays [devices among which targets are dealt, s, ...], sharded, for `pullback_images`.
         """
         ...
 

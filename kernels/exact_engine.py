@@ -3,9 +3,14 @@
 What moves between devices, in bytes of the arrays that are summed over them:
     features, blocks, pullbacks     0, however many chunks: each device adds up its own part of the gradient
     pullback_images                 s h w c itemsize, once a step: the gradient by the support's pixels
+    half_k_ss                       0; where the support is dealt too, its features once a block
 An all-reduce of n bytes sends 2 (d - 1) / d n from each of d devices. Ten images of 32 x 32 x 3 in float32 are 123 kB a
 step, 500 are 6.1 MB. The pixels' gradient is summed rather than the features', which with the deviations of a ConvNet's
 activations is 1.8 times as large; each device pulls its own part back to the pixels, which they would all do anyway.
+
+A support of thousands can be dealt to devices too (`support_shards`): the mesh is then support x target. A device has
+its rows' features, bands and gradients alone, gets as many times more targets, which fill its lanes, and sums the
+gradient by its own rows' pixels with the devices that have them: 5,000 images by 8 x 8 devices are 7.7 MB each, not 61.
 """
 
 import math
@@ -37,6 +42,8 @@ from kerneldistill.kernels.tile_memory import saved
 # Bytes of a chunk's images: on their way to the devices they are held up to five times over, and where entries are
 # cheap, as those of fully connected networks, the pixel pairs alone would allow gigabytes.
 CHUNK_BYTES = 1 << 26
+# How images and entries are dealt: what belongs to the support, to targets, to both [t, s], and the rows of K_ss.
+ROWS, COLUMNS, BLOCK, EVERY = P("support"), P("target"), P("target", "support"), P(("support", "target"))
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class ExactEngine:
     image_shape: (h, w, c) of every image.
     dtype: of the tiles, float32 or float64.
     devices: the mesh; all of this process by default.
+    support_shards: into how many parts the support is dealt; the devices and the support's images must share evenly
     """
 
     network: Network
@@ -55,6 +63,7 @@ class ExactEngine:
     image_shape: tuple[int, int, int]
     dtype: np.dtype
     devices: tuple[jax.Device, ...] = ()
+    support_shards: int = 1
 
     def __post_init__(self) -> None:
         check_kind(self.kind)
@@ -63,6 +72,8 @@ class ExactEngine:
             raise ValueError(f"kernels are computed in float32 or float64, not {self.dtype}")
         if not self.devices:
             object.__setattr__(self, "devices", tuple(jax.local_devices()))
+        if self.support_shards < 1 or len(self.devices) % self.support_shards:
+            raise ValueError(f"support_shards must divide {len(self.devices)} devices; got {self.support_shards}")
         object.__setattr__(self, "network", self.network.sized(self.image_shape))
 
     @cached_property
@@ -93,6 +104,11 @@ class ExactEngine:
         )
 
     @property
+    def target_shards(self) -> int:
+        """Into how many parts targets are dealt."""
+        return len(self.devices) // self.support_shards
+
+    @property
     def points_at_once(self) -> int:
         """Pixel pairs that a host waits for at a time."""
         return self._budget(self.device.chunk_points)
@@ -110,20 +126,22 @@ class ExactEngine:
 
     def _even(self, targets: int, wanted: int) -> int:
         """Divide targets evenly into chunks of about `wanted`, and not fewer than fill a tile of each device."""
-        unit = len(self.devices) * self.group
+        unit = self.target_shards * self.group
         each = -(-targets // -(-targets // max(wanted, unit)))
-        step = unit if each > unit else len(self.devices)
+        step = unit if each > unit else self.target_shards
         return -(-each // step) * step
 
     def support_features(self, images: Array | np.ndarray) -> Features:
         """See `Engine.support_features`."""
         check_images(images, self.image_shape, self.dtype, "the support")
-        return self._support_features(jax.device_put(images, self._everywhere))
+        if len(images) % self.support_shards:
+            raise ValueError(f"a support of {len(images)} images is not shared evenly by {self.support_shards} shards")
+        return self._support_features(jax.device_put(images, self._dealt))
 
     def target_features(self, images: Array | np.ndarray) -> Features:
         """See `Engine.target_features`."""
         check_images(images, self.image_shape, self.dtype, "targets")
-        even = len(images) + -len(images) % len(self.devices)
+        even = len(images) + -len(images) % self.target_shards
         return self._target_features(jax.device_put(filled(np.asarray(images), even), self._sharded))
 
     def target_store(self, images: np.ndarray) -> "ExactStore":
@@ -155,7 +173,9 @@ class ExactEngine:
 
     def half_k_ss(self, support: Features, rows: np.ndarray) -> Array:
         """See `Engine.half_k_ss`."""
-        return self._half_k_ss(support, jax.device_put(rows, self._sharded))
+        even = filled(np.asarray(rows), len(rows) + -len(rows) % len(self.devices))
+        found = self._half_k_ss(support, jax.device_put(even, NamedSharding(self._mesh, EVERY)))
+        return found if len(even) == len(rows) else found[: len(rows)]
 
     def pullback(
         self,
@@ -169,7 +189,7 @@ class ExactEngine:
         padding = len(targets) - len(cotangent)
         given = np.pad(cotangent, ((0, padding), (0, 0))).astype(self.dtype)
         onto = self._nothing(support) if onto is None else onto
-        return self._pullback(support, targets, jax.device_put(given, self._sharded), onto, saved)
+        return self._pullback(support, targets, jax.device_put(given, NamedSharding(self._mesh, BLOCK)), onto, saved)
 
     def k_ts_and_jacobian(self, support: Features, targets: Features) -> tuple[Array, Array]:
         """See `JacobianEngine.k_ts_and_jacobian`."""
@@ -177,24 +197,24 @@ class ExactEngine:
 
     def pullback_images(self, images: Array | np.ndarray, parts: Features) -> Array:
         """See `Engine.pullback_images`."""
-        return self._pullback_images(jax.device_put(images, self._everywhere), parts)
+        return self._pullback_images(jax.device_put(images, self._dealt), parts)
 
     @cached_property
     def _mesh(self) -> Mesh:
-        return Mesh(np.array(self.devices), ("target",))
+        return Mesh(np.array(self.devices).reshape(self.support_shards, -1), ("support", "target"))
 
     @cached_property
-    def _everywhere(self) -> NamedSharding:
-        return NamedSharding(self._mesh, P())
+    def _dealt(self) -> NamedSharding:
+        return NamedSharding(self._mesh, ROWS)
 
     @cached_property
     def _sharded(self) -> NamedSharding:
-        return NamedSharding(self._mesh, P("target"))
+        return NamedSharding(self._mesh, COLUMNS)
 
     def _nothing(self, support: Features) -> Features:
         """Make the parts of a gradient that is zero."""
-        shape = (len(self.devices),)
-        return jax.tree.map(lambda x: jnp.zeros(shape + x.shape, x.dtype, device=self._sharded), support)
+        shape, where = (self.target_shards,), NamedSharding(self._mesh, BLOCK)
+        return jax.tree.map(lambda x: jnp.zeros(shape + x.shape, x.dtype, device=where), support)
 
     def _jit(self, function: Callable[..., Any], in_specs: Any, out_specs: Any, donate: int | None = None) -> Any:
         options = None if self.network.fully_connected else band_options(self.device.platform)
@@ -203,25 +223,25 @@ class ExactEngine:
 
     @cached_property
     def _support_features(self):
-        return self._jit(partial(features, self.network, group=self.group), P(), P())
+        return self._jit(partial(features, self.network, group=self.group), ROWS, ROWS)
 
     @cached_property
     def _target_features(self):
-        return self._jit(partial(features, self.network, group=self.group), P("target"), P("target"))
+        return self._jit(partial(features, self.network, group=self.group), COLUMNS, COLUMNS)
 
     @cached_property
     def _k_ts(self):
-        return self._jit(partial(block, self.network, self.kind, tiling=self.tiling), (P(), P("target")), P("target"))
+        return self._jit(partial(block, self.network, self.kind, tiling=self.tiling), (ROWS, COLUMNS), BLOCK)
 
     @cached_property
     def _k_ts_saving(self):
         both = partial(block_saving, self.network, self.kind, tiling=self.tiling)
-        return self._jit(both, (P(), P("target")), (P("target"), P("target")))
+        return self._jit(both, (ROWS, COLUMNS), (BLOCK, BLOCK))
 
     @cached_property
     def _half_k_ss(self):
         half = partial(half_block, self.network, self.kind, tiling=self.tiling)
-        return self._jit(half, (P(), P("target")), P("target"))
+        return self._jit(half, (P(), EVERY), EVERY)
 
     @cached_property
     def _pullback(self):
@@ -231,12 +251,12 @@ class ExactEngine:
             found = pullback(self.network, self.kind, support, targets, cotangent, saved, self.tiling)
             return jax.tree.map(lambda part, own: part + own[None], onto, found)
 
-        return self._jit(added, (P(), *[P("target")] * 4), P("target"), donate=3)
+        return self._jit(added, (ROWS, COLUMNS, *[BLOCK] * 3), BLOCK, donate=3)
 
     @cached_property
     def _k_ts_and_jacobian(self):
         both = partial(block_jacobian, self.network, self.kind, tiling=self.tiling)
-        return self._jit(both, (P(), P("target")), (P("target"), P("target")))
+        return self._jit(both, (ROWS, COLUMNS), (BLOCK, BLOCK))
 
     @cached_property
     def _pullback_images(self):
@@ -244,7 +264,7 @@ class ExactEngine:
             own = jax.tree.map(lambda part: part[0], parts)
             return jax.lax.psum(jax.vjp(partial(features, self.network, group=self.group), images)[1](own)[0], "target")
 
-        return self._jit(summed, (P(), P("target")), P())
+        return self._jit(summed, (ROWS, BLOCK), ROWS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ def step_programs(engine: ExactEngine, support: int, targets: int) -> Mapping[st
     """
     rows, columns = _features(engine, support), _features(engine, targets)
     entries = jax.ShapeDtypeStruct((targets, support), engine.dtype)
+    parts = jax.tree.map(lambda x: jax.ShapeDtypeStruct((engine.target_shards, *x.shape), x.dtype), rows)
     devices = len(engine.devices)
-    parts = jax.tree.map(lambda x: jax.ShapeDtypeStruct((devices, *x.shape), x.dtype), rows)
     indices = jax.ShapeDtypeStruct((-(-support // devices) * devices,), jnp.int64)
     fewer = _features(engine, engine.jacobian_chunk(targets, support))
 

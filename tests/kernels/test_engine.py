@@ -1,7 +1,9 @@
 """The engine: its blocks do not depend on devices, tiles or the order of images, and its pullback is the gradient."""
 
+import ast
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -155,3 +157,65 @@ def test_chunks_fill_the_devices_and_are_even() -> None:
 
 def test_an_engine_is_all_devices_by_default() -> None:
     assert ExactEngine(NETWORK, "ntk", SHAPE, np.float32).devices == tuple(jax.devices())
+
+
+ON_A_SQUARE = """
+import os
+os.environ.update(PJRT_NPROC="8", NPROC="8", JAX_PLATFORMS="cpu")
+import jax
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_enable_x64", True)
+import sys
+import numpy as np
+from kerneldistill.kernels.blocks import whole
+from kerneldistill.kernels.exact_engine import ExactEngine
+from tests.helpers.exchanges import exchanges
+from tests.helpers.kernels import jacobian
+from tests.kernels.test_engine import COTANGENT, NETWORK, SHAPE, SUPPORT, TARGETS, found_by
+found = {}
+for name, shards in (("one", 1), ("square", 2)):
+    own = ExactEngine(NETWORK, "ntk", SHAPE, np.dtype("float64"), tuple(jax.devices()[:4 if shards > 1 else 1]), shards)
+    support, targets, cotangent = SUPPORT[:6], TARGETS, COTANGENT[:, :6]
+    rows, columns = own.support_features(support), own.target_features(targets)
+    kernel, saved = own.k_ts_saving(rows, columns)
+    parts = own.pullback(rows, columns, cotangent, own.pullback(rows, columns, cotangent), saved)
+    found[name] = {
+        "kernel": np.asarray(kernel)[:13],
+        "k_ss": whole(np.asarray(own.half_k_ss(rows, np.arange(6)))),
+        "gradient": np.asarray(own.pullback_images(support, parts)),
+        "jacobian": jacobian(own, targets, support)[1],
+    }
+np.savez(sys.argv[1], **{f"{name} {key}": value for name, of in found.items() for key, value in of.items()})
+programs = {
+    "k_ts_saving": own._k_ts_saving.lower(rows, columns),
+    "pullback": own._pullback.lower(rows, columns, np.zeros((14, 6)), parts, saved),
+    "pullback_images": own._pullback_images.lower(support, parts),
+    "half_k_ss": own._half_k_ss.lower(rows, np.arange(8)),
+}
+print({name: exchanges(program.compile()) for name, program in programs.items()})
+print([shard.data.shape[:2] for shard in kernel.addressable_shards])
+"""
+
+
+def test_a_support_dealt_to_devices_gives_what_one_device_does(tmp_path: Path) -> None:
+    file = tmp_path / "found.npz"
+    answer = subprocess.run(
+        [sys.executable, "-c", ON_A_SQUARE, str(file)], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    found = np.load(file)
+    for name, tolerance in (("kernel", FORWARD), ("k_ss", FORWARD), ("gradient", GRADIENT), ("jacobian", GRADIENT)):
+        assert_close(found[f"square {name}"], found[f"one {name}"], tolerance["float64"])
+    exchanged = ast.literal_eval(answer[0])
+    # Of three rows each; and for k_ss the other three, their pixels and deviations.
+    assert exchanged.pop("pullback_images") == [("all-reduce", 3 * 4 * 5 * 8)]
+    assert {name for name, _ in exchanged["half_k_ss"]} == {"all-gather"}
+    assert sum(size for _, size in exchanged.pop("half_k_ss")) == 6 * (4 * 5 + 4 * 5) * 8
+    assert all(moved == [] for moved in exchanged.values()), exchanged
+    assert ast.literal_eval(answer[1]) == [(7, 3)] * 4
+
+
+def test_a_support_that_is_not_shared_evenly_is_refused() -> None:
+    with pytest.raises(ValueError, match="support_shards must divide 2 devices; got 3"):
+        replace(engine(NETWORK, SHAPE), support_shards=3)
+    with pytest.raises(ValueError, match="a support of 7 images is not shared evenly by 2 shards"):
+        replace(engine(NETWORK, SHAPE), support_shards=2).support_features(SUPPORT)
