@@ -10,6 +10,7 @@ each p with each p' once and hold no entry outside (a quarter of the offsets -(n
 then not neighbours in the image across the seam between p' = n-1 and p' = 0.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -28,60 +29,79 @@ class Plane(NamedTuple):
     inside: Array | None
     seams: tuple[Array, Array] | None
 
-    def box(self, x: Array) -> Array:
-        """Sum the nine neighbours of each pixel, zeros outside: `[..., h, ox, w, pairs]` to the same shape.
+    def box(self, x: Array, reach: int = 1) -> Array:
+        """Sum each pixel and those up to `reach` away on both axes, zeros outside: `[..., h, ox, w, pairs]`, as it was.
 
         A convolution moves both pixels of a pair together, so it never mixes offsets: this is all of it but the
         weights.
         """
+        if reach == 0:
+            return x
         if self.seams is None:
-            return _box(x)
+            return _box(x, reach)
         rows, cols = (seam.astype(x.dtype) for seam in self.seams)
-        return _seamed_box(x, (rows, cols))
+        return _seamed_box(x, (rows, cols), reach)
 
 
 # The place of covariances of whole images, after the head.
 WHOLE_IMAGES = Plane(None, None)
 
 
-@jax.custom_vjp
-def _box(x: Array) -> Array:
-    # Separable: 2 + 2 additions. It is its own adjoint, which autodiff of pads and slices does not see (10x slower).
-    padded, height, width = _framed(x), x.shape[-4], x.shape[-2]
-    rows = _sum_of_three(padded, height, -4)
-    return _sum_of_three(rows, width, -2)
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _box(x: Array, reach: int) -> Array:
+    # Separable: 2 + 2 additions of 3x3. It is its own adjoint, which autodiff of pads and slices does not see (10x
+    # slower).
+    padded, height, width = _framed(x, reach), x.shape[-4], x.shape[-2]
+    rows = _sum_of_all(padded, height, -4)
+    return _sum_of_all(rows, width, -2)
 
 
-def _sum_of_three(x: Array, size: int, axis: int) -> Array:
-    first, second, third = (lax.slice_in_dim(x, i, i + size, axis=axis) for i in range(3))
-    return first + second + third
+def _sum_of_all(x: Array, size: int, axis: int) -> Array:
+    first, *others = (lax.slice_in_dim(x, i, i + size, axis=axis) for i in range(x.shape[axis] - size + 1))
+    return sum(others, start=first)
 
 
-_box.defvjp(lambda x: (_box(x), None), lambda _, g: (_box(g),))
+_box.defvjp(lambda x, reach: (_box(x, reach), None), lambda reach, _, g: (_box(g, reach),))
 
 
-@jax.custom_vjp
-def _seamed_box(x: Array, seams: tuple[Array, Array]) -> Array:
-    padded = _framed(x)
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _seamed_box(x: Array, seams: tuple[Array, Array], reach: int) -> Array:
+    padded = _framed(x, reach)
     for axis, seam in zip((-4, -2), seams, strict=True):
-        before, own, after = (lax.slice_in_dim(padded, i, i + x.shape[axis], axis=axis) for i in range(3))
-        ends = [(0, 0)] * seam.ndim
-        ends[axis] = (0, 1)
-        onward = lax.slice_in_dim(jnp.pad(seam, ends), 1, None, axis=axis)
-        padded = own + seam * before + onward * after
+        size = x.shape[axis]
+        total = lax.slice_in_dim(padded, reach, reach + size, axis=axis)
+        back = onward = None
+        for step in range(1, reach + 1):
+            # A pixel so far away counts where no seam lies between.
+            nearer, further = _moved(seam, axis, 1 - step), _moved(seam, axis, step)
+            back = nearer if back is None else back * nearer
+            onward = further if onward is None else onward * further
+            before, after = (
+                lax.slice_in_dim(padded, reach + way, reach + way + size, axis=axis) for way in (-step, step)
+            )
+            total = total + back * before + onward * after
+        padded = total
     return padded
 
 
-def _seamed_box_backward(seams: tuple[Array, Array], g: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _seamed_box(g, seams), jax.tree.map(jnp.zeros_like, seams)
+def _moved(seam: Array, axis: int, by: int) -> Array:
+    """What stands `by` pixels further on, zeros outside."""
+    ends = [(0, 0)] * seam.ndim
+    ends[axis] = (max(0, -by), max(0, by))
+    return lax.slice_in_dim(jnp.pad(seam, ends), max(0, by), max(0, by) + seam.shape[axis], axis=axis)
 
 
-_seamed_box.defvjp(lambda x, seams: (_seamed_box(x, seams), seams), _seamed_box_backward)
+def _seamed_box_backward(reach: int, seams: tuple[Array, Array], g: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _seamed_box(g, seams, reach), jax.tree.map(jnp.zeros_like, seams)
 
 
-def _framed(x: Array) -> Array:
-    """x with a frame of zeros one pixel wide: [..., h, ox, w, pairs] to [..., h + 2, ox, w + 2, pairs]."""
-    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), (1, 1), (0, 0), (1, 1), (0, 0)])
+_seamed_box.defvjp(lambda x, seams, reach: (_seamed_box(x, seams, reach), seams), _seamed_box_backward)
+
+
+def _framed(x: Array, reach: int) -> Array:
+    """x in a frame of zeros: [..., h, ox, w, pairs] to [..., h + 2 reach, ox, w + 2 reach, pairs]."""
+    frame = (reach, reach)
+    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), frame, (0, 0), frame, (0, 0)])
 
 
 @jax.custom_vjp

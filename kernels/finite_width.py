@@ -21,7 +21,7 @@ from kerneldistill.kernels.network import Network
 class Weights(NamedTuple):
     """Parameters of one layer.
 
-    W: [3, 3, inputs, outputs] of a Conv, [inputs, outputs] of a Dense.
+    W: [size, size, inputs, outputs] of a Conv, [inputs, outputs] of a Dense.
     b: [outputs], or None for b_std = 0.
     """
 

@@ -3,7 +3,7 @@
 Counted are additions, multiplications, divisions, roots and the like, one each; not comparisons, selections and moves.
 Per pixel pair of a band, for the NNGP and, where it is there, the NTK (each layer counts its own):
     entering    2 C                     sum over C channels of products, divided by C
-    Conv        6, then 6 for the NTK   separable box sum 2 + 2 (4 + 4 where a seam is masked), scale, bias or own
+    Conv 3x3    6, then 6 for the NTK   separable box sum 2 + 2 (4 + 4 where a seam is masked), scale, bias or own
     Activation  counted by tracing its dual on scalars, which is exact for any function
     AvgPool     4 per value and axis that is left
     head        1

@@ -6,24 +6,47 @@ from typing import ClassVar
 
 from jax import Array, lax
 
-from kerneldistill.kernels.layers.layer import Pairs, ScaledWeights
+from kerneldistill.kernels.layers.layer import Inputs, Pairs, ScaledWeights
 from kerneldistill.kernels.layers.weighted import Weighted
 
 
 @dataclass(frozen=True)
 class Conv(Weighted):
-    """3x3 convolution, stride 1, SAME zero padding, with weights of variance W_std^2 / fan_in and biases of b_std^2."""
+    """Convolution, stride 1, SAME zero padding, with weights of variance W_std^2 / fan_in and biases of b_std^2.
+
+    size: of its square filter, odd
+
+    Raises:
+      ValueError: for an even size; when the network is made.
+    """
+
+    size: int = 3
 
     before_head: ClassVar[bool] = True
-    taps: ClassVar[int] = 9
+
+    @property
+    def taps(self) -> int:
+        """See `Weighted.taps`."""
+        return self.size**2
+
+    @property
+    def reach(self) -> int:
+        """See `Weighted.reach`."""
+        return self.size // 2
+
+    def check(self, inputs: Inputs) -> Inputs:
+        """See `Layer.check`."""
+        if self.size < 1 or self.size % 2 == 0:
+            raise ValueError(f"{self}: the size of a filter must be odd, 1, 3, 5, ...")
+        return super().check(inputs)
 
     def weight_shape(self, fan_in: int, outputs: int) -> tuple[int, ...]:
         """See `Weighted.weight_shape`."""
-        return 3, 3, fan_in // 9, outputs
+        return self.size, self.size, fan_in // self.taps, outputs
 
     def sums(self, k: Array, pairs: Pairs) -> Array:
         """See `Weighted.sums`."""
-        return pairs.plane.box(k)
+        return pairs.plane.box(k, self.reach)
 
     def apply(self, x: Array, weights: Mapping[str, ScaledWeights], path: str) -> Array:
         """See `Layer.apply`."""

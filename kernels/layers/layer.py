@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
 class ScaledWeights(NamedTuple):
     """Parameters of one finite layer, and how they are used: y = forward W x + shift b.
 
-    W: [3, 3, inputs, outputs] of a Conv, [inputs, outputs] of a Dense
+    W: [size, size, inputs, outputs] of a Conv, [inputs, outputs] of a Dense
     b: [outputs], or None for b_std = 0
     """
 

@@ -8,7 +8,6 @@ of each output, which `Network.sized` fills in.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import ClassVar
 
 from jax import Array
 
@@ -25,7 +24,15 @@ class Weighted(Layer):
     b_std: float = 0.1
     fan_in: int | None = None
 
-    taps: ClassVar[int] = 1  # pixels that an output sees
+    @property
+    def taps(self) -> int:
+        """How many pixels an output sees."""
+        return 1
+
+    @property
+    def reach(self) -> int:
+        """How many pixels to each side it sees."""
+        return 0
 
     def check(self, inputs: Inputs) -> Inputs:
         """See `Layer.check`."""
@@ -71,7 +78,7 @@ class Weighted(Layer):
 
     def passes(self, before: Passes, with_ntk: bool, place: Place) -> Passes:
         """See `Layer.passes`: the sums, a scale and a bias for each kernel, or what is the layer's own."""
-        box = place.box if self.taps > 1 else 0
+        box = place.box * self.reach
         forward, reverse = box + 2, box + 1
         if with_ntk:
             # The layer's own part is the covariance itself: nothing before the first weights.

@@ -20,6 +20,9 @@ NESTED = Network(
     )
 )
 
+# Filters of every size, a projection as a shortcut.
+FILTERS = Network((Conv(size=5), Residual((A, Conv(size=5)), Conv(1.1, size=1)), AvgPool(), A, Flatten(), Dense()))
+
 # Each with an image shape (h, w, c).
 CASES: dict[str, tuple[Network, tuple[int, int, int]]] = {
     "fc": (fc_net(2, activation="gelu"), (2, 3, 2)),
@@ -31,5 +34,7 @@ CASES: dict[str, tuple[Network, tuple[int, int, int]]] = {
     "myrtle": (myrtle(5, pools=0, activation="identity"), (4, 5, 2)),
     "wide_resnet": (wide_resnet(1, groups=2).standard(5), (4, 4, 1)),
     "nested": (NESTED, (4, 3, 2)),
+    "filters": (FILTERS, (4, 5, 1)),
+    "filters, mean": (Network((Conv(size=5), A, GlobalAvgPool(), Dense())).standard(3), (4, 6, 1)),
     "dense tail": (Network((C, A, GlobalAvgPool(), Dense(), A, Dense(1.0, 0.5))), (3, 3, 1)),
 }

@@ -71,8 +71,8 @@ def _sum(a: _Kernel, b: _Kernel) -> _Kernel:
 
 
 def _weighted(layer: Conv | Dense, kernel: _Kernel) -> _Kernel:
-    taps = 9 if isinstance(layer, Conv) else 1
-    sums, tangents = ({key: _window(pairs, key, taps) for key in pairs} for pairs in (kernel.nngp, kernel.ntk))
+    taps, reach = layer.taps, layer.reach
+    sums, tangents = ({key: _window(pairs, key, reach) for key in pairs} for pairs in (kernel.nngp, kernel.ntk))
     nngp = {key: layer.W_std**2 / taps * value + layer.b_std**2 for key, value in sums.items()}
     if kernel.inputs is None:
         own = nngp
@@ -82,11 +82,11 @@ def _weighted(layer: Conv | Dense, kernel: _Kernel) -> _Kernel:
     return kernel._replace(nngp=nngp, ntk=ntk, inputs=kernel.width)
 
 
-def _window(pairs: Pairs, key: tuple[int, int, int, int], taps: int) -> float:
-    if taps == 1:
-        return pairs[key]
+def _window(pairs: Pairs, key: tuple[int, int, int, int], reach: int) -> float:
     p, q, r, s = key
-    return sum(pairs.get((p + i - 1, q + j - 1, r + i - 1, s + j - 1), 0.0) for i, j in np.ndindex(3, 3))
+    around = np.ndindex(2 * reach + 1, 2 * reach + 1)
+    moved = ((i - reach, j - reach) for i, j in around)
+    return sum(pairs.get((p + i, q + j, r + i, s + j), 0.0) for i, j in moved)
 
 
 def _activated(layer: Activation, which: int, kernels: list[_Kernel]) -> _Kernel:

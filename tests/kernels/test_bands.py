@@ -37,10 +37,11 @@ def band_of(pairs: np.ndarray, offsets: Offsets) -> np.ndarray:
     return band
 
 
-def boxed(pairs: np.ndarray) -> np.ndarray:
-    framed = np.pad(pairs, 1)
+def boxed(pairs: np.ndarray, reach: int) -> np.ndarray:
+    framed = np.pad(pairs, reach)
     h, w = pairs.shape[:2]
-    return sum(framed[i : i + h, j : j + w, i : i + h, j : j + w] for i, j in np.ndindex(3, 3))
+    around = np.ndindex(2 * reach + 1, 2 * reach + 1)
+    return sum(framed[i : i + h, j : j + w, i : i + h, j : j + w] for i, j in around)
 
 
 def pooled(pairs: np.ndarray) -> np.ndarray:
@@ -48,22 +49,23 @@ def pooled(pairs: np.ndarray) -> np.ndarray:
     return pairs[: 2 * h, : 2 * w, : 2 * h, : 2 * w].reshape(h, 2, w, 2, h, 2, w, 2).mean((1, 3, 5, 7))
 
 
-def box(offsets: Offsets, band: jax.Array) -> jax.Array:
-    return jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0])).box(band)
+def box(offsets: Offsets, band: jax.Array, reach: int = 1) -> jax.Array:
+    return jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0])).box(band, reach)
 
 
 def pool(offsets: Offsets, band: jax.Array) -> jax.Array:
     return pool_y(pool_x(band, offsets.wrapped), offsets.wrapped)
 
 
+@pytest.mark.parametrize("reach", [0, 1, 2])
 @pytest.mark.parametrize("offsets", BANDS)
-def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets) -> None:
+def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets, reach: int) -> None:
     pairs = all_pairs(offsets)
     plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
-    found = np.asarray(jax.jit(partial(box, offsets))(band_of(pairs, offsets)))
+    found = np.asarray(jax.jit(partial(box, offsets, reach=reach))(band_of(pairs, offsets)))
     # Outside the image anything may stand.
     found = found if plane.inside is None else np.where(plane.inside, found, 0)
-    np.testing.assert_allclose(found, band_of(boxed(pairs), offsets), atol=1e-13)
+    np.testing.assert_allclose(found, band_of(boxed(pairs, reach), offsets), atol=1e-13)
 
 
 @pytest.mark.parametrize(("before", "after"), POOLED)
@@ -74,7 +76,7 @@ def test_pool_averages_both_images(before: Offsets, after: Offsets) -> None:
     np.testing.assert_allclose(found * inside, band_of(pooled(pairs), after), atol=1e-14)
 
 
-@pytest.mark.parametrize("operation", [box, pool])
+@pytest.mark.parametrize("operation", [box, partial(box, reach=2), pool], ids=["box", "wide box", "pool"])
 @pytest.mark.parametrize("offsets", BANDS)
 def test_adjoints_are_adjoint(operation, offsets: Offsets) -> None:
     rng = np.random.default_rng(1)
