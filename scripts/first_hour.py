@@ -30,8 +30,8 @@ COMMANDS = (
     "kdistill --help",
     "kdistill run --data.dir photos",
     f"kdistill plan {_SIZED}",
-    f"kdistill run {_SIZED} --support.size 6 --support.learn-labels --optim.steps 60 --optim.target-batch 200",
-    f"kdistill run {_SIZED} --support.size 6 --support.learn-labels --optim.steps 60 --optim.target-batch 200",
+    f"kdistill run {_SIZED} --support.size 6 --support.learn-labels --optim.steps 40 --optim.target-batch 200",
+    f"kdistill run {_SIZED} --support.size 6 --support.learn-labels --optim.steps 40 --optim.target-batch 200",
     "kdistill report runs/photos",
     "kdistill evaluate runs/photos --protocol krr --seeds 2",
     "kdistill export runs/photos --to png hf",
@@ -55,8 +55,8 @@ def photograph(rng: np.random.Generator, shape: str) -> Image.Image:
     width, height = (int(side) for side in rng.integers(90, 240, 2))
     back, front = rng.integers(0, 110, 3), rng.integers(140, 256, 3)
     picture = Image.fromarray((back + rng.integers(0, 40, (height, width, 3))).astype(np.uint8))
-    r = int(min(width, height) * rng.uniform(0.25, 0.4))
-    x, y = (int(rng.integers(r, side - r)) for side in (width, height))
+    r = int(min(width, height) * rng.uniform(0.3, 0.42))
+    x, y = (int(side * rng.uniform(0.42, 0.58)) for side in (width, height))
     pen, colour = ImageDraw.Draw(picture), tuple(front.tolist())
     if shape == "disc":
         pen.ellipse((x - r, y - r, x + r, y + r), colour)

@@ -4,6 +4,7 @@ from kerneldistill.bundle.manifest import Origin
 from kerneldistill.bundle.readme_code import NUMPY, predicting, training_flax, training_torch
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 from kerneldistill.runtime.escapes import markdown
 
@@ -33,7 +34,7 @@ def readme(
         began = "`class_ids` (the class of its largest label)\nand `init_indices` (-1: what it began as is not known)"
         file, kind_of_file = markdown(origin.file), markdown(origin.kind)
         notes = f"The set was not distilled here: it is that of {file} ({kind_of_file}), imported.\n"
-    return f"""# {size} images distilled from {markdown(f"{source.name} {source.version}")}
+    return f"""# {size} images distilled from {markdown(titled(source.name, source.version))}
 
 `support.npz` holds `images` float32 [{size}, {height}, {width}, {channels}], `labels` float32 \
 [{size}, {classes}] ({LABELS[label_mode]}), {began}. Rows are class-major.

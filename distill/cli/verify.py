@@ -14,6 +14,7 @@ from tyro.conf import Positional, arg
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
 from kerneldistill.errors import UserError
+from kerneldistill.pipeline.titles import titled
 
 if TYPE_CHECKING:
     from etils import epath
@@ -75,7 +76,8 @@ def _summary(path: "epath.Path") -> str:
         from kerneldistill.bundle.manifest import BundleManifest
 
         manifest = BundleManifest.from_file(_local(path) / "manifest.json")
-        return f"{path}, {manifest.support_size} images distilled from {manifest.dataset} {manifest.dataset_version}"
+        source = titled(manifest.dataset, manifest.dataset_version)
+        return f"{path}, {manifest.support_size} images distilled from {source}"
     from kerneldistill.pipeline.storage.manifest import Manifest
 
     return f"{path}: {Manifest.load(path).summary()}"

@@ -15,6 +15,7 @@ from kerneldistill.config.schema import Config, KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.pipeline.storage.manifest import Manifest
+from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.report.kernels_on_test import OnTest
 from kerneldistill.runs.directory import RunDir, is_run
@@ -183,7 +184,7 @@ def entry_of_bundle(path: Path) -> ReportEntry:
     return ReportEntry(
         name=path.name,
         path=path,
-        dataset=f"{manifest.dataset} {manifest.dataset_version}",
+        dataset=titled(manifest.dataset, manifest.dataset_version),
         whiten=bundle.whitener.kind,
         kernel=manifest.kernel,
         ridge=manifest.ridge,
@@ -258,7 +259,7 @@ def _dataset_of_run(rundir: RunDir, config: Config) -> str:
     if not (rundir.prepared / "manifest.json").exists():
         return config.data.name
     manifest = Manifest.load(rundir.prepared)
-    return f"{manifest.name} {manifest.version}"
+    return titled(manifest.name, manifest.version)
 
 
 def _learned_in_run(rundir: RunDir, outcome: Outcome | None, on_test: OnTest | Absent) -> LearnedSet | Absent:

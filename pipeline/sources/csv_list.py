@@ -23,6 +23,7 @@ from kerneldistill.pipeline.sources.pictures import Listed, Pictures, declared_o
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE
 from kerneldistill.pipeline.storage.files import absolute
+from kerneldistill.pipeline.titles import UNVERSIONED
 from kerneldistill.pipeline.untrusted.file import read_bounded
 from kerneldistill.pipeline.untrusted.names import printable
 
@@ -87,7 +88,7 @@ def open_source(config: DataConfig) -> CsvList:
     say_unchecked(file.parent, names)
     return CsvList(
         name=config.name,
-        version=config.version or "0",
+        version=config.version or UNVERSIONED,
         file_format="csv",
         class_names=class_names((listed.label for split in rows.values() for listed in split), config.name),
         image_shape=wanted_shape(config, declared_of(file.parent, names, config), config.name),

@@ -33,6 +33,7 @@ from kerneldistill.pipeline.sources.pictures import (
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE
 from kerneldistill.pipeline.storage.files import absolute, names_below
+from kerneldistill.pipeline.titles import UNVERSIONED
 from kerneldistill.pipeline.untrusted.names import is_name, printable
 
 Tree = Mapping[str, Mapping[str, list[str]]]
@@ -71,7 +72,7 @@ def open_source(config: DataConfig) -> ImageFolder:
     probed = [name for split in tree for name, _ in _listed(str(folder), split)]
     return ImageFolder(
         name=config.name,
-        version=config.version or "0",
+        version=config.version or UNVERSIONED,
         file_format="folder",
         class_names=tuple(sorted({name for classes in tree.values() for name in classes if is_name(name)})),
         image_shape=wanted_shape(config, declared_of(folder, probed, config), config.name),

@@ -27,6 +27,7 @@ from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE, Source
 from kerneldistill.pipeline.storage.files import absolute, forget_local, kept_local, sha256
+from kerneldistill.pipeline.titles import UNVERSIONED
 from kerneldistill.pipeline.untrusted.arrow_rows import described, features_of, read_rows
 from kerneldistill.pipeline.untrusted.document import read_json
 from kerneldistill.pipeline.untrusted.file import read_bounded
@@ -110,7 +111,7 @@ def open_source(config: DataConfig) -> HuggingFace:
         raise DataError(f"none of the first {len(probed)} images of {path}, column {image}, can be read")
     return HuggingFace(
         name=config.name,
-        version=config.version or "0",
+        version=config.version or UNVERSIONED,
         file_format="hf",
         class_names=tuple(map(str, names or ())),
         image_shape=wanted_shape(config, declared, config.name),

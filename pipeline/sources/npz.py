@@ -38,6 +38,7 @@ from kerneldistill.pipeline.sources.record import BadRecord, Record, bad
 from kerneldistill.pipeline.sources.shape import wanted_shape
 from kerneldistill.pipeline.sources.source import WHOLE, Source
 from kerneldistill.pipeline.storage.files import absolute, sha256
+from kerneldistill.pipeline.titles import UNVERSIONED
 from kerneldistill.pipeline.untrusted.names import printable
 
 _NAMES = "class_names"
@@ -136,7 +137,7 @@ def open_source(config: DataConfig) -> Npz:
     declared = {shape[1:] for shape in shapes.values()}
     return Npz(
         name=config.name,
-        version=config.version or "0",
+        version=config.version or UNVERSIONED,
         file_format="npz",
         class_names=names,
         image_shape=wanted_shape(config, declared.pop() if len(declared) == 1 else (None, None, None), config.name),

@@ -7,6 +7,7 @@ from kerneldistill.pipeline.sources.detection import detected, module_of
 from kerneldistill.pipeline.sources.notes import note
 from kerneldistill.pipeline.sources.ranges import check_disjoint, parse
 from kerneldistill.pipeline.sources.source import Source
+from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.untrusted.names import MAX_NAME, are_names, is_name, printable
 
 
@@ -20,7 +21,7 @@ def open_source(config: DataConfig) -> Source:
     """
     config = detected(config)
     source: Source = module_of(config.name if config.is_built_in else config.source).open_source(config)
-    name = f"{source.name} {source.version}"
+    name = titled(source.name, source.version)
     if not are_names(source.class_names):
         wrong = next((text for text in source.class_names if not is_name(text)), "two of one name")
         raise DataError(

@@ -162,8 +162,8 @@ def say_unchecked(folder: epath.Path, names: Sequence[str]) -> None:
     unchecked = sum(not name.lower().endswith(".png") for name in names)
     if unchecked and not sums_of(str(folder)):
         note(
-            f"{unchecked} of {len(names)} pictures in {folder} are in formats without a checksum: a damaged one may "
-            f"decode unnoticed; a list of digests in {SUMS} finds it (sha256sum)"
+            f"{unchecked} of {len(names)} pictures in {folder} carry no checksum: with what sha256sum says of them in "
+            f"{SUMS}, damages are found"
         )
 
 

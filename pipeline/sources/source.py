@@ -8,6 +8,7 @@ import numpy as np
 
 from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.sources.record import BadRecord, Record
+from kerneldistill.pipeline.titles import titled
 
 # The one split of a source that has none.
 WHOLE = "all"
@@ -38,7 +39,8 @@ class Source(abc.ABC):
     def num_examples(self, split: str) -> int:
         """Count the examples in `split`. Raises DataError, naming the splits there are, if it does not exist."""
         if split not in self.splits:
-            raise DataError(f"{self.name} {self.version} has no split {split!r}; it has: {', '.join(self.splits)}")
+            name = titled(self.name, self.version)
+            raise DataError(f"{name} has no split {split!r}; it has: {', '.join(self.splits)}")
         return self.splits[split]
 
     @abc.abstractmethod

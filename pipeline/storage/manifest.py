@@ -16,6 +16,7 @@ from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.storage.files import absolute, write_whole
 from kerneldistill.pipeline.storage.shard import MAX_SHRINKING, Shard, SplitName
 from kerneldistill.pipeline.storage.statistics import Statistics
+from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.untrusted.document import read_as, read_json
 from kerneldistill.pipeline.untrusted.file import read_bounded
 from kerneldistill.pipeline.untrusted.limits import MAX_PREPARED_SIDE
@@ -107,7 +108,7 @@ class Manifest:
         counts = ", ".join(f"{self.count(split):,} {split}" for split in self.class_counts)
         shape = "x".join(map(str, self.image_shape))
         whitened = f"whitened by {self.config.whiten!r}"
-        return f"{self.name} {self.version}, {counts} images of {shape}, {whitened}, {self.num_bad} bad"
+        return f"{titled(self.name, self.version)}, {counts} images of {shape}, {whitened}, {self.num_bad} bad"
 
     def folder(self, path: epath.Path) -> epath.Path:
         """Return the folder of the files; `path` is that of the manifest."""

@@ -4,6 +4,7 @@ import yaml
 
 from kerneldistill.bundle.formats.export_source import ExportSource
 from kerneldistill.bundle.readme import LABELS
+from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.whitening.whitening import whitening_of
 from kerneldistill.runtime.escapes import markdown
 from kerneldistill.runtime.text import percent
@@ -31,7 +32,7 @@ def card(source: ExportSource) -> str:
     return f"""---
 {yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10_000)}---
 
-# {markdown(f"{manifest.dataset} {manifest.dataset_version}")}, distilled to {size} images
+# {markdown(titled(manifest.dataset, manifest.dataset_version))}, distilled to {size} images
 
 {reached}Made by kerneldistill {markdown(manifest.code_version)}.
 

@@ -11,6 +11,7 @@ from kerneldistill.pipeline.config import DataConfig
 from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.pipeline.sources.ranges import Range, parse
 from kerneldistill.pipeline.storage.manifest import MANIFEST, Manifest
+from kerneldistill.pipeline.titles import titled
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _prepared(config: DataConfig, folder: Path) -> DataSize | None:
 
 def _source(config: DataConfig) -> DataSize:
     source = open_source(config)
-    name = f"{source.name} {source.version}"
+    name = titled(source.name, source.version)
     train, test = (_count(parse(part, source.splits, name)) for part in (config.train_split, config.test_split))
     validation = round(config.validation_fraction * train)
     shape, classes = source.image_shape, len(source.class_names)
