@@ -47,15 +47,15 @@ LARGE = {
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-def first_level(network: Network, shape: tuple[int, int, int], passing: Passing, dtype: str) -> tuple:
-    """The first level's band, and its pullback to a row: one image against three."""
+def first_level(network: Network, shape: tuple[int, int, int], passing: Passing, dtype: str, pairs: int = 3) -> tuple:
+    """The first level's band, and its pullback to a row: one image against `pairs`."""
     level = levels(network, *shape[:2])[0]
-    arrays = iter(images(9, (*shape[:2], 3), dtype))
+    arrays = iter(images(9, (*shape[:2], pairs), dtype))
 
-    def side(pairs: int) -> Side:
-        stds = {path: 4 + abs(next(arrays)[..., :pairs]) for path in level.activations}
+    def side(count: int) -> Side:
+        stds = {path: 4 + abs(next(arrays)[..., :count]) for path in level.activations}
         factors = {path: layer.factors(stds[path]) for path, layer in level.activations.items()}
-        return Side(tuple(next(arrays)[..., :pairs] for _ in range(shape[2])), factors)
+        return Side(tuple(next(arrays)[..., :count] for _ in range(shape[2])), factors)
 
     @jax.jit
     def both(rows: Side, cols: Side) -> tuple:
@@ -63,7 +63,7 @@ def first_level(network: Network, shape: tuple[int, int, int], passing: Passing,
         band, pull = jax.vjp(lambda rows: passing.propagate(level, True, rows, laid, None, reverse=True), rows)
         return band, pull(jax.tree.map(lambda k: 1 + k, band))[0]
 
-    return both(side(1), side(3))
+    return both(side(1), side(pairs))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -96,6 +96,16 @@ def check(network: Network, shape: tuple[int, int, int]) -> None:
     kernel, gradient = both(*(each.astype(np.float32) for each in (x[:2], x, cotangent)))
     assert_close(kernel, truth, FORWARD["float32"])
     assert_close(gradient, pull(cotangent)[0], GRADIENT["float32"])
+
+
+@pytest.mark.slow
+def test_vectors_of_pairs_come_one_after_the_other() -> None:
+    found, truth = (
+        jax.tree.leaves(first_level(*SMALL["pool"], passing, dtype, pairs=256))
+        for passing, dtype in ((FUSED, "float32"), (Passing(None), "float64"))
+    )
+    for each, true in zip(found, truth, strict=True):
+        assert_close(each, true, FORWARD["float32"])
 
 
 @pytest.mark.slow
