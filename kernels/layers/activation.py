@@ -51,7 +51,13 @@ class Activation(Layer):
 
     def cov(self, cov: Cov, pairs: Pairs, path: str) -> Cov:
         """See `Layer.cov`."""
-        return Cov(*self.dual(cov.nngp, cov.ntk, *pairs.factors(path, cov)))
+        given = (cov.nngp, cov.ntk, *pairs.factors(path, cov))
+        size = pairs.strip
+        if size is None:
+            return Cov(*self.dual(*given))
+        firsts = range(0, len(cov.nngp), size)
+        strips = [self.dual(*jax.tree.map(lambda x, i=i, n=size: x[i : i + n], given)) for i in firsts]
+        return Cov(*jax.tree.map(lambda *parts: jnp.concatenate(parts), *strips))
 
     def dual(self, nngp: Array, ntk: Array | None, row: Factors, col: Factors) -> tuple[Array, Array | None]:
         """See `Dual.dual`."""

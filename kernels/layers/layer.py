@@ -34,11 +34,13 @@ class Pairs(NamedTuple):
     with_ntk: whether the tangent kernel is wanted
     plane: where the entries lie
     factors: of both sides
+    strip: rows of pixels that an activation takes at a time, for a compiler that keeps an order; None: all
     """
 
     with_ntk: bool
     plane: Plane
     factors: BothFactors
+    strip: int | None = None
 
 
 class ScaledWeights(NamedTuple):

@@ -76,17 +76,25 @@ def _joined(parts: Array) -> Array:
     return jnp.moveaxis(parts, 0, 1).reshape(height, blocks * count, *rest)
 
 
-def propagate_plane(level: Level, with_ntk: bool, plane: Plane, rows: Side, cols: Side, given: Cov | None) -> Cov:
+def propagate_plane(
+    level: Level,
+    with_ntk: bool,
+    plane: Plane,
+    rows: Side,
+    cols: Side,
+    given: Cov | None,
+    strip: int | None = None,
+) -> Cov:
     """Pass a plane, or a block of its column offsets, through the layers of a level: `[h, ox, w, pairs]`.
 
-    cols: sliced by offset, `[h, ox, w, pairs]`. given: what enters, None at full resolution.
+    cols: sliced by offset, `[h, ox, w, pairs]`. given: what enters, None at full resolution. strip: see `Pairs`.
     """
 
     def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
         return tuple(f[:, None] for f in rows.factors[path]), cols.factors[path]
 
     entering = _products(rows.pixels, cols.pixels) if given is None else given
-    return propagate(level.layers, entering, Pairs(with_ntk, plane, factors)).cleaned(plane)
+    return propagate(level.layers, entering, Pairs(with_ntk, plane, factors, strip)).cleaned(plane)
 
 
 def _products(rows: tuple[Array, ...], cols: tuple[Array, ...]) -> Cov:
