@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
-from kerneldistill.pipeline.errors import DataError
 from kerneldistill.pipeline.untrusted.limits import MAX_PICKLE_BYTES
 
 # Of a header: it may hold the least and the largest value of a column.
@@ -51,7 +50,7 @@ def pages_of(file: IO[bytes], columns: Sequence[str], begin: int = 0) -> Iterato
     it, it raises. So it is asked for rows first, in a file that no longer gives any.
 
     Raises:
-      DataError: a header is damaged.
+      ValueError: a header is damaged.
     """
     sealable = _Sealable(file)
     found = open_parquet(sealable)
@@ -78,7 +77,7 @@ def _pages(file: IO[bytes], chunk: Any) -> Pages:
         fields = header.struct()
         size, packed = fields.get(_UNPACKED), fields.get(_PACKED)
         if not (isinstance(size, int) and isinstance(packed, int) and size >= 0 and packed >= 0):
-            raise DataError("a page of it has no size")
+            raise ValueError("a page has no size")
         unpacked.append(size)
         for name in (_DATA, _DATA_2):
             if isinstance(own := fields.get(name), dict) and isinstance(number := own.get(1), int):
@@ -125,7 +124,7 @@ class _Header:
         while kind := self._byte():
             name = name + (kind >> 4) if kind >> 4 else self._number()
             if name in fields:
-                raise DataError("a page of it says something twice")
+                raise ValueError("a page says something twice")
             fields[name] = self._value(kind & 15, inside=False)
         return fields
 
@@ -148,7 +147,7 @@ class _Header:
             for _ in range(head >> 4 if head >> 4 < 15 else self._varint()):
                 self._value(head & 15, inside=True)
         else:
-            raise DataError("a page of it has a header of another kind")
+            raise ValueError("a page has a header of another kind")
         return None
 
     def _number(self) -> int:
@@ -164,12 +163,12 @@ class _Header:
                 return value
             shift += 7
             if shift > 63:
-                raise DataError("a page of it has a number that is too long")
+                raise ValueError("a page has a number that is too long")
 
     def _byte(self) -> int:
         found = self._file.read(1)
         if not found or self.place - self._begin > _MAX_HEADER:
-            raise DataError("a page of it has a header that does not end")
+            raise ValueError("a page has a header that does not end")
         return found[0]
 
     def _skip(self, count: int) -> None:

@@ -97,5 +97,6 @@ def test_headers_that_are_damaged_end_in_one_error_or_in_rows(tmp_path: Path) ->
             assert len(list(read_rows(str(path), ["image", "label"], 0, ROWS))) == ROWS
         except DataError as error:
             refused += 1
+            assert str(error).startswith(f"{path} is damaged")  # noqa: PT017
             assert "\n" not in str(error)  # noqa: PT017
     assert refused > 100
