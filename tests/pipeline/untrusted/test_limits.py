@@ -9,7 +9,7 @@ from kerneldistill.bundle.formats import flax_msgpack
 from kerneldistill.bundle.untrusted import torch_pickle
 from kerneldistill.pipeline.sources import array_files, classes, csv_list, image_decoding, pictures
 from kerneldistill.pipeline.storage import manifest, shard
-from kerneldistill.pipeline.untrusted import limits, names
+from kerneldistill.pipeline.untrusted import arrow_rows, limits, names
 from kerneldistill.pipeline.whitening import whitener
 
 README = Path(__file__).parents[3] / "pipeline/README.md"
@@ -19,7 +19,8 @@ STATED = {
     ".npz, .pt": (limits.MAX_BYTES / MIB, limits.MAX_MEMBERS, limits.FREE_RATIO_BYTES / MIB, limits.MAX_RATIO),
     "the pickle in a .pt": (limits.MAX_PICKLE_BYTES / MIB, torch_pickle._MAX_OPCODES, torch_pickle._MAX_TUPLES),
     "msgpack (FRePo)": (limits.MAX_BYTES / 2 / MIB, flax_msgpack._MAX_PARTS),
-    "Parquet": (limits.MAX_BYTES / MIB, limits.MAX_IMAGES),
+    "a distilled set in Parquet": (limits.MAX_BYTES / MIB, limits.MAX_IMAGES),
+    "Parquet to prepare": (arrow_rows._MAX_GROUP / GIB, arrow_rows.MAX_PAGE / MIB),
     ".npz to prepare": (array_files.MAX_PACKED / GIB,),
     "array_record": (limits.MAX_BYTES / MIB,),
     "a prepared shard": (shard.MAX_SHRINKING,),
