@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from kerneldistill.kernels.xla_flags import leave_loops_whole
 from kerneldistill.runtime.once import watch_compiler
 
 
@@ -13,6 +14,7 @@ def setup() -> None:
     them. `KERNELDISTILL_CACHE` names the folder of compiled programs (default: kerneldistill in the user's cache
     folder); if it is empty, none are kept.
     """
+    leave_loops_whole()
     cores = len(os.sched_getaffinity(0))
     # XLA runs each CPU device's part of a collective in a thread of one pool, as large as these say. A pool smaller
     # than twice the devices can fill with parts that wait for a part without a thread: the process aborts after 40 s.

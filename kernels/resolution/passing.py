@@ -16,16 +16,17 @@ from kerneldistill.kernels.resolution.base import Side
 
 
 class Passing(NamedTuple):
-    """block_bytes, core_bytes: see `DeviceKind`. interpret: what `pl.pallas_call` is told, to try kernels elsewhere."""
+    """block_bytes, core_bytes, plane_bytes: see `DeviceKind`. interpret: what `pl.pallas_call` is told, to try one."""
 
     block_bytes: int | None = CPU.block_bytes
     core_bytes: int = 0
     interpret: Any = False
+    plane_bytes: int = CPU.plane_bytes
 
     @staticmethod
     def on(device: DeviceKind) -> "Passing":
         """Choose by a kind of device."""
-        return Passing(device.block_bytes, device.core_bytes)
+        return Passing(device.block_bytes, device.core_bytes, plane_bytes=device.plane_bytes)
 
     def fuses(self, level: Level, side: Side) -> bool:
         """Whether a kernel passes a level, to which an image brings arrays such as `side`, `[..., pairs]`."""
@@ -48,7 +49,7 @@ class Passing(NamedTuple):
         reverse: whether it will be differentiated.
         """
         if not self.fuses(level, cols):
-            block_bytes = self.block_bytes if reverse else None
+            block_bytes = self.block_bytes if reverse or self._overflows(level, (cols, before)) else None
             return base.propagate_resolution(level, with_ntk, rows, cols, before, block_bytes)
         from kerneldistill.kernels.resolution.fused import Given, propagate_resolution
 
@@ -56,6 +57,15 @@ class Passing(NamedTuple):
         filled = jax.tree.map(lambda x: jnp.broadcast_to(x, (*x.shape[:-1], pairs)), rows)
         limit = usable(self.core_bytes)
         return propagate_resolution(level, with_ntk, Given(filled, cols, before), limit, self.interpret)
+
+    def _overflows(self, level: Level, given: tuple[Side, Cov | None]) -> bool:
+        """Whether a plane is larger than planes should be, so that it pays to cut it for its value alone.
+
+        The wrapped planes of a global mean are, 2 MiB at 32 x 32: an entry took 23.6 ms of a core whole, 8.6 in blocks.
+        """
+        columns, offsets = jax.tree.leaves(given)[0], level.offsets
+        plane = offsets.height * offsets.shape[1] * offsets.width * columns.shape[-1] * columns.dtype.itemsize
+        return plane > self.plane_bytes
 
 
 def side_of(level: Level, channels: int, pairs: int, dtype: str) -> Side:
