@@ -81,7 +81,9 @@ def measure(case: Case) -> Timing:
 
     from kerneldistill.kernels.architectures import conv_net, myrtle
     from kerneldistill.kernels.exact_engine import ExactEngine
+    from kerneldistill.kernels.xla_flags import leave_loops_whole
 
+    leave_loops_whole()
     jax.config.update("jax_num_cpu_devices", case.devices)
     network = myrtle(5) if case.head == "myrtle" else conv_net(case.depth, global_pool=case.head == "gap")
     shape = (case.size, case.size, case.channels)

@@ -24,6 +24,7 @@ def percentages(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"([\d.]+)%", text)]
 
 
+@pytest.mark.slow
 def test_a_set_is_distilled_from_arrays(tmp_path: Path) -> None:
     text = output("distill_arrays", tmp_path, "--steps", "4")
     assert {path.name for path in tmp_path.iterdir()} == {"distilled-digits", "distilled-digits.png"}

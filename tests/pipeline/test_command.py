@@ -29,7 +29,7 @@ def test_verify_names_every_problem(own_digits, capsys):
 
 def test_verify_says_what_it_is_not_for(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "none")]) == MISTAKE
-    assert "not a prepared data set" in capsys.readouterr().err
+    assert "which is not there: give a run, a bundle or prepared data" in capsys.readouterr().err
 
 
 def test_prepare_alone(prepared_digits, tmp_path, capsys):
