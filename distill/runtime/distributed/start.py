@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -47,6 +47,25 @@ def joined(asked: Processes, command: str) -> Iterator[None]:
 
 
 def _joined(asked: Processes, command: str) -> Iterator[None]:
+    # The others meet by process 0, and jax aborts those who are on the way when it goes: a signal finds patience there.
+    with nullcontext() if asked.index else signals.rescue(_linger):
+        roll_call = _met(asked, command)
+    if collectives.index():  # process 0 tells and warns for all
+        console.quiet = True
+        logging.getLogger().setLevel(logging.ERROR)
+    try:
+        with signals.rescue(_outlive_others):
+            yield
+        roll_call.leave()
+    except KeyboardInterrupt:
+        roll_call.leave()
+        raise
+    finally:
+        watchdog.stop()
+
+
+def _met(asked: Processes, command: str) -> RollCall:
+    """Meet the others, and call the roll."""
     global _roll_call
     host = _initialise(asked)
     with muffled():  # gloo tells of every peer when it first meets them
@@ -62,18 +81,7 @@ def _joined(asked: Processes, command: str) -> Iterator[None]:
     else:
         given = [] if asked.coordinator in (None, "auto") else [split(asked.coordinator)[0]]
         roll_call.join([*given, where[2]], where[0], where[1])
-    if collectives.index():  # process 0 tells and warns for all
-        console.quiet = True
-        logging.getLogger().setLevel(logging.ERROR)
-    try:
-        with signals.rescue(_outlive_others):
-            yield
-        roll_call.leave()
-    except KeyboardInterrupt:
-        roll_call.leave()
-        raise
-    finally:
-        watchdog.stop()
+    return roll_call
 
 
 def _initialise(asked: Processes) -> str:
@@ -145,7 +153,11 @@ def leave(status: int) -> int:
 def _outlive_others() -> None:
     """The others meet by process 0, and jax aborts them when it goes: those that end by themselves go first."""
     if collectives.index() == 0:
-        time.sleep(_LINGER_SECONDS)
+        _linger()
+
+
+def _linger() -> None:
+    time.sleep(_LINGER_SECONDS)
 
 
 def _names() -> list[str]:

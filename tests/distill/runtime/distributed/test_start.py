@@ -6,6 +6,11 @@ import sys
 
 import pytest
 
+from kerneldistill.errors import UserError
+from kerneldistill.runtime import signals
+from kerneldistill.runtime.distributed import start
+from kerneldistill.runtime.distributed.options import Processes
+
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_process_that_waits_in_vain_says_so(index: int) -> None:
@@ -20,3 +25,21 @@ def test_a_process_that_waits_in_vain_says_so(index: int) -> None:
     )
     assert "--processes.wait 4 s" in told
     assert ended.returncode == 2
+
+
+@pytest.mark.parametrize(("index", "patient"), [(0, True), (1, False)])
+def test_a_signal_is_patient_with_process_0_while_the_others_come(
+    index: int, patient: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it goes, jax aborts those who are on the way."""
+    rescues: list[int] = []
+
+    def met(*given: object) -> None:
+        rescues.append(len(signals._rescues))
+        raise UserError("nobody came")
+
+    monkeypatch.setattr(start, "_met", met)
+    with pytest.raises(UserError, match="nobody came"), start.joined(Processes("127.0.0.1:1", 2, index), "run"):
+        pass
+    assert rescues == [int(patient)]
+    assert not signals._rescues
