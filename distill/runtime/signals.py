@@ -53,10 +53,15 @@ class _Listener(threading.Thread):
 
     def run(self) -> None:
         first: float | None = None
+        patient = True
         while True:
             try:
                 number = self._numbers.recv(1)
             except TimeoutError:
+                if _rescues and not patient:  # there is something to rescue since the signal
+                    patient = True
+                    self._numbers.settimeout(PATIENCE_SECONDS - SHORT_PATIENCE_SECONDS)
+                    continue
                 self._numbers.settimeout(None)
                 self._give_up_waiting()
                 continue
@@ -67,7 +72,8 @@ class _Listener(threading.Thread):
             if first is None:
                 first = time.monotonic()
                 self.asked.set()
-                self._numbers.settimeout(PATIENCE_SECONDS if _rescues else SHORT_PATIENCE_SECONDS)
+                patient = bool(_rescues)
+                self._numbers.settimeout(PATIENCE_SECONDS if patient else SHORT_PATIENCE_SECONDS)
             elif time.monotonic() - first > ECHO_SECONDS:
                 os._exit(INTERRUPTED)
 

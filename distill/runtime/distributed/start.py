@@ -47,6 +47,7 @@ def joined(asked: Processes, command: str) -> Iterator[None]:
 
 
 def _joined(asked: Processes, command: str) -> Iterator[None]:
+    signals.poll()  # rather than begin to meet
     # The others meet by process 0, and jax aborts those who are on the way when it goes: a signal finds patience there.
     with nullcontext() if asked.index else signals.rescue(_linger):
         roll_call = _met(asked, command)

@@ -119,6 +119,20 @@ with handlers_installed():
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 """
 
+SOMETHING_SINCE = """
+signals.SHORT_PATIENCE_SECONDS, signals.PATIENCE_SECONDS = 0.2, 20
+with handlers_installed():
+    sends(0.1, signal.SIGTERM)
+    time.sleep(0.2)
+    with rescued_by(rescue):
+        time.sleep(0.5)
+        try:
+            poll()
+        except KeyboardInterrupt:
+            print("saved by the loop", flush=True)
+            os._exit(7)
+"""
+
 DEAF_TO_THE_SECOND = """
 signals.ECHO_SECONDS = 0.2
 with handlers_installed(), rescued_by(rescue):
@@ -180,6 +194,7 @@ with handlers_installed(), rescued_by(rescue):
         (FORKED, 0, "not ours\n", ""),
         (DEAF_AND_FULL, MISTAKE, "", "kdistill: error: no space left\n"),
         (IN_TIME, 7, "saved by the loop\n", ""),
+        (SOMETHING_SINCE, 7, "saved by the loop\n", ""),
     ],
     ids=[
         "second",
@@ -191,6 +206,7 @@ with handlers_installed(), rescued_by(rescue):
         "forked",
         "deaf and full",
         "in time",
+        "something to rescue since",
     ],
 )
 def test_the_end_of_a_process(program: str, status: int, out: str, err: str) -> None:
