@@ -59,12 +59,13 @@ def augment(
     chooser, key = jax.random.split(key)
     numbers = jnp.uint32(first) + jnp.arange(len(images), dtype=jnp.uint32)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.zeros_like(numbers) if shared else numbers)
-    changes = [jax.vmap(partial(AUGMENTATIONS[name], strengths)) for name in names]
+    own = [partial(AUGMENTATIONS[name], strengths) for name in names]
+    changes = [jax.vmap(change) for change in own]
     if single:
         return lax.switch(jax.random.randint(chooser, (), 0, len(changes)), changes, keys, images)
     for i in range(number):
         draws = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-        images = jax.vmap(partial(drawn, [partial(AUGMENTATIONS[name], strengths) for name in names]))(draws, images)
+        images = jax.vmap(partial(drawn, own))(draws, images)
     if number:
         return images
     for i, change in enumerate(changes):

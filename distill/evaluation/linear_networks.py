@@ -17,17 +17,15 @@ import numpy as np
 from jax import Array
 
 from kerneldistill.algorithms.krr import Regression, factored
-from kerneldistill.algorithms.labels import centred_one_hot
-from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.support import Support
 from kerneldistill.evaluation.evaluation_target import EvaluationTarget
+from kerneldistill.evaluation.network_score import score_predictions
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.evaluation.networks.model import Variables, model_of
 from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, set_sha256
 from kerneldistill.evaluation.protocols import LINEAR
 from kerneldistill.evaluation.score_cache import ScoreCache, Unit
 from kerneldistill.evaluation.training import initial
-from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.finite_ntk import mean_ntk
 from kerneldistill.runtime.console import duration, tell
 from kerneldistill.runtime.progress import activity
@@ -108,22 +106,19 @@ class LinearEvaluation:
 
     def _regressed(self, what: str, support: Support, variables: Variables) -> tuple[float, float]:
         """Accuracy and mse on test."""
-        test, columns = self.target.test, jnp.asarray(support.images, jnp.float32)
-        size = min(_BATCH, len(test))
-        kernel = partial(_kernel(self.spec, self.target.image_shape, self.target.num_classes), variables, columns)
+        target, columns = self.target, jnp.asarray(support.images, jnp.float32)
+        kernel = partial(_kernel(self.spec, target.image_shape, target.num_classes), variables, columns)
         k_ss = np.asarray(kernel(columns), np.float64)
-        alpha = factored(Regression((k_ss + k_ss.T) / 2, self.target.ridge)).solve(
-            np.asarray(support.labels, np.float64)
-        )
-        hits, total = 0, 0.0
-        with activity(f"{LINEAR}, {self.spec.name}, {what}", len(test), "images") as shown:
-            for start in range(0, len(test), size):
-                images, labels = test.images[start : start + size], test.labels[start : start + size]
-                found = np.asarray(kernel(jnp.asarray(filled(images, size))), np.float64)[: len(labels)] @ alpha
-                hits += int(np.sum(found.argmax(1) == labels))
-                total += half_mse(found, centred_one_hot(labels, self.target.num_classes)).total
-                shown.update(start + len(labels))
-        return hits / len(test), total / (len(test) * self.target.num_classes)
+        alpha = factored(Regression((k_ss + k_ss.T) / 2, target.ridge)).solve(np.asarray(support.labels, np.float64))
+        with activity(f"{LINEAR}, {self.spec.name}, {what}", len(target.test), "images") as shown:
+            found = score_predictions(
+                lambda images: np.asarray(kernel(images), np.float64) @ alpha,
+                target.test,
+                target.num_classes,
+                _BATCH,
+                shown.update,
+            )
+        return found.accuracy, found.mse
 
 
 @lru_cache(maxsize=64)

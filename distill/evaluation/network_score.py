@@ -16,6 +16,9 @@ from kerneldistill.evaluation.networks.model import Variables, model_of
 from kerneldistill.kernels.batching import filled
 from kerneldistill.pipeline.split import Split
 
+# Told the images done.
+Progress = Callable[[int], None]
+
 # Images of one program; the last are padded to it.
 _BATCH = 512
 
@@ -36,11 +39,31 @@ class NetworkScore(NamedTuple):
 def score_network(spec: NetworkSpec, variables: Variables, split: Split, outputs: int) -> NetworkScore:
     """Predict every image of a split, batch normalisation by its running means."""
     predict = _predict(spec, split.images.shape[1:], outputs)
+    return score_predictions(lambda images: predict(variables, images), split, outputs, _BATCH)
+
+
+def score_predictions(
+    predict: Callable[[Array], Array | np.ndarray],
+    split: Split,
+    outputs: int,
+    batch: int,
+    progress: Progress = lambda images: None,
+) -> NetworkScore:
+    """Score what a function of `batch` images predicts of every image of a split.
+
+    Args:
+      predict: outputs [n, k] of images [n, h, w, c], always of the same n
+      split: the images
+      outputs: k
+      batch: images of a call, at most
+      progress: told the images that are done
+    """
     hits, total, finite = 0, 0.0, True
-    size = min(_BATCH, len(split))
+    size = min(batch, len(split))
     for start in range(0, len(split), size):
         images, labels = split.images[start : start + size], split.labels[start : start + size]
-        found = np.asarray(predict(variables, jnp.asarray(filled(images, size))))[: len(labels)].astype(np.float64)
+        found = np.asarray(predict(jnp.asarray(filled(images, size))))[: len(labels)].astype(np.float64)
+        progress(start + len(labels))
         hits += int(np.sum(found.argmax(1) == labels))
         total += half_mse(found, centred_one_hot(labels, outputs)).total
         finite &= bool(np.isfinite(found).all())
