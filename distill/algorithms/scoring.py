@@ -1,5 +1,6 @@
 """Evaluation by kernel ridge regression: how well a support predicts a split."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from kerneldistill.algorithms.krr import factored
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, real_support
-from kerneldistill.algorithms.targets import Targets
+from kerneldistill.algorithms.targets import Change, Targets
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline.split import Split
 from kerneldistill.runtime.distributed import collectives
@@ -27,8 +28,12 @@ class Score(NamedTuple):
     mse: float
 
 
-def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -> Score:
+def evaluate(
+    engine: Engine, support: Support, targets: Targets, ridge: float, changes: Sequence[Change | None] = (None,)
+) -> Score:
     """Predict every image of `targets` from `support` (2107.13034, eq. 1) and score the predictions.
+
+    changes: views of each image whose kernels are averaged (`algorithms.ensemble`); None is the image itself
 
     Raises:
       UserError: the kernel of the support cannot be inverted.
@@ -40,8 +45,13 @@ def evaluate(engine: Engine, support: Support, targets: Targets, ridge: float) -
     regression = factored(regression_of(engine, features, ridge))
     alpha = collectives.broadcast(regression.solve(support.labels))
     hits, loss = 0, 0.0
-    for chunk in polled(targets.chunks(size), "evaluation of a chunk", programs_of(engine), size):
-        predictions = kernel_of(engine, features, chunk.features, len(chunk.labels)) @ alpha
+    first, *others = (targets.chunks(size, change=change) for change in changes)
+    passes = [iter(chunks) for chunks in others]
+    for chunk in polled(first, "evaluation of a chunk", programs_of(engine), size):
+        kernel = kernel_of(engine, features, chunk.features, len(chunk.labels))
+        for other in passes:
+            kernel += kernel_of(engine, features, next(other).features, len(chunk.labels))
+        predictions = kernel / len(changes) @ alpha
         hits += int(np.sum(predictions.argmax(1) == chunk.class_ids))
         loss += half_mse(predictions, chunk.labels).total
     hits, loss = collectives.all_reduce_sum((hits, loss))

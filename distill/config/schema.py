@@ -51,6 +51,7 @@ __all__ = [
     "ScheduleConfig",
     "StrengthConfig",
     "SupportConfig",
+    "ViewName",
 ]
 
 
@@ -190,6 +191,9 @@ class KrrConfig:
     ridge_steps: Annotated[Count | None, Mark(example=100)] = None
 
 
+ViewName = Literal["flip", "shift"]
+
+
 @dataclass(frozen=True)
 class EvaluateConfig:
     """What is measured, and when."""
@@ -198,6 +202,9 @@ class EvaluateConfig:
     every: Count = 20
     # Random real sets of the same size evaluated beside the learned one.
     baseline_draws: Annotated[CountOrZero, Mark("resume", stage="evaluate")] = 5
+    # Predict test once more, by the mean kernel of several views of each image: flip (itself and its mirror image),
+    # shift (itself and a pixel each way), or both. Each view costs a pass over test.
+    ensemble: Annotated[tuple[ViewName, ...], Mark("resume", stage="evaluate", example=("flip",))] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pydantic
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.config.schema import ViewName
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.runtime.text import mean_percent, percent
@@ -35,6 +36,8 @@ class Results:
     protocols: the chosen support under named protocols, as far as they were asked for
     averaged: whether the chosen support is the mean of those of several steps
     began_as: the start, in words
+    ensembled: the chosen support, on test, by the mean kernel of the views `evaluate.ensemble`; None without them
+    views: those
     """
 
     step: int
@@ -48,6 +51,8 @@ class Results:
     protocols: tuple[ProtocolResult, ...] = ()
     averaged: bool = False
     began_as: str = "real images"
+    ensembled: Measured | None = None
+    views: tuple[ViewName, ...] = ()
 
     def to_json(self) -> str:
         """The results as a JSON object."""
@@ -94,6 +99,9 @@ class Results:
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""
         rows = [(self.chosen, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
+        if self.ensembled is not None:
+            seen = f"the same, each test image also by {' and '.join(self.views)}"
+            rows.append((seen, percent(self.ensembled.accuracy), f"{self.ensembled.mse:.4f}"))
         rows.append((f"its start, {self.began_as}", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
         if self.random_real:
             mean = mean_percent([measured.accuracy for measured in self.random_real])

@@ -8,6 +8,7 @@ import time
 from functools import partial
 
 from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.label_solve import label_solve as solve
 from kerneldistill.algorithms.problem import problem_of
 from kerneldistill.algorithms.registry import algorithm_of
@@ -199,11 +200,13 @@ def evaluate(rundir: RunDir) -> None:
     sources = [regressed(support, config.support.flip) for support in supports]
     scored = zip(sources, ridges, strict=True)
     validation = Targets(engine, data.validation, num_classes)
-    with activity("evaluating", len(sources) + bool(len(validation)), "sets") as shown:
+    names = config.evaluate.ensemble
+    with activity("evaluating", len(sources) + bool(names) + bool(len(validation)), "sets") as shown:
         found = []
         for source, ridge in scored:
             found.append(score_of(engine, source, test, ridge))
             shown.update(len(found))
+        ensembled = score_of(engine, sources[0], test, outcome.ridge, views(names)) if names else None
         held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
     chosen, start, *baselines = found
     results = Results(
@@ -218,6 +221,8 @@ def evaluate(rundir: RunDir) -> None:
         protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
         averaged=outcome.averaged,
         began_as=start_name(config),
+        ensembled=None if ensembled is None else Measured(*ensembled),
+        views=names,
     )
     from_first(lambda: rundir.finished.write(rundir.results_file, results.to_json().encode()))
     record_done("evaluate", rundir)

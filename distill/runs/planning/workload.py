@@ -9,6 +9,7 @@ import numpy as np
 
 from kerneldistill.algorithms.algorithm import SecondOrder
 from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.target_batch import batch_of_step
 from kerneldistill.config.schema import Config
@@ -127,8 +128,9 @@ class Workload:
 
     @cached_property
     def test_entries(self) -> int:
-        """Entries of the final evaluation: the learned set, its start and the random real sets, without gradient."""
-        sets = 2 + self.config.evaluate.baseline_draws
+        """Entries of the final evaluation, without gradient: the learned set, its start, random real sets, views."""
+        names = self.config.evaluate.ensemble
+        sets = 2 + self.config.evaluate.baseline_draws + (len(views(names)) if names else 0)
         on_validation = self.rows * (self.size.validation + self.rows) if self.size.validation else 0
         return sets * self.rows * (self.size.test + self.rows) + on_validation
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.scoring import evaluate, random_support
@@ -63,6 +64,34 @@ def test_chunks_and_devices_change_nothing(support, split, chunk, devices, monke
     targets = Targets(own, split, 3)
     assert len(list(targets.chunks(6))) == -(-21 // chunk)
     assert evaluate(own, support, targets, RIDGE) == pytest.approx(whole, rel=FORWARD["float64"])
+
+
+@pytest.mark.parametrize(("names", "count"), [(("flip",), 2), (("shift",), 5), (("flip", "shift"), 10)])
+def test_views_average_their_predictions(own: Engine, support: Support, split: Split, names, count: int) -> None:
+    seen = views(names)
+    assert len(seen) == count
+    k_ss = kernel(own, support.images, support.images)
+    alpha = np.linalg.solve(k_ss + RIDGE * np.trace(k_ss) / len(k_ss) * np.eye(len(k_ss)), support.labels)
+    images = split.images.astype(np.float64)
+    each = [kernel(own, images if view is None else view(images, 0), support.images) @ alpha for view in seen]
+    predictions = np.mean(each, axis=0)
+    score = evaluate(own, support, Targets(own, split, 3), RIDGE, seen)
+    assert score.accuracy == np.mean(predictions.argmax(1) == split.labels)
+    errors = predictions - (np.eye(3)[split.labels] - 1 / 3)
+    assert score.mse == pytest.approx(0.5 * np.mean(errors**2), rel=FORWARD["float64"])
+    assert score.mse != pytest.approx(evaluate(own, support, Targets(own, split, 3), RIDGE).mse, rel=1e-6)
+
+
+def test_views_move_pixels_as_they_say() -> None:
+    image = np.arange(12.0).reshape(1, 3, 4, 1) + 1
+    _, right, left, down, up = views(("shift",))
+    assert np.array_equal(right(image, 0)[0, :, 1:, 0], image[0, :, :-1, 0])
+    assert not right(image, 0)[0, :, 0].any()
+    assert np.array_equal(left(image, 0)[0, :, :-1, 0], image[0, :, 1:, 0])
+    assert np.array_equal(down(image, 0)[0, 1:], image[0, :-1])
+    assert np.array_equal(up(image, 0)[0, :-1], image[0, 1:])
+    _, mirrored = views(("flip", "flip"))
+    assert np.array_equal(mirrored(image, 0), image[:, :, ::-1])
 
 
 def test_equal_images_with_no_ridge_are_refused(own: Engine, support: Support, split: Split) -> None:

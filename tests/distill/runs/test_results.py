@@ -82,3 +82,8 @@ def test_protocols_of_the_same_support_outlive_a_measurement(tmp_path: Path) -> 
     assert Results.protocols_of(path, "a" * 64) == (own,)
     path.write_text("{")
     assert Results.protocols_of(path, "a" * 64) == ()
+
+
+def test_the_table_with_views() -> None:
+    _, _, rows = replace(RESULTS, ensembled=Measured(0.875, 0.03), views=("flip", "shift")).table("digits")
+    assert rows[1] == ("the same, each test image also by flip and shift", "87.5 %", "0.0300")

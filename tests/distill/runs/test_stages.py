@@ -111,6 +111,19 @@ def test_the_same_again_trains_nothing_and_changes_nothing(
     assert [file.read_bytes() for file in files] == before
 
 
+def test_views_of_test_images_are_scored_beside_the_rest(own: RunDir, small: Config) -> None:
+    before = Results.load(own.results_file)
+    changed = replace(small, evaluate=replace(small.evaluate, ensemble=("shift",)))
+    with own.open(changed):
+        stages.run(changed, own)
+    after = Results.load(own.results_file)
+    assert replace(after, ensembled=None, views=()) == before
+    assert after.views == ("shift",)
+    assert after.ensembled is not None
+    assert after.ensembled.mse != pytest.approx(after.learned.mse, rel=1e-6)
+    assert abs(after.ensembled.accuracy - after.learned.accuracy) < 0.2
+
+
 def opened(config: Config, rundir: RunDir) -> None:
     with rundir.open(config):
         pass
