@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from kerneldistill.kernels.batching import PLAIN, Tiling, filled
-from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.image_features import Features
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network

@@ -30,8 +30,8 @@ from kerneldistill.kernels.batching import Tiling, filled, tiling
 from kerneldistill.kernels.blocks import block, block_saving, half_block, pullback
 from kerneldistill.kernels.compiler_options import as_it_is, band_options, one_routine
 from kerneldistill.kernels.device_kinds import DeviceKind, kind_of
-from kerneldistill.kernels.features import Features, features
 from kerneldistill.kernels.image_checks import check_images, check_kind
+from kerneldistill.kernels.image_features import Features, features
 from kerneldistill.kernels.jacobian import block_jacobian
 from kerneldistill.kernels.levels import points
 from kerneldistill.kernels.names import KernelKind

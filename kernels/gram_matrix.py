@@ -10,8 +10,8 @@ from jax import Array
 from kerneldistill.kernels.batching import Tiling, tiling
 from kerneldistill.kernels.blocks import block, pullback
 from kerneldistill.kernels.device_kinds import kind_of
-from kerneldistill.kernels.features import features
 from kerneldistill.kernels.image_checks import check_arguments, check_kind
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 

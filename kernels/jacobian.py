@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from kerneldistill.kernels.batching import PLAIN, Tiling
 from kerneldistill.kernels.blocks import grouped, vector_block
-from kerneldistill.kernels.features import Features, features, group_stds
+from kerneldistill.kernels.image_features import Features, features, group_stds
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.resolution.passing import Passing

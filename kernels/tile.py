@@ -12,7 +12,7 @@ from jax import Array
 
 from kerneldistill.kernels.activations.dual import Factors
 from kerneldistill.kernels.bands import WHOLE_IMAGES
-from kerneldistill.kernels.features import Features, Stds
+from kerneldistill.kernels.image_features import Features, Stds
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
 from kerneldistill.kernels.levels import Level, levels

@@ -9,7 +9,7 @@ from kerneldistill.algorithms.gradient import regression_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.kernels.batching import filled
-from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.image_features import Features
 
 
 class Predictor:

@@ -11,8 +11,8 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net
 from kerneldistill.kernels.blocks import block, block_saving, pullback
-from kerneldistill.kernels.features import Features, features
 from kerneldistill.kernels.flops import entry_flops
+from kerneldistill.kernels.image_features import Features, features
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.passes import ARITHMETIC

@@ -10,8 +10,8 @@ import pytest
 from kerneldistill.kernels.activations.hermite import Hermite
 from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, wide_resnet
 from kerneldistill.kernels.blocks import block, half_block, whole
-from kerneldistill.kernels.features import features
 from kerneldistill.kernels.gram_matrix import gram
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images

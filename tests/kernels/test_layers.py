@@ -8,7 +8,7 @@ from kerneldistill.kernels.activations.dual import Factors
 from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.bands import WHOLE_IMAGES
 from kerneldistill.kernels.blocks import block
-from kerneldistill.kernels.features import features
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.layers import Activation, Conv, Dense, Flatten, Residual
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, leaves, propagate

@@ -15,8 +15,8 @@ from kerneldistill.kernels.architectures import conv_net, conv_vec, myrtle, wide
 from kerneldistill.kernels.batching import Tiling, tiling
 from kerneldistill.kernels.blocks import block, pullback
 from kerneldistill.kernels.device_kinds import CPU, KINDS
-from kerneldistill.kernels.features import features
 from kerneldistill.kernels.gram_matrix import gram
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.layers import Activation, Conv, GlobalAvgPool
 from kerneldistill.kernels.levels import levels
 from kerneldistill.kernels.network import Network

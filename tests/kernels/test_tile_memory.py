@@ -13,7 +13,7 @@ import pytest
 from kerneldistill.kernels.architectures import conv_net
 from kerneldistill.kernels.batching import tiling
 from kerneldistill.kernels.device_kinds import CPU
-from kerneldistill.kernels.features import features
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.tile_memory import deviations, tiles
 from tests.helpers import tile_memory

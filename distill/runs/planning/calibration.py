@@ -9,7 +9,7 @@ import numpy as np
 
 from kerneldistill.algorithms.linearised import Linearised, on_host
 from kerneldistill.kernels.exact_engine import ExactEngine
-from kerneldistill.kernels.features import Features
+from kerneldistill.kernels.image_features import Features
 from kerneldistill.kernels.levels import points
 from kerneldistill.runs.planning.workload import Workload
 from kerneldistill.runtime.progress import activity

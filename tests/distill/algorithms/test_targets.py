@@ -8,7 +8,7 @@ import kerneldistill.kernels.exact_engine
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.architectures import fc_net
-from kerneldistill.kernels.features import features
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.levels import points
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import allow, engine

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
-from kerneldistill.kernels.features import features
 from kerneldistill.kernels.gram_matrix import gram
+from kerneldistill.kernels.image_features import features
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.safe_math import inverse, root
