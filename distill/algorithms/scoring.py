@@ -1,12 +1,12 @@
 """Evaluation by kernel ridge regression: how well a support predicts a split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
-from kerneldistill.algorithms.krr import factored
+from kerneldistill.algorithms.krr import Regression, factored
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, real_support
@@ -29,11 +29,22 @@ class Score(NamedTuple):
 
 
 def evaluate(
-    engine: Engine, support: Support, targets: Targets, ridge: float, changes: Sequence[Change | None] = (None,)
+    engine: Engine,
+    support: Support,
+    targets: Targets,
+    ridge: float,
+    changes: Sequence[Change | None] = (None,),
+    seen: Callable[[Regression], None] = lambda regression: None,
 ) -> Score:
     """Predict every image of `targets` from `support` (2107.13034, eq. 1) and score the predictions.
 
-    changes: views of each image whose kernels are averaged (`algorithms.ensemble`); None is the image itself
+    Args:
+      engine: of the kernel
+      support: images and labels
+      targets: the images to predict
+      ridge: relative to the mean diagonal
+      changes: views of each image whose kernels are averaged (`algorithms.ensemble`); None is the image itself
+      seen: told the regression, which has the kernel of the support
 
     Raises:
       UserError: the kernel of the support cannot be inverted.
@@ -43,6 +54,7 @@ def evaluate(
     poll("evaluation", programs_of(engine), size)
     features = engine.support_features(support.images)
     regression = factored(regression_of(engine, features, ridge))
+    seen(regression)
     alpha = collectives.broadcast(regression.solve(support.labels))
     hits, loss = 0, 0.0
     first, *others = (targets.chunks(size, change=change) for change in changes)

@@ -26,6 +26,10 @@ class ReportArguments:
     out: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
     # Test images that confusion, certainty and training in time are computed from, at most, evenly spaced; 0 for none.
     test_images: int = TEST_IMAGES
+    # Bundles only: the prepared data set to test them on.
+    prepared: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Bundles only: whiten the prepared data anew where they live in another space than a bundle.
+    rewhiten: bool = False
     # Show the page in a browser.
     open: bool = False
 
@@ -42,6 +46,8 @@ def execute(call: Call) -> None:
         raise UserError(f"--test-images is {asked.test_images}, allowed is 0 or more")
     if asked.out is not None and asked.out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out is {asked.out}, allowed is a name that ends with .html")
+    if asked.rewhiten and asked.prepared is None:
+        raise UserError("--rewhiten is given without data to whiten anew: name them with --prepared DIR")
     from kerneldistill.report.sweep_page import is_sweep
     from kerneldistill.runtime.console import tell
     from kerneldistill.runtime.progress import activity
@@ -49,10 +55,14 @@ def execute(call: Call) -> None:
     if len(asked.runs) == 1 and is_sweep(asked.runs[0]):
         _report_sweep(asked)
         return
-    from kerneldistill.report.report import default_out, write_report
+    from kerneldistill.report.report import Examined, default_out, write_report
 
     with activity("writing the report"):
-        written = write_report(asked.runs, asked.out or default_out(asked.runs), asked.test_images)
+        written = write_report(
+            asked.runs,
+            asked.out or default_out(asked.runs),
+            Examined(asked.test_images, asked.prepared, asked.rewhiten),
+        )
     tell(f"report: {written.html}   Markdown: {written.markdown}")
     if asked.open:
         show(written.html)

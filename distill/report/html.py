@@ -67,11 +67,12 @@ def style() -> str:
 
 def _section(section: Section) -> Element:
     heading = node("h2", section.title, id=f"{section.anchor}-title")
-    blocks = [_block(block) for block in section.blocks]
+    blocks = [drawn(block) for block in section.blocks]
     return node("section", heading, blocks, id=section.anchor, aria_labelledby=f"{section.anchor}-title")
 
 
-def _block(block: Block) -> Element:
+def drawn(block: Block) -> Element:
+    """Return a block as a node of a page."""
     match block:
         case Paragraph(text):
             return node("p", text)
@@ -95,7 +96,7 @@ def _block(block: Block) -> Element:
         case Listing(title, text):
             return node("details", node("summary", title), node("pre", node("code", text)))
         case Beside(blocks):
-            return node("div", [_block(each) for each in blocks], class_="beside")
+            return node("div", [drawn(each) for each in blocks], class_="beside")
 
 
 def _stat(value: str, name: str, note: str) -> Element:

@@ -1,10 +1,11 @@
-"""Kernels between a support and test images, kept in the run directory: they cost minutes, drawing them none."""
+"""Kernels between a support and test images, kept where they are of: they cost minutes, drawing them none."""
 
 import hashlib
 import io
 import logging
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.evaluation.infinite_width import Blocks
 from kerneldistill.pipeline.storage.files import sha256, write_whole
 from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.evaluation_targets import evaluation_folder
 from kerneldistill.runs.stored_arrays import stored_arrays
 
 LOG = logging.getLogger(__name__)
@@ -26,12 +28,12 @@ class OnTest:
     ntk_ss, nngp_ss: float [s, s] kernels of the support, in the precision they were computed in
     ntk_ts, nngp_ts: float [t, s] of test images and the support
     nngp_tt: float [t] of each test image with itself
-    start_ss: float [s, s] the run's kernel of the images the support began as
+    start_ss: float [s, s] the run's kernel of the images the support began as; of none where these are not known
     start_ts: float [t, s] likewise, with the test images
-    start_images: float32 [s, h, w, c] these images, whitened
-    start_labels: float64 [s, k] centred one-hot
+    start_images: float32 [s, h, w, c] these images, whitened; none where they are not known
+    start_labels: float64 [s, k] centred one-hot, likewise
     learned_pixels: float32 [s, h, w, c] the support un-whitened, 0..255 and beyond
-    start_pixels: float32 [s, h, w, c] likewise
+    start_pixels: float32 [s, h, w, c] its start likewise
     test_pixels: uint8 [t, h, w, c]
     test_labels: int32 [t]
     test_size: images in the whole test split
@@ -68,39 +70,52 @@ class OnTest:
         return Blocks(self.start_ss.astype(np.float64), self.start_ts.astype(np.float64))
 
     @property
+    def knows_start(self) -> bool:
+        """Whether it is known what the support began as."""
+        return len(self.start_images) > 0
+
+    @property
     def own(self) -> np.ndarray:
         """NNGP of each test image with itself, float64 [t]."""
         return self.nngp_tt.astype(np.float64)
 
 
-def kept_file(rundir: RunDir) -> Path:
-    """Return where a run's `OnTest` is kept."""
-    return rundir.path / "report" / "on_test.npz"
+class Place(NamedTuple):
+    """Where an `OnTest` is kept. file: of it. key: digest of all that it is a function of."""
+
+    file: Path
+    key: str
 
 
-def key_of(rundir: RunDir, test_images: int) -> str:
-    """Return what an `OnTest` is a function of, as a digest: outcome, configuration, data, and how many test images."""
-    parts = (
-        str(_VERSION),
-        sha256(rundir.outcome_file),
-        config_digest(rundir.config()),
-        rundir.fingerprint_file.read_text(encoding="utf-8").strip(),
-        str(test_images),
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def place_in_run(rundir: RunDir, test_images: int) -> Place:
+    """Return the place of a run's: it is a function of outcome, configuration, data, and how many test images."""
+    outcome, fingerprint = sha256(rundir.outcome_file), rundir.fingerprint_file.read_text(encoding="utf-8").strip()
+    return _place(rundir.path / "report", outcome, config_digest(rundir.config()), fingerprint, str(test_images))
 
 
-def keep(rundir: RunDir, key: str, found: OnTest) -> None:
-    """Write what was computed for `key`, whole or not at all."""
+def place_of_bundle(folder: Path, space: str, test_images: int) -> Place:
+    """Return the place of a bundle's, beside it: it is a function of the bundle, the test images and their number.
+
+    space: what the test images are, as in `EvaluationTarget`
+    """
+    return _place(evaluation_folder(folder), sha256(folder / "manifest.json"), space, str(test_images))
+
+
+def _place(folder: Path, *parts: str) -> Place:
+    return Place(folder / "on_test.npz", hashlib.sha256("\n".join((str(_VERSION), *parts)).encode()).hexdigest())
+
+
+def keep(place: Place, found: OnTest) -> None:
+    """Write what was computed, whole or not at all."""
     buffer = io.BytesIO()
-    np.savez(buffer, key=key, **{field.name: getattr(found, field.name) for field in fields(found)})
-    kept_file(rundir).parent.mkdir(exist_ok=True)
-    write_whole(kept_file(rundir), buffer.getvalue())
+    np.savez(buffer, key=place.key, **{field.name: getattr(found, field.name) for field in fields(found)})
+    place.file.parent.mkdir(exist_ok=True)
+    write_whole(place.file, buffer.getvalue())
 
 
-def kept(rundir: RunDir, key: str) -> OnTest | None:
-    """Return what was kept for `key`; None if it is of another one, missing or damaged: it can be computed again."""
-    file = kept_file(rundir)
+def kept(place: Place) -> OnTest | None:
+    """Return what was kept; None if it is of another key, missing or damaged: it can be computed again."""
+    file, key = place
     if not file.exists():
         return None
     try:

@@ -62,9 +62,9 @@ def fit_of(entry: ReportEntry) -> Fit | None:
 
 @lru_cache(maxsize=64)
 def fit_of_start(entry: ReportEntry) -> Fit | None:
-    """Return the real images a support began as, likewise; None too if their kernel is singular with the ridge."""
+    """Return the real images a support began as, likewise; None too if not known, or singular with the ridge."""
     on_test, learned = held(entry.on_test), held(entry.learned)
-    if on_test is None or learned is None:
+    if on_test is None or learned is None or not on_test.knows_start:
         return None
     name = "one-hot labels" if learned.label_mode == "label_solve" else "start"
     start = Fit(name, on_test.start, on_test.start_labels, present(entry.ridge), on_test.test_labels)

@@ -5,10 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from kerneldistill.algorithms.support import Support
+from kerneldistill.config.schema import KernelConfig
+from kerneldistill.errors import UserError
+from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.report.document import Document, Section
 from kerneldistill.report.html import html
-from kerneldistill.report.kernels_on_test import OnTest, keep, kept, key_of
+from kerneldistill.report.kernels_on_test import OnTest, Place, keep, kept, place_in_run, place_of_bundle
 from kerneldistill.report.markdown import Markdown
 from kerneldistill.report.regression import fault_of, fit_of
 from kerneldistill.report.report_entry import (
@@ -31,6 +37,7 @@ from kerneldistill.report.sections.spectrum import spectrum
 from kerneldistill.report.sections.summary import lead_of, summary, title_of
 from kerneldistill.report.without_places import without_places
 from kerneldistill.runs.directory import RunDir, is_run
+from kerneldistill.runs.evaluation_targets import bundle_data
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.console import tell
 from kerneldistill.runtime.environment import code_version
@@ -66,22 +73,37 @@ def default_out(paths: Sequence[Path]) -> Path:
     return first.parent / (f"{first.name}-report.html" if len(paths) == 1 else "report.html")
 
 
-def write_report(paths: Sequence[Path], out: Path, test_images: int) -> Written:
+class Examined(NamedTuple):
+    """The test images that a report looks at.
+
+    images: at most so many in each entry; 0 for none, which needs no kernel at all
+    prepared: data to test bundles on, which hold none; a run has its own
+    rewhiten: whether these are whitened anew where they live in another space than a bundle
+    """
+
+    images: int
+    prepared: str | None = None
+    rewhiten: bool = False
+
+
+def write_report(paths: Sequence[Path], out: Path, tested: Examined) -> Written:
     """Write a report on run directories and bundles.
 
     Args:
       paths: their folders
       out: the HTML file; the Markdown file and its pictures go beside it under the same name
-      test_images: at most so many are looked at in each run; 0 for none, which needs no kernel at all
+      tested: the test images to look at
 
     Raises:
-      UserError: a folder is neither, or something in it is damaged.
+      UserError: a folder is neither, something in it is damaged, or prepared data do not suit a bundle.
       DataError: prepared data are damaged.
     """
     for path in paths:
         check_folder(path)
+    if tested.prepared is not None and all(map(is_run, paths)):
+        raise UserError(f"--prepared is {tested.prepared}, but RUN holds its prepared data: leave --prepared out")
     once = dict.fromkeys(path.resolve() for path in paths)
-    entries = named_apart([entry_of(path, test_images) for path in once])
+    entries = named_apart([entry_of(path, tested) for path in once])
     document = compose(entries)
     written = Written(out, out.with_suffix(".md"), out.with_name(f"{out.stem}_files"))
     text = Markdown(document, written.pictures.name)
@@ -100,7 +122,7 @@ def compose(entries: Sequence[ReportEntry]) -> Document:
     return without_places(document, entries)
 
 
-def entry_of(path: Path, test_images: int) -> ReportEntry:
+def entry_of(path: Path, tested: Examined) -> ReportEntry:
     """Return what is in a folder; kernels with test images are computed if they are not kept there.
 
     Raises:
@@ -108,9 +130,10 @@ def entry_of(path: Path, test_images: int) -> ReportEntry:
       DataError: likewise.
     """
     if not is_run(path):
-        return entry_of_bundle(path)
-    rundir = RunDir(path)
-    entry = entry_of_run(rundir, _on_test(rundir, test_images))
+        entry = entry_of_bundle(path, _on_test_of_bundle(path, tested))
+    else:
+        rundir = RunDir(path)
+        entry = entry_of_run(rundir, _on_test(rundir, tested.images))
     fit = fit_of(entry)
     fault = None if fit is None else fault_of(fit)
     return entry if fault is None else replace(entry, on_test=Absent(fault))
@@ -121,27 +144,46 @@ def _on_test(rundir: RunDir, test_images: int) -> OnTest | Absent:
         return Absent("--test-images is 0")
     if not rundir.outcome_file.exists():
         return Absent("outcome.npz is not there: the run has not ended")
-    key = key_of(rundir, test_images)
-    found = kept(rundir, key)
+    place = place_in_run(rundir, test_images)
+    found = kept(place)
     if found is not None:
         return found
     if not (rundir.prepared / "manifest.json").exists():
         return Absent(f"{rundir.prepared} is not there, and with it the test images; kdistill prepare makes it again")
-    return _computed(rundir, key, test_images)
+    config, data, outcome = rundir.config(), load(rundir.prepared), Outcome.load(rundir.outcome_file)
+    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
+    return _computed(rundir.path, place, config.kernel, outcome.support, outcome.start.support, data, test_images)
 
 
-def _computed(rundir: RunDir, key: str, test_images: int) -> OnTest:
+def _on_test_of_bundle(path: Path, tested: Examined) -> OnTest | None:
+    if not tested.images or tested.prepared is None:
+        return None
+    found = bundle_data(path, tested.prepared, tested.rewhiten)
+    place = place_of_bundle(path, found.space, tested.images)
+    if (again := kept(place)) is not None:
+        return again
+    support = Support(found.bundle.images, found.bundle.labels.astype(np.float64))
+    kernel = found.bundle.manifest.kernel
+    return _computed(path, place, kernel, support, found.start, found.data, tested.images)
+
+
+def _computed(
+    path: Path,
+    place: Place,
+    kernel: KernelConfig,
+    support: Support,
+    start: Support | None,
+    data: Prepared,
+    test_images: int,
+) -> OnTest:
     from kerneldistill.runtime import devices
 
     devices.setup()
-    from kerneldistill.pipeline import load
     from kerneldistill.report.compute_kernels import measure
 
-    config, data, outcome = rundir.config(), load(rundir.prepared), Outcome.load(rundir.outcome_file)
-    outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     count = min(test_images, len(data.test))
-    tell(f"{rundir.path}: kernels of {count:,} test images, once; a later report takes them from {rundir.path}/report")
+    tell(f"{path}: kernels of {count:,} test images, once; a later report takes them from {place.file.parent}")
     with activity(f"kernels of {count:,} test images"):
-        found = measure(config, outcome, data, test_images)
-    keep(rundir, key, found)
+        found = measure(kernel, support, start, data, test_images)
+    keep(place, found)
     return found

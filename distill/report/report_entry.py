@@ -19,6 +19,7 @@ from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.whitening.whitener import Whitener
 from kerneldistill.report.kernels_on_test import OnTest
 from kerneldistill.runs.directory import RunDir, is_run
+from kerneldistill.runs.evaluation_targets import evaluation_folder
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.metrics import MetricsLog, Record
@@ -164,8 +165,10 @@ def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
     )
 
 
-def entry_of_bundle(path: Path) -> ReportEntry:
+def entry_of_bundle(path: Path, on_test: OnTest | None = None) -> ReportEntry:
     """Return what a bundle holds, every digest checked.
+
+    on_test: its kernels with test images of prepared data that the user named, which it does not hold itself
 
     Raises:
       UserError: it is damaged.
@@ -177,10 +180,10 @@ def entry_of_bundle(path: Path) -> ReportEntry:
     results = _results_of_bundle(bundle.results)
     if manifest.origin is None:
         without = "a bundle is what a run gives away, without its {}: report on the run directory to see them"
-        untested = without.format("prepared data, hence without test images")
+        untested = f"{without.format('prepared data')}, or name them with --prepared DIR"
     else:
         without = "an imported set comes without its {}"
-        untested = f"{without.format('test images')}; kdistill evaluate {path} --prepared DIR --protocol krr tests it"
+        untested = f"{without.format('test images')}: name prepared data with --prepared DIR"
     return ReportEntry(
         name=path.name,
         path=path,
@@ -200,7 +203,7 @@ def entry_of_bundle(path: Path) -> ReportEntry:
         records=Absent(without.format("steps")),
         results=results,
         protocols=_protocols(results) or _stored_protocols(path),
-        on_test=Absent(untested),
+        on_test=on_test or Absent(untested),
         config=Absent(without.format("settings")),
         sessions=Absent(f"{without.format('sessions')}; made by {manifest.code_version} on jax {manifest.jax_version}"),
         origin=manifest.origin,
@@ -247,7 +250,7 @@ def _results_of_bundle(stored: Mapping[str, Any]) -> Results | Absent:
 
 def _stored_protocols(bundle: Path) -> Sequence[ProtocolResult]:
     """Return what `kdistill evaluate` found about a bundle, in the folder it puts that by default."""
-    folder = bundle.parent / f"{bundle.name}-evaluation"
+    folder = evaluation_folder(bundle)
     if not folder.is_dir():
         return ()
     from kerneldistill.runs.protocol_evaluation import PROTOCOLS_FILE, stored_protocols

@@ -12,8 +12,9 @@ from xml.etree.ElementTree import Element
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.untrusted.file import read_bounded
-from kerneldistill.report.html import style
+from kerneldistill.report.html import drawn, style
 from kerneldistill.report.html_tree import node, page
+from kerneldistill.report.scaling import scaling
 from kerneldistill.runs.sweep.index import INDEX
 from kerneldistill.runtime.environment import code_version
 
@@ -125,12 +126,18 @@ def sweep_page(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
             "main",
             node("p", said),
             node("div", table, class_="scrolled", role="region", tabindex="0", aria_label="Runs"),
+            _laws(rows),
         ),
         node("footer", node("p", f"Made by kerneldistill {code_version()} from {INDEX}, which has more columns.")),
         node("script", SCRIPT),
         class_="wide-page",
     )
     return page(node("html", head, body, lang="en"))
+
+
+def _laws(rows: Sequence[Mapping[str, str]]) -> Element | None:
+    blocks = scaling(rows)
+    return node("section", node("h2", "Scaling laws"), [drawn(block) for block in blocks]) if blocks else None
 
 
 def _told_apart(rows: Sequence[Mapping[str, str]]) -> tuple[list[Column], dict[Column, str]]:

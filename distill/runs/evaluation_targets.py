@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.support import Support
+from kerneldistill.algorithms.support import NO_START, Support, real_support
 from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.bundle.whitened_space import same_space
 from kerneldistill.config.schema import KernelConfig
@@ -35,8 +36,47 @@ def of_run(rundir: RunDir, prepared: str | None) -> EvaluationTarget:
     return _subject(support, data, data.manifest.fingerprint, *made)
 
 
+class BundleData(NamedTuple):
+    """A bundle with prepared data in its space.
+
+    bundle: the set
+    data: the splits
+    space: what their images are, as in `EvaluationTarget`
+    """
+
+    bundle: Bundle
+    data: Prepared
+    space: str
+
+    @property
+    def start(self) -> Support | None:
+        """What the images began as: rows of the train split they were learned from; None where these are not known."""
+        made, rows = self.bundle.manifest, self.bundle.init_indices
+        if made.fingerprint != self.space or np.any(rows == NO_START):
+            return None
+        return real_support(self.data.train, rows, len(made.class_names), self.bundle.images.dtype)
+
+
+def evaluation_folder(bundle: Path) -> Path:
+    """Return where what is found about a bundle is kept by default: beside it."""
+    return bundle.absolute().parent / f"{bundle.absolute().name}-evaluation"
+
+
 def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> EvaluationTarget:
     """Return the images of a bundle, on data that are whitened as it says.
+
+    Raises:
+      UserError: see `bundle_data`; or no prepared data are named.
+      DataError: the prepared data are missing or damaged.
+    """
+    bundle, data, space = bundle_data(folder, prepared, rewhiten)
+    made = bundle.manifest
+    support = Support(bundle.images, bundle.labels.astype(np.float64))
+    return _subject(support, data, space, made.kernel, made.ridge, made.flip, made.seed)
+
+
+def bundle_data(folder: Path, prepared: str | None, rewhiten: bool) -> BundleData:
+    """Return a bundle with data that are whitened as it says.
 
     Raises:
       UserError: the bundle is damaged, no prepared data are named, they have other images or classes, or another
@@ -63,9 +103,7 @@ def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> EvaluationT
             _whitened_anew(folder, bundle, prepared, data),
             f"{space}, whitened by {bundle.manifest.fingerprint}",
         )
-    made = bundle.manifest
-    support = Support(bundle.images, bundle.labels.astype(np.float64))
-    return _subject(support, data, space, made.kernel, made.ridge, made.flip, made.seed)
+    return BundleData(bundle, data, space)
 
 
 def _subject(

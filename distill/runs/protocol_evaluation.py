@@ -20,7 +20,7 @@ from kerneldistill.evaluation.trained_networks import NetworkEvaluation
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs import stages
 from kerneldistill.runs.directory import RunDir
-from kerneldistill.runs.evaluation_targets import of_bundle, of_run
+from kerneldistill.runs.evaluation_targets import evaluation_folder, of_bundle, of_run
 from kerneldistill.runs.kept_bundle import bundle_kept, is_up_to_date
 from kerneldistill.runs.results import Results
 from kerneldistill.runtime.console import closing_table, tell
@@ -68,7 +68,7 @@ def evaluate_bundle(folder: Path, request: EvaluationRequest) -> tuple[ProtocolR
     """
     if not request.protocols:
         raise UserError(f"{folder} is a bundle: say how it is judged with --protocol, for example --protocol krr dc")
-    out = request.out or folder.absolute().parent / f"{folder.absolute().name}-evaluation"
+    out = request.out or evaluation_folder(folder)
     target = of_bundle(folder, request.prepared, request.rewhiten)
     _check(target, request)
     found, file = [], out / PROTOCOLS_FILE

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydantic
 
+from kerneldistill.algorithms.power_law import PowerLaw
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.config.schema import ViewName
 from kerneldistill.errors import UserError
@@ -15,10 +16,17 @@ from kerneldistill.runtime.text import mean_percent, percent
 
 @dataclass(frozen=True)
 class Measured:
-    """accuracy: 0..1. mse: 1/2 mean square over images and classes."""
+    """A support, scored.
+
+    accuracy: 0..1
+    mse: 1/2 mean square over images and classes
+    spectrum: power law of the eigenvalues of its kernel; None for very few images,
+      for thousands, and where it was not measured
+    """
 
     accuracy: float
     mse: float
+    spectrum: PowerLaw | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from kerneldistill.runs.conduct import USUAL, Conduct
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
 from kerneldistill.runs.initial_support import spent_before, start_of
+from kerneldistill.runs.measuring import measured
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.announcement import Method, announce
 from kerneldistill.runs.planning.plan import check_memory
@@ -204,7 +205,7 @@ def evaluate(rundir: RunDir) -> None:
     with activity("evaluating", len(sources) + bool(names) + bool(len(validation)), "sets") as shown:
         found = []
         for source, ridge in scored:
-            found.append(score_of(engine, source, test, ridge))
+            found.append(measured(engine, source, test, ridge))
             shown.update(len(found))
         ensembled = score_of(engine, sources[0], test, outcome.ridge, views(names)) if names else None
         held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
@@ -214,9 +215,9 @@ def evaluate(rundir: RunDir) -> None:
         label_mode=outcome.label_mode,
         support_size=size,
         num_test=len(test),
-        learned=Measured(*chosen),
-        start=Measured(*start),
-        random_real=tuple(Measured(*score) for score in baselines),
+        learned=chosen,
+        start=start,
+        random_real=tuple(baselines),
         validation=None if held_out is None else Measured(*held_out),
         protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
         averaged=outcome.averaged,

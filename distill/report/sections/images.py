@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from kerneldistill.bundle.contact_sheet import ROWS, SheetContents
@@ -43,7 +44,7 @@ def _caption(entry: ReportEntry, learned: LearnedSet) -> str:
         what = "the real images, with the labels that were solved for"
     elif entry.origin is not None:
         what = f"the images of {entry.origin.file}; where they began is not known"
-    elif held(entry.on_test) is None:
+    elif _starts(entry) is None:
         what = (
             f"the learned images after {plural(learned.step, 'step')}; where they began is with the run's prepared data"
         )
@@ -59,12 +60,17 @@ def _caption(entry: ReportEntry, learned: LearnedSet) -> str:
     return f"{what}. Taken back to pixels through the whitening's inverse"
 
 
-def _contents(entry: ReportEntry, learned: LearnedSet) -> SheetContents:
+def _starts(entry: ReportEntry) -> np.ndarray | None:
+    """The pixels of what the images began as, where that is known."""
     on_test = held(entry.on_test)
+    return on_test.start_pixels if on_test is not None and on_test.knows_start else None
+
+
+def _contents(entry: ReportEntry, learned: LearnedSet) -> SheetContents:
     moved = learned.label_mode != "label_solve"
     return SheetContents(
         learned=learned.pixels,
-        starts=on_test.start_pixels if moved and on_test is not None else None,
+        starts=_starts(entry) if moved else None,
         class_ids=learned.class_ids,
         class_names=learned.class_names,
         title=f"{entry.dataset}: {len(learned.images)} images",

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kerneldistill.algorithms.power_law import spectrum_law
 from kerneldistill.report.charts import Scales, line_chart
 from kerneldistill.report.document import Beside, Block, Missing, Paragraph, Section, Table
 from kerneldistill.report.intrinsic_dimension import LEAST_POINTS, LEVEL, Dimension, intrinsic_dimension
 from kerneldistill.report.number_format import NONE
-from kerneldistill.report.regression import Fit, fit_of
+from kerneldistill.report.regression import Fit, fit_of, fit_of_start
 from kerneldistill.report.report_entry import ReportEntry, held
 from kerneldistill.report.sections.common import both_lines, missing, named, test_note
 
@@ -33,7 +34,7 @@ def spectrum(entries: Sequence[ReportEntry]) -> Section:
             scales = Scales("fifth of the eigenvectors, largest first", "test accuracy", percent=True, whole=True)
             caption = "Accuracy from one fifth of them alone"
             charts.append(line_chart("bands", caption, both_lines(entries, band_accuracies, dots=True), scales))
-        blocks += [Paragraph(f"{_READING} Accuracies are of {test_note(entries)}."), Beside(charts)]
+        blocks += [Paragraph(f"{_READING} Accuracies are of {test_note(entries)}."), Beside(charts), *_laws(entries)]
         if not banded:
             blocks.append(Missing("Accuracy by fifths of the spectrum", f"a set of under {BANDS} images has no fifths"))
     blocks += missing(entries, "on_test", "the spectrum")
@@ -57,6 +58,25 @@ def bands(fit: Fit) -> list[np.ndarray]:
     return np.array_split(np.arange(len(fit.labels))[::-1], BANDS)
 
 
+def _laws(entries: Sequence[ReportEntry]) -> list[Block]:
+    """Return the exponents of the spectra, of the sets and of their starts."""
+    rows = []
+    for entry in entries:
+        for fit in (fit_of(entry), fit_of_start(entry)):
+            law = None if fit is None else spectrum_law(fit.blocks.ss)
+            if fit is not None and law is not None:
+                interval = f"{law.low:.2f} to {law.high:.2f}"
+                name = named(entry, entries, fit.name) if len(entries) > 1 else fit.name
+                rows.append((name, f"{law.points}", f"{law.exponent:.2f}", interval))
+    if not rows:
+        return []
+    caption = (
+        "Eigenvalues fall as index^-exponent, by least squares from the second on; where errors of regression fall as "
+        "images^-a, the kernel's spectrum has the exponent 1 + a (2102.06701)"
+    )
+    return [Table(caption, ("kernel of", "eigenvalues", "exponent", f"{LEVEL:.0%} interval"), rows)]
+
+
 def _dimensions(entries: Sequence[ReportEntry]) -> list[Block]:
     rows, few = [], []
     for entry in entries:
@@ -64,7 +84,7 @@ def _dimensions(entries: Sequence[ReportEntry]) -> list[Block]:
         if learned is None:
             continue
         found = intrinsic_dimension(learned.images)
-        start = None if on_test is None else intrinsic_dimension(on_test.start_images)
+        start = None if on_test is None or not on_test.knows_start else intrinsic_dimension(on_test.start_images)
         if found is None:
             reason = f"fewer than {LEAST_POINTS} images have neighbours at distances that differ"
             few.append(Missing(named(entry, entries, "the intrinsic dimension"), reason))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerneldistill.algorithms.power_law import PowerLaw
 from kerneldistill.config.kernel_names import architecture_name
 from kerneldistill.config.schema import Config
 from kerneldistill.pipeline.storage.files import write_whole
@@ -22,6 +23,8 @@ KIP_COLUMNS = ("architecture", "dataset", "ssize", "zca", "l", "aug", "ckpt", "t
 OUR_COLUMNS = (
     *("run", "command", "status", "reason", "whiten", "start_acc", "random_acc", "random_acc_std", "random_mse"),
     *("validation_acc", "validation_mse"),
+    # Exponents of the eigenvalues of the kernel by their index, with intervals: of the set, and of one of the random.
+    *("spectrum", "spectrum_low", "spectrum_high", "random_spectrum", "random_spectrum_low", "random_spectrum_high"),
 )
 
 
@@ -54,14 +57,20 @@ def _row(place: Place, reason: str, folder: Path) -> dict[str, object]:
         "test_mse": results.learned.mse,
         "URL": (place.rundir.bundle / "support.npz").relative_to(folder).as_posix(),
         "start_acc": results.start.accuracy,
+        **_spectrum("spectrum", results.learned.spectrum),
     }
     if results.random_real:
         accuracies = np.array([measured.accuracy for measured in results.random_real])
         row |= {"random_acc": float(accuracies.mean()), "random_acc_std": float(accuracies.std())}
+        row |= _spectrum("random_spectrum", results.random_real[0].spectrum)
         row["random_mse"] = float(np.mean([measured.mse for measured in results.random_real]))
     if results.validation is not None:
         row |= {"validation_acc": results.validation.accuracy, "validation_mse": results.validation.mse}
     return row
+
+
+def _spectrum(name: str, law: PowerLaw | None) -> dict[str, object]:
+    return {} if law is None else {name: law.exponent, f"{name}_low": law.low, f"{name}_high": law.high}
 
 
 def _settings(config: Config) -> dict[str, object]:

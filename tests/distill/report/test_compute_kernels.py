@@ -40,7 +40,7 @@ def outcome(data: Prepared) -> Outcome:
 def test_the_blocks_are_the_kernels_of_those_images(
     data: Prepared, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = measure(CONFIG, outcome, data, test_images=9)
+    found = measure(CONFIG.kernel, outcome.support, outcome.start.support, data, test_images=9)
     rows = np.arange(9) * 3
     test = data.test.images[rows].astype(np.float64)
     start = data.train.images[:6].astype(np.float64)

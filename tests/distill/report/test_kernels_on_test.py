@@ -8,7 +8,7 @@ import pytest
 
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.toml import config_to_toml
-from kerneldistill.report.kernels_on_test import OnTest, keep, kept, kept_file, key_of
+from kerneldistill.report.kernels_on_test import OnTest, keep, kept, place_in_run, place_of_bundle
 from kerneldistill.runs.directory import RunDir
 from tests.helpers.reports import make_on_test
 
@@ -24,8 +24,8 @@ def rundir(tmp_path: Path) -> RunDir:
 
 def test_what_is_kept_comes_back_bit_for_bit(rundir: RunDir) -> None:
     found = make_on_test()
-    keep(rundir, "key", found)
-    again = kept(rundir, "key")
+    keep(place_in_run(rundir, 10), found)
+    again = kept(place_in_run(rundir, 10))
     for field in fields(OnTest):
         there, here = np.asarray(getattr(again, field.name)), np.asarray(getattr(found, field.name))
         assert there.dtype == here.dtype
@@ -34,28 +34,43 @@ def test_what_is_kept_comes_back_bit_for_bit(rundir: RunDir) -> None:
 
 
 def test_another_key_finds_nothing(rundir: RunDir) -> None:
-    assert kept(rundir, "key") is None
-    keep(rundir, "key", make_on_test())
-    assert kept(rundir, "another") is None
+    assert kept(place_in_run(rundir, 10)) is None
+    keep(place_in_run(rundir, 10), make_on_test())
+    assert kept(place_in_run(rundir, 11)) is None
 
 
-@pytest.mark.parametrize("place", [0, 100, 3000, -40])
-def test_a_damaged_file_is_as_none_and_said(rundir: RunDir, place: int, caplog: pytest.LogCaptureFixture) -> None:
-    keep(rundir, "key", make_on_test())
-    content = bytearray(kept_file(rundir).read_bytes())
-    content[place : place + 30 or None] = bytes(byte ^ 0xFF for byte in content[place : place + 30 or None])
-    kept_file(rundir).write_bytes(content)
-    assert kept(rundir, "key") is None
+@pytest.mark.parametrize("at", [0, 100, 3000, -40])
+def test_a_damaged_file_is_as_none_and_said(rundir: RunDir, at: int, caplog: pytest.LogCaptureFixture) -> None:
+    place = place_in_run(rundir, 10)
+    keep(place, make_on_test())
+    content = bytearray(place.file.read_bytes())
+    content[at : at + 30 or None] = bytes(byte ^ 0xFF for byte in content[at : at + 30 or None])
+    place.file.write_bytes(content)
+    assert kept(place) is None
     assert "is damaged" in caplog.text
 
 
 def test_the_key_follows_all_it_is_a_function_of(rundir: RunDir) -> None:
-    keys = {key_of(rundir, 10), key_of(rundir, 11)}
+    keys = {place_in_run(rundir, 10).key, place_in_run(rundir, 11).key}
     rundir.outcome_file.write_bytes(b"another outcome")
-    keys.add(key_of(rundir, 10))
+    keys.add(place_in_run(rundir, 10).key)
     rundir.fingerprint_file.write_text("e" * 64 + "\n")
-    keys.add(key_of(rundir, 10))
+    keys.add(place_in_run(rundir, 10).key)
     rundir.config_file.write_text(config_to_toml(PRESETS["fashion-convnet-1"]))
-    keys.add(key_of(rundir, 10))
+    keys.add(place_in_run(rundir, 10).key)
     assert len(keys) == 5
-    assert key_of(rundir, 10) in keys
+    assert place_in_run(rundir, 10).key in keys
+
+
+def test_what_is_of_a_bundle_lies_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    place = place_of_bundle(folder, "space", 10)
+    assert place.file == tmp_path / "bundle-evaluation" / "on_test.npz"
+    keys = {place.key, place_of_bundle(folder, "space", 11).key, place_of_bundle(folder, "other", 10).key}
+    (folder / "manifest.json").write_text("{ }")
+    assert len({*keys, place_of_bundle(folder, "space", 10).key}) == 4
+    keep(place, make_on_test())
+    assert kept(place) is not None
+    assert kept(place_of_bundle(folder, "other", 10)) is None

@@ -17,7 +17,7 @@ from kerneldistill.config.toml import config_to_toml
 from kerneldistill.errors import UserError
 from kerneldistill.report.html import html
 from kerneldistill.report.regression import fit_of, fit_of_start
-from kerneldistill.report.report import compose, default_out, entry_of, write_report
+from kerneldistill.report.report import Examined, compose, default_out, entry_of, write_report
 from kerneldistill.report.report_entry import Absent, check_folder, entry_of_bundle, entry_of_run, named_apart
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
@@ -53,7 +53,7 @@ def test_a_report_of_a_run_is_quick_the_second_time(
     page = Page(first)
     assert page.named("h1")
     assert "all test images" in page.text
-    entry = entry_of(own.path, 2000)
+    entry = entry_of(own.path, Examined(2000))
     fit, start = fit_of(entry), fit_of_start(entry)
     assert fit.accuracy(fit.regressed) == entry.results.learned.accuracy
     assert fit.mse(fit.regressed) == pytest.approx(entry.results.learned.mse, rel=1e-6)
@@ -94,7 +94,7 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
     log = MetricsLog(rundir.metrics_file)
     for step in range(1, 4):
         log.append({"step": step, "loss": 1 / step})
-    written = write_report([rundir.path], default_out([rundir.path]), test_images=10)
+    written = write_report([rundir.path], default_out([rundir.path]), Examined(10))
     page = Page(written.html.read_text(encoding="utf-8"))
     assert "has not ended" in page.text
     assert page.text.count("outcome.npz is not there: the run has not ended") >= 5
@@ -106,13 +106,13 @@ def test_a_kernel_that_cannot_be_inverted_is_told(own: RunDir, monkeypatch: pyte
     size = len(Outcome.load(own.outcome_file).start.init_indices)
     singular = replace(make_on_test(), ntk_ss=-np.eye(size))
     monkeypatch.setattr("kerneldistill.report.report.kept", lambda *_: singular)
-    entry = entry_of(own.path, 10)
+    entry = entry_of(own.path, Examined(10))
     assert "eigenvalue" in entry.on_test.reason
 
 
 def test_prepared_data_that_are_gone_cost_only_what_needs_them(own: RunDir) -> None:
     shutil.rmtree(own.prepared)
-    written = write_report([own.path], default_out([own.path]), test_images=10)
+    written = write_report([own.path], default_out([own.path]), Examined(10))
     page = Page(written.html.read_text(encoding="utf-8"))
     assert "kdistill prepare makes it again" in page.text
     assert "and with it the way back to pixels" in page.text
@@ -142,7 +142,7 @@ def test_an_imported_set_is_called_one(tmp_path: Path) -> None:
         "label_mode": "fixed",
     }
     write_bundle(tmp_path / "imported", make_contents(**unknown))
-    page = Page(html(compose([entry_of(tmp_path / "imported", 10)])))
+    page = Page(html(compose([entry_of(tmp_path / "imported", Examined(10))])))
     assert "7 learned images of tiny 1.0.0 from best.npz" in page.text
     assert "where they began is not known" in page.text
     assert "nothing was measured when it was imported" in page.text
@@ -192,6 +192,6 @@ def test_refusals_are_one_line(
 def test_a_damaged_file_is_named(own: RunDir) -> None:
     own.outcome_file.write_bytes(own.outcome_file.read_bytes()[:200])
     with pytest.raises(UserError, match=r"outcome\.npz is damaged"):
-        write_report([own.path], default_out([own.path]), test_images=0)
+        write_report([own.path], default_out([own.path]), Examined(0))
     with pytest.raises(UserError, match="is no folder"):
         check_folder(own.path / "config.toml")

@@ -27,7 +27,7 @@ def test_they_come_back_exactly(tmp_path: Path, results: Results) -> None:
     path = tmp_path / "results.json"
     path.write_text(results.to_json())
     assert Results.load(path) == results
-    assert json.loads(results.to_json())["learned"] == {"accuracy": 0.7, "mse": 1 / 30}
+    assert json.loads(results.to_json())["learned"] == {"accuracy": 0.7, "mse": 1 / 30, "spectrum": None}
 
 
 def test_missing_results_name_the_command_that_measures(tmp_path: Path) -> None:
