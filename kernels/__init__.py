@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
     from kerneldistill.kernels.engine import Engine, JacobianEngine
     from kerneldistill.kernels.exact_engine import ExactEngine
+    from kerneldistill.kernels.feature_engine import FeatureEngine
+    from kerneldistill.kernels.feature_kernel import FeatureKernel, features, tangent_features
     from kerneldistill.kernels.finite_ntk import empirical_ntk
     from kerneldistill.kernels.finite_width import FiniteNetwork
     from kerneldistill.kernels.gram_matrix import gram
@@ -33,6 +35,8 @@ _MODULES = {
     "Dual": "activations.dual",
     "Engine": "engine",
     "ExactEngine": "exact_engine",
+    "FeatureEngine": "feature_engine",
+    "FeatureKernel": "feature_kernel",
     "FiniteNetwork": "finite_width",
     "Flatten": "layers",
     "GlobalAvgPool": "layers",
@@ -44,8 +48,10 @@ _MODULES = {
     "conv_vec": "architectures",
     "empirical_ntk": "finite_ntk",
     "fc_net": "architectures",
+    "features": "feature_kernel",
     "gram": "gram_matrix",
     "myrtle": "architectures",
+    "tangent_features": "feature_kernel",
     "wide_resnet": "architectures",
 }
 
@@ -58,6 +64,8 @@ __all__ = [
     "Dual",
     "Engine",
     "ExactEngine",
+    "FeatureEngine",
+    "FeatureKernel",
     "FiniteNetwork",
     "Flatten",
     "GlobalAvgPool",
@@ -69,8 +77,10 @@ __all__ = [
     "conv_vec",
     "empirical_ntk",
     "fc_net",
+    "features",
     "gram",
     "myrtle",
+    "tangent_features",
     "wide_resnet",
 ]
 

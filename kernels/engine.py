@@ -1,7 +1,9 @@
 """The interface of an engine: kernel blocks over a mesh of devices, for a host loop that feeds it chunks of targets.
 
-`kerneldistill.kernels.exact_engine.ExactEngine` computes the NTK or NNGP of a network;
-`kerneldistill.kernels.random_features.RandomFeatures` estimates the NNGP. Whoever uses a kernel takes an `Engine`:
+`kerneldistill.kernels.exact_engine.ExactEngine` computes the NTK or NNGP of a network,
+`kerneldistill.kernels.random_features.RandomFeatures` estimates the NNGP, and
+`kerneldistill.kernels.feature_engine.FeatureEngine` multiplies features of a user's encoder. Whoever uses a kernel
+takes an `Engine`:
 
     support, targets = engine.support_features(x_s), engine.target_features(x_t)
     k_ts, saved = engine.k_ts_saving(support, targets)
@@ -19,8 +21,6 @@ import jax
 import numpy as np
 from jax import Array
 
-from kerneldistill.kernels.network import Network
-
 # len() of features is the number of their images.
 F = TypeVar("F", bound=Sized)
 F_co = TypeVar("F_co", bound=Sized, covariant=True)
@@ -37,11 +37,6 @@ class TargetStore(Protocol[F_co]):
 
 class Engine(Protocol[F, S]):
     """A kernel on a set of devices."""
-
-    @property
-    def network(self) -> Network:
-        """The spec."""
-        ...
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -86,11 +81,11 @@ class Engine(Protocol[F, S]):
         """
         ...
 
-    def k_ts(self, support: F, targets: F) -> Array:
+    def k_ts(self, support: F, targets: F) -> Array | np.ndarray:
         """The kernel [t, s], sharded by its targets."""
         ...
 
-    def k_ts_saving(self, support: F, targets: F) -> tuple[Array, S | None]:
+    def k_ts_saving(self, support: F, targets: F) -> tuple[Array | np.ndarray, S | None]:
         """The same, and what spares `pullback` a second forward pass; None: nothing does."""
         ...
 

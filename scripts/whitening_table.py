@@ -21,6 +21,7 @@ import numpy as np
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.gradient import kernel_of
 from kerneldistill.algorithms.krr import Regression
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.formats.detect import read_foreign
 from kerneldistill.bundle.formats.foreign_set import labels_of
@@ -93,7 +94,7 @@ def measure(file: Path, folder: str, get: KernelKind, tests: int) -> list[Row]:
     blocks = [kernel_of(targets.engine, rows, c.features, len(c.labels)) for c in targets.chunks(len(foreign.images))]
     k_ts = np.concatenate(blocks)
     seconds = time.perf_counter() - began
-    found = []
+    found, truth = [], centred_one_hot(targets.split.labels, targets.num_classes)
     for ridge in RIDGES:
         predictions = k_ts @ Regression(k_ss, ridge).solve(labels.values)
         accuracy = float(np.mean(predictions.argmax(1) == data.test.labels[:tests]))
@@ -104,7 +105,7 @@ def measure(file: Path, folder: str, get: KernelKind, tests: int) -> list[Row]:
                 ridge=ridge,
                 accuracy=accuracy,
                 error=float(np.sqrt(accuracy * (1 - accuracy) / tests)),
-                mse=float(0.5 * np.mean((predictions - targets.labels) ** 2)),
+                mse=float(0.5 * np.mean((predictions - truth) ** 2)),
                 tests=tests,
                 seconds=round(seconds, 1),
             )

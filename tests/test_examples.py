@@ -1,5 +1,6 @@
 """The examples in scripts/examples, run as their texts say but for fewer steps."""
 
+import json
 import os
 import re
 import subprocess
@@ -45,6 +46,17 @@ def test_a_flax_network_is_trained_on_a_bundle(finished: RunDir, tmp_path: Path)
     assert "random real images" in text
 
 
+@pytest.mark.slow
+def test_an_encoder_is_trained_and_learned_by(finished: RunDir, tmp_path: Path) -> None:
+    output("train_encoder", tmp_path, finished.prepared)
+    given = ["--kernel.network", "features", "--kernel.encoder", "scripts.examples.train_encoder:phi"]
+    given += ["--prepared", str(finished.prepared.resolve()), "--dir", "learned", "--optim.steps", "30"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "kerneldistill", "run", "digits", *given]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads((tmp_path / "learned" / "results.json").read_text())["learned"]["accuracy"] > 0.9, done.stderr
+
+
 CELLS = """
 import json, logging, sys
 names = {}
@@ -66,7 +78,7 @@ def test_the_notebook_leads_from_pictures_to_a_network(tmp_path: Path) -> None:
 
 
 def test_every_example_is_run_and_short() -> None:
-    assert EXAMPLES == ["distill_arrays", "judge_with_flax", "kernel_regression"]
+    assert EXAMPLES == ["distill_arrays", "judge_with_flax", "kernel_regression", "train_encoder"]
     for name in EXAMPLES:
         assert len((ROOT / "scripts" / "examples" / f"{name}.py").read_text().splitlines()) < 60
 

@@ -61,7 +61,7 @@ def cross_entropy_labels(
 
 def _none(size: int, targets: Targets) -> tuple[np.ndarray, np.ndarray]:
     """What a process without a target has."""
-    return np.zeros((0, size)), np.zeros((0, targets.labels.shape[1]))
+    return np.zeros((0, size)), np.zeros((0, targets.num_classes))
 
 
 def _orthogonal(design: np.ndarray, count: int) -> np.ndarray:

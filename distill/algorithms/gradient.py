@@ -11,19 +11,22 @@ its own part, and they exchange it once, after the last chunk (`kernels.exact_en
 several processes goes through its own shard of the targets and of k_ss; see `runtime.distributed`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Generic, NamedTuple
+from collections.abc import Iterable, Mapping, Sized
+from typing import Any, Generic, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
+from kerneldistill.algorithms.feature_fit import FeatureFit, Sums
 from kerneldistill.algorithms.krr import Regression, factored
 from kerneldistill.algorithms.losses import LossFunction
+from kerneldistill.algorithms.numerical_error import Diagnosis
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Chunk
 from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.blocks import whole
 from kerneldistill.kernels.engine import Engine, F, S
+from kerneldistill.kernels.feature_engine import FeatureEngine
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.stop import poll, polled
 
@@ -42,7 +45,7 @@ class Gradient(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
     loss_parameters: Mapping[str, float]
-    regression: Regression
+    regression: "Solved"
 
 
 def loss_and_gradient(
@@ -56,31 +59,115 @@ def loss_and_gradient(
     """
     size = len(support.images)
     poll("gradient", programs_of(engine), size)
-    features, itself = engine.support_features(support.images), support_as_targets(engine, support.images)
-    regression = factored(regression_of(engine, features, ridge))
-    alpha = collectives.broadcast(regression.solve(support.labels))
-
+    fit = fit_of(engine, support, ridge)
     total, count = 0.0, 0
-    g_parameters: dict[str, float] = {}
-    g_alpha = np.zeros_like(alpha)
-    g_features = None
+    by_parameters: dict[str, float] = {}
     for chunk in polled(chunks, "gradient of a chunk", programs_of(engine), size):
-        kernel, saved = engine.k_ts_saving(features, chunk.features)
-        k_ts = _on_host(kernel, len(chunk.labels))
-        value = loss(k_ts @ alpha, chunk.labels)
-        residual = value.by_predictions
+        value = loss(fit.predict(chunk.features, len(chunk.labels), saving=True), chunk.labels)
         total, count = total + value.total, count + value.terms
-        g_parameters = {name: g_parameters.get(name, 0.0) + g for name, g in value.by_parameters.items()}
-        g_alpha += k_ts.T @ residual
-        g_features = engine.pullback(features, chunk.features, residual @ alpha.T, g_features, saved)
-        del kernel, saved  # before those of the next chunk are made
+        by_parameters = {name: by_parameters.get(name, 0.0) + g for name, g in value.by_parameters.items()}
+        fit.add(value.by_predictions)
+    images, labels, (total, count, by_parameters) = fit.gradient((total, count, by_parameters))
+    mean = {name: g / count for name, g in by_parameters.items()}
+    return Gradient(total / count, images / count, labels / count, mean, fit.regression)
 
-    g_alpha, total, count, g_parameters = collectives.all_reduce_sum((g_alpha, total, count, g_parameters))
-    g_kernel, g_labels = collectives.broadcast(regression.pull_back(alpha, g_alpha))
-    g_features = _pull_back_support(engine, features, itself, g_kernel, g_features)
-    g_images = collectives.all_reduce_sum(np.asarray(engine.pullback_images(support.images, g_features)))
-    by_parameters = {name: g / count for name, g in g_parameters.items()}
-    return Gradient(total / count, g_images / count, g_labels / count, by_parameters, regression)
+
+class Solved(Protocol):
+    """The system of a regression, factored."""
+
+    @property
+    def k_ss(self) -> np.ndarray:
+        """The kernel of its support [s, s]."""
+        ...
+
+    @property
+    def condition(self) -> float:
+        """Its condition number."""
+        ...
+
+    def diagnosis(self) -> Diagnosis:
+        """What is wrong with it."""
+        ...
+
+
+class Fit(Protocol):
+    """A regression fitted to a support, for a pass over targets.
+
+    regression: the system
+    """
+
+    regression: Any
+
+    def predict(self, targets: Any, count: int, saving: bool = False) -> np.ndarray:
+        """The outputs float64 [count, k] for the first `count` targets, which are given by their features.
+
+        saving: keep what `add` needs of them
+        """
+        ...
+
+    def add(self, by_predictions: np.ndarray) -> None:
+        """Add the gradient [count, k] of a loss by what was predicted last, saving it."""
+        ...
+
+    def gradient(self, sums: Sums) -> tuple[np.ndarray, np.ndarray, Sums]:
+        """The gradients of what was added by the support's images and labels, over all processes, and other sums."""
+        ...
+
+
+def fit_of(engine: Engine, support: Support, ridge: float) -> Fit:
+    """Fit the regression from a support: by features where the kernel is made of them, else by its blocks.
+
+    Raises:
+      NumericalError: the kernel of the support cannot be inverted.
+    """
+    if isinstance(engine, FeatureEngine):
+        return FeatureFit(engine, support, ridge)
+    return KernelFit(engine, support, ridge)
+
+
+class KernelFit:
+    """A `Fit` by blocks of the kernel.
+
+    Args:
+      engine: of the kernel
+      support: images and labels
+      ridge: relative to the mean diagonal of the support's kernel
+    """
+
+    def __init__(self, engine: Engine, support: Support, ridge: float) -> None:
+        self._engine, self._images = engine, support.images
+        self._features = engine.support_features(support.images)
+        self.regression = factored(regression_of(engine, self._features, ridge))
+        self._alpha = collectives.broadcast(self.regression.solve(support.labels))
+        self._g_alpha = np.zeros_like(self._alpha)
+        self._g_features: Any = None
+        self._last: tuple[Sized, np.ndarray, Any] | None = None
+
+    def predict(self, targets: Sized, count: int, saving: bool = False) -> np.ndarray:
+        """See `Fit.predict`."""
+        if not saving:
+            return kernel_of(self._engine, self._features, targets, count) @ self._alpha
+        kernel, saved = self._engine.k_ts_saving(self._features, targets)
+        self._last = targets, _on_host(kernel, count), saved
+        return self._last[1] @ self._alpha
+
+    def add(self, by_predictions: np.ndarray) -> None:
+        """See `Fit.add`."""
+        assert self._last is not None  # something was predicted
+        (targets, k_ts, saved), self._last = self._last, None  # gone before those of the next chunk are made
+        self._g_alpha += k_ts.T @ by_predictions
+        cotangent = by_predictions @ self._alpha.T
+        self._g_features = self._engine.pullback(self._features, targets, cotangent, self._g_features, saved)
+
+    def gradient(self, sums: Sums) -> tuple[np.ndarray, np.ndarray, Sums]:
+        """See `Fit.gradient`."""
+        engine = self._engine
+        g_alpha, sums = collectives.all_reduce_sum((self._g_alpha, sums))
+        g_kernel, g_labels = collectives.broadcast(self.regression.pull_back(self._alpha, g_alpha))
+        itself = support_as_targets(engine, self._images)
+        g_features = _pull_back_support(engine, self._features, itself, g_kernel, self._g_features)
+        g_images = collectives.all_reduce_sum(np.asarray(engine.pullback_images(self._images, g_features)))
+        return g_images, g_labels, sums
 
 
 def programs_of(engine: Engine) -> int:
@@ -93,7 +180,7 @@ def kernel_of(engine: Engine[F, S], support: F, targets: F, count: int) -> np.nd
     return _on_host(engine.k_ts(support, targets), count)
 
 
-def _on_host(kernel: jax.Array, count: int) -> np.ndarray:
+def _on_host(kernel: jax.Array | np.ndarray, count: int) -> np.ndarray:
     return np.asarray(kernel)[:count].astype(np.float64)
 
 

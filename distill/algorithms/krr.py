@@ -7,6 +7,7 @@ Notation: s support images, t targets, k classes; k_ss [s, s], k_ts [t, s], y_s 
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 import numpy as np
 from scipy import linalg
@@ -32,6 +33,11 @@ class Regression:
 
     k_ss: np.ndarray
     ridge: float
+
+    @property
+    def size(self) -> int:
+        """s."""
+        return len(self.k_ss)
 
     @cached_property
     def _regularised(self) -> np.ndarray:
@@ -109,7 +115,23 @@ class Regression:
         return g_kernel, g_labels
 
 
-def factored(regression: Regression) -> Regression:
+class Factored(Protocol):
+    """What has a system that is factored when it is first solved with."""
+
+    @property
+    def size(self) -> int:
+        """Rows of the system."""
+        ...
+
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """Solve for `right` [size, ...]."""
+        ...
+
+
+R = TypeVar("R", bound=Factored)
+
+
+def factored(regression: R) -> R:
     """The same regression, its kernel known to be invertible: in all processes or in none.
 
     Raises:
@@ -117,7 +139,7 @@ def factored(regression: Regression) -> Regression:
     """
     fault = None
     try:
-        regression.solve(np.zeros(len(regression.k_ss)))
+        regression.solve(np.zeros(regression.size))
     except NumericalError as error:
         fault = error
     if collectives.any_of(fault is not None):

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from kerneldistill.algorithms.feature_label_solve import feature_label_solve
 from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
 from kerneldistill.algorithms.krr import Regression, factored
 from kerneldistill.algorithms.least_squares import triangle_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.engine import Engine
+from kerneldistill.kernels.feature_engine import FeatureEngine
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.stop import poll, polled
 
@@ -34,12 +36,15 @@ def label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: flo
       UserError: the kernel of the images cannot be inverted.
     """
     source = regressed(Support(images, np.zeros((len(images), 0))), flip).images
+    # Both are the same least squares; which is smaller depends on the images and the features.
+    if isinstance(engine, FeatureEngine) and engine.size < len(source):
+        return Support(images, feature_label_solve(engine, source, targets, ridge, len(images)))
     return Support(images, _label_solve(engine, source, targets, ridge, len(images)))
 
 
 def _label_solve(engine: Engine, images: np.ndarray, targets: Targets, ridge: float, size: int) -> np.ndarray:
     """The labels [size, k] that image i shares with image size + i, if there is one."""
-    num_classes = targets.labels.shape[1]
+    num_classes = targets.num_classes
     regression, designs = designs_of(engine, images, targets, ridge, size)
     triangle = np.zeros((size + num_classes, size + num_classes))
     for design, labels in designs:

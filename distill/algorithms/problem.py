@@ -1,5 +1,6 @@
 """The problem that an algorithm of the outer loop solves."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -48,16 +49,18 @@ class Problem(NamedTuple):
         return None if self.augmentation is None else self.augmentation.at(step)
 
 
-def problem_of(config: Config, data: Prepared, engine: Engine, start: Support) -> Problem:
+def problem_of(config: Config, data: Prepared, engine: Engine, start: Support, features: Path | None = None) -> Problem:
     """Set up the problem of a run on prepared data; `engine` is of `config.kernel`.
+
+    features: where those of an encoder are kept
 
     Validation judges by `engine`, whichever kernels the steps draw: by it the set is tested, and a choice by another
     would be a choice of another set. Under random features it judges by an estimate that is drawn once.
     """
     num_classes = len(data.manifest.class_names)
-    train = Targets(engine, data.train, num_classes)
+    train = Targets(engine, data.train, num_classes, folder=features)
     judge = validation_engine(config, train)
-    validation = Targets(judge, data.validation, num_classes)
+    validation = Targets(judge, data.validation, num_classes, folder=features)
     augmentation = None
     if config.augment.names:
         augmentation = Augmentation.of(config.augment, data.whitener, data.train.images, config.seed)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerneldistill.algorithms.gradient import kernel_of, programs_of, regression_of
-from kerneldistill.algorithms.krr import Regression, factored
+from kerneldistill.algorithms.gradient import Solved, fit_of, programs_of
 from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.support import Support, real_support
@@ -34,7 +33,7 @@ def evaluate(
     targets: Targets,
     ridge: float,
     changes: Sequence[Change | None] = (None,),
-    seen: Callable[[Regression], None] = lambda regression: None,
+    seen: Callable[[Solved], None] = lambda regression: None,
 ) -> Score:
     """Predict every image of `targets` from `support` (2107.13034, eq. 1) and score the predictions.
 
@@ -43,7 +42,8 @@ def evaluate(
       support: images and labels
       targets: the images to predict
       ridge: relative to the mean diagonal
-      changes: views of each image whose kernels are averaged (`algorithms.ensemble`); None is the image itself
+      changes: views of each image whose kernels, and so predictions, are averaged (`algorithms.ensemble`); None is the
+        image itself
       seen: told the regression, which has the kernel of the support
 
     Raises:
@@ -52,22 +52,21 @@ def evaluate(
     """
     size = len(support.images)
     poll("evaluation", programs_of(engine), size)
-    features = engine.support_features(support.images)
-    regression = factored(regression_of(engine, features, ridge))
-    seen(regression)
-    alpha = collectives.broadcast(regression.solve(support.labels))
+    fit = fit_of(engine, support, ridge)
+    seen(fit.regression)
     hits, loss = 0, 0.0
-    first, *others = (targets.chunks(size, change=change) for change in changes)
+    alike = engine.chunk if len(changes) > 1 else None
+    first, *others = (targets.chunks(size, change=change, chunk=alike) for change in changes)
     passes = [iter(chunks) for chunks in others]
     for chunk in polled(first, "evaluation of a chunk", programs_of(engine), size):
-        kernel = kernel_of(engine, features, chunk.features, len(chunk.labels))
-        for other in passes:
-            kernel += kernel_of(engine, features, next(other).features, len(chunk.labels))
-        predictions = kernel / len(changes) @ alpha
+        views = [chunk, *map(next, passes)]
+        predictions = np.zeros_like(chunk.labels)
+        for view in views:
+            predictions += fit.predict(view.features, len(chunk.labels)) / len(views)
         hits += int(np.sum(predictions.argmax(1) == chunk.class_ids))
         loss += half_mse(predictions, chunk.labels).total
     hits, loss = collectives.all_reduce_sum((hits, loss))
-    return Score(hits / len(targets), loss / targets.labels.size)
+    return Score(hits / len(targets), loss / (len(targets) * targets.num_classes))
 
 
 def random_support(train: Split, num_classes: int, size: int, seed: int, draw: int, dtype: np.dtype) -> Support:

@@ -10,6 +10,7 @@ import numpy as np
 from etils import epath
 from numpy.typing import ArrayLike
 
+from kerneldistill.algorithms.encoders import checked_identity, give_encoder
 from kerneldistill.algorithms.support import Support
 from kerneldistill.api.arrays import check_pixels
 from kerneldistill.api.predictor import Predictor
@@ -17,6 +18,7 @@ from kerneldistill.api.session import computing
 from kerneldistill.bundle.location import MARKS
 from kerneldistill.bundle.reader import Bundle, read_bundle
 from kerneldistill.errors import UserError
+from kerneldistill.kernels.feature_kernel import Encoder, FeatureKernel
 from kerneldistill.pipeline.storage.files import names_below
 from kerneldistill.pipeline.storage.publish import check_output, publish, sole_writer, staging_folder
 from kerneldistill.runs.directory import RunDir, is_run
@@ -33,6 +35,7 @@ class DistilledSet:
     Attributes:
       bundle: everything that is stored of the set
       run: the run directory it is from, with prepared data and checkpoints; None for a bundle that stands alone
+      encoder: whose features the set was learned on; None where the kernel is that of a network, or it was not given
 
     Example:
       >>> result = kd.load("runs/digits/bundle")
@@ -40,8 +43,8 @@ class DistilledSet:
       (200, 10)
     """
 
-    def __init__(self, bundle: Bundle, folder: Path, run: Path | None = None) -> None:
-        self.bundle, self.run = bundle, run
+    def __init__(self, bundle: Bundle, folder: Path, run: Path | None = None, encoder: Encoder | None = None) -> None:
+        self.bundle, self.run, self.encoder = bundle, run, encoder
         self.folder = folder
 
     @property
@@ -109,7 +112,7 @@ class DistilledSet:
           probabilities; the largest names the class.
 
         Raises:
-          UserError: as `whiten`.
+          UserError: as `whiten`; or the set was learned on features of an encoder, and `load` got none or another.
         """
         whitened = self.whiten(images)
         with computing():
@@ -139,6 +142,19 @@ class DistilledSet:
             publish(staging, out)
         return Path(out)
 
+    def use_encoder(self) -> None:
+        """Let the name of the set's encoder mean the one that was given, where both are; `predict` does it.
+
+        Raises:
+          UserError: it cannot be used, or is another than the one that the set was learned by.
+        """
+        manifest = self.bundle.manifest
+        if manifest.encoder is None or self.encoder is None:
+            return
+        give_encoder(FeatureKernel(self.encoder), manifest.encoder.name)
+        found = checked_identity(manifest.kernel, self.images.shape[1:])
+        manifest.encoder.check(found, f"{self.folder}", "give load the one it was learned by, encoder=function")
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -153,14 +169,17 @@ class DistilledSet:
     @cached_property
     def _predictor(self) -> Predictor:
         manifest = self.bundle.manifest
+        self.use_encoder()
         return Predictor(manifest.kernel, Support(self.images, self.labels), manifest.ridge, manifest.flip)
 
 
-def load(bundle: str | os.PathLike[str]) -> DistilledSet:
+def load(bundle: str | os.PathLike[str], encoder: Encoder | None = None) -> DistilledSet:
     """Read a distilled set, checking every digest, every array, and the whitening on its probe images.
 
     Args:
       bundle: folder of a bundle, or of a finished run
+      encoder: of a set that was learned on the features of one: the function from images [n, h, w, c] to features
+        [n, d]. No bundle holds it, and none is imported by the name that a bundle gives it.
 
     Raises:
       UserError: there is none, or it is damaged.
@@ -172,4 +191,4 @@ def load(bundle: str | os.PathLike[str]) -> DistilledSet:
     given = Path(bundle).expanduser().absolute()
     run = RunDir(given) if is_run(given) else None
     folder = given if run is None else run.bundle
-    return DistilledSet(read_bundle(folder), folder, None if run is None else given)
+    return DistilledSet(read_bundle(folder), folder, None if run is None else given, encoder)

@@ -16,6 +16,7 @@ from kerneldistill.api.session import computing, in_python
 from kerneldistill.api.settings import Sections, configure, for_arrays
 from kerneldistill.config.schema import Config
 from kerneldistill.errors import UserError
+from kerneldistill.kernels.feature_kernel import Encoder, FeatureKernel
 from kerneldistill.runs.directory import RunDir
 
 AnyPath = str | os.PathLike[str]
@@ -57,7 +58,8 @@ def distill(
       dir: a run directory, which holds the prepared data, a checkpoint of every few steps and the bundle; the same call
         goes on where it stopped. Default: a temporary one, removed with the result
       **settings: sections of `Config`, each its class or a mapping of values that differ, for example
-        `kernel={"network": "fc", "depth": 1}, optim={"learning_rate": 0.01}`
+        `kernel={"network": "fc", "depth": 1}, optim={"learning_rate": 0.01}`; or `kernel=kd.kernels.features(phi)` for
+        the products of the features of an encoder of yours
 
     Returns:
       The set, with `.images`, `.labels`, `.predict(images)`, `.plot()` and `.save(folder)`.
@@ -131,7 +133,7 @@ def run(
 
     with in_python():
         resolved = configure(config, {"seed": seed, **settings})
-    return _in_directory(dir, lambda rundir: _stage(stages.run, resolved, rundir))
+    return _in_directory(dir, lambda rundir: _stage(stages.run, resolved, rundir), _encoder(settings))
 
 
 def _on_arrays(
@@ -149,7 +151,7 @@ def _on_arrays(
             raise UserError(f"dir is {rundir.path}, which holds a run on other images or labels: give another one")
         _stage(stage, config, rundir, arrays)
 
-    return _in_directory(dir, act)
+    return _in_directory(dir, act, _encoder(settings))
 
 
 def _stage(stage: Stage, config: Config, rundir: RunDir, arrays: Arrays | None = None) -> None:
@@ -159,16 +161,22 @@ def _stage(stage: Stage, config: Config, rundir: RunDir, arrays: Arrays | None =
         stage(config, rundir)
 
 
-def _in_directory(dir: AnyPath | None, act: Callable[[RunDir], None]) -> DistilledSet:
+def _encoder(settings: Mapping[str, Any]) -> Encoder | None:
+    """The encoder that was given as the kernel."""
+    kernel = settings.get("kernel")
+    return kernel.phi if isinstance(kernel, FeatureKernel) else None
+
+
+def _in_directory(dir: AnyPath | None, act: Callable[[RunDir], None], encoder: Encoder | None) -> DistilledSet:
     """The bundle that `act` leaves in a run directory; without one in a temporary one, which lives as long as it."""
     if dir is not None:
         folder = Path(dir).expanduser().absolute()
         act(RunDir(folder))
-        return load(folder)
+        return load(folder, encoder)
     folder = Path(tempfile.mkdtemp(prefix="kerneldistill-"))
     try:
         act(RunDir(folder, temporary=True))
-        result = load(folder)
+        result = load(folder, encoder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

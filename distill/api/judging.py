@@ -55,12 +55,13 @@ def evaluate(
         None if prepared is None else os.fspath(prepared),
         rewhiten,
         whole_train,
-        None if out is None else Path(out),
+        out=None if out is None else Path(out),
     )
     with computing():
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle, evaluate_run
 
         check_request(request)
+        found.use_encoder()
         if found.run is None:
             return evaluate_bundle(found.folder, request)
         with RunDir(found.run).reopen() as rundir:

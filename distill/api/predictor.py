@@ -5,11 +5,10 @@ from functools import cached_property
 import numpy as np
 
 from kerneldistill.algorithms.engines import engine_of
-from kerneldistill.algorithms.gradient import regression_of
+from kerneldistill.algorithms.gradient import Fit, fit_of
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.kernels.batching import filled
-from kerneldistill.kernels.image_features import Features
 
 
 class Predictor:
@@ -29,12 +28,8 @@ class Predictor:
         self._support, self._ridge = regressed(source, flip), ridge
 
     @cached_property
-    def _features(self) -> Features:
-        return self._engine.support_features(self._support.images)
-
-    @cached_property
-    def _alpha(self) -> np.ndarray:
-        return regression_of(self._engine, self._features, self._ridge).solve(self._support.labels)
+    def _fit(self) -> Fit:
+        return fit_of(self._engine, self._support, self._ridge)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs float64 [n, k] for whitened images [n, h, w, c].
@@ -43,11 +38,10 @@ class Predictor:
           UserError: the kernel of the support cannot be inverted.
         """
         size = self._engine.chunk(len(images), len(self._support.images))
-        outputs = np.empty((len(images), self._alpha.shape[1]))
+        outputs = np.empty((len(images), self._support.labels.shape[1]))
         for start in range(0, len(images), size):
             chunk = images[start : start + size].astype(self._engine.dtype)
             # Of one shape, so that one compiled program serves all.
             targets = self._engine.target_features(filled(chunk, size))
-            k_ts = np.asarray(self._engine.k_ts(self._features, targets))[: len(chunk)]
-            outputs[start : start + len(chunk)] = k_ts.astype(np.float64) @ self._alpha
+            outputs[start : start + len(chunk)] = self._fit.predict(targets, len(chunk))
         return outputs

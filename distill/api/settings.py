@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any, TypedDict
 
+from kerneldistill.algorithms.encoders import give_encoder
 from kerneldistill.api.arrays import IMAGE_KEY, LABEL_KEY, Arrays
 from kerneldistill.config.own_data import with_data_found
 from kerneldistill.config.presets import OWN, PRESETS, SUMMARIES
 from kerneldistill.config.schema import (
+    FEATURES,
     AugmentConfig,
     CheckpointConfig,
     Config,
@@ -22,6 +24,7 @@ from kerneldistill.config.schema import (
 )
 from kerneldistill.config.toml import config_from_table, preset_config
 from kerneldistill.config.validation import check
+from kerneldistill.kernels.feature_kernel import FeatureKernel
 
 # What data from arrays are called, unless data={"name": ...} says so.
 ARRAYS_NAME = "images"
@@ -31,7 +34,7 @@ class Sections(TypedDict, total=False):
     """Settings by keyword: of each section its own class, or a mapping of the values that differ; levels in a list."""
 
     data: DataConfig | Mapping[str, Any]
-    kernel: KernelConfig | Mapping[str, Any]
+    kernel: KernelConfig | FeatureKernel | Mapping[str, Any]
     support: SupportConfig | Mapping[str, Any]
     loss: LossConfig | Mapping[str, Any]
     augment: AugmentConfig | Mapping[str, Any]
@@ -118,7 +121,10 @@ def for_arrays(
 
 
 def _table(value: Any) -> Any:
-    """A dataclass or a mapping as a table of its own; any other value as it is."""
+    """A dataclass or a mapping as a table of its own; any other value as it is. An encoder is given under its name."""
+    if isinstance(value, FeatureKernel):
+        give_encoder(value)
+        return {"network": FEATURES, "encoder": value.name, "b_std": value.b_std}
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return dict(value) if isinstance(value, Mapping) else value

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Interval, Len
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.bundle.encoder_record import EncoderRecord
 from kerneldistill.config.marks import Count, Fraction, Seed
 from kerneldistill.config.schema import KernelConfig
 from kerneldistill.config.validation import check_kernel
@@ -19,8 +20,8 @@ from kerneldistill.pipeline.untrusted.file import read_bounded
 from kerneldistill.pipeline.untrusted.limits import MAX_IMAGES, MAX_PICKLE_BYTES
 from kerneldistill.pipeline.untrusted.names import Digest, Name, Names, Text, Whole
 
-# 1 had no `origin`, `augmented` and `flip`; 2 no `train_images`.
-SCHEMA = 3
+# 1 had no `origin`, `augmented` and `flip`; 2 no `train_images`; 3 no `encoder`.
+SCHEMA = 4
 _AGAIN = "copy it again, or export it again"
 
 Size = Annotated[int, Interval(ge=1, le=MAX_IMAGES)]
@@ -89,6 +90,7 @@ class BundleManifest:
     flip: whether the regression is from the images and their mirror images too
     origin: where an imported set comes from; None for one that was distilled here
     train_images: images of the training split, which `init_indices` count; None where that is not known
+    encoder: whose features the set was learned on; None where the kernel is that of a network
     schema: version of this format
     """
 
@@ -115,6 +117,7 @@ class BundleManifest:
     flip: bool = False
     origin: Origin | None = None
     train_images: Count | None = None
+    encoder: EncoderRecord | None = None
     schema: Annotated[int, Interval(ge=1, le=SCHEMA)] = SCHEMA
 
     def to_json(self) -> str:
@@ -156,6 +159,8 @@ class BundleManifest:
         manifest = read_as(cls, json.dumps(document).encode(), file, "export the bundle again")
         try:
             check_kernel(manifest.kernel)
+            if (manifest.kernel.encoder is None) != (manifest.encoder is None):
+                raise UserError("it names an encoder and does not describe it, or the other way round")
         except UserError as error:
             raise UserError(f"{file} is wrong: {error}") from error
         return manifest

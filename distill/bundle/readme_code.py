@@ -1,7 +1,7 @@
 """The lines of code in a bundle's README.md: each runs in the folder of the bundle, and does what its heading says."""
 
 from kerneldistill.algorithms.engines import builder_arguments
-from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.schema import FEATURES, KernelConfig
 from kerneldistill.kernels.architectures import ARCHITECTURES
 
 # `Whitener.apply`, written out so that numpy alone can do it; the probe shows that it does.
@@ -31,6 +31,8 @@ assert np.allclose(whiten(probe["raw"]), probe["transformed"], atol=1e-3)
 
 def predicting(kernel: KernelConfig, ridge: float, flip: bool) -> str:
     """Lines that predict with this program, in one call and step by step."""
+    if kernel.network == FEATURES:
+        return _predicting_by_features(kernel)
     arguments = ", ".join(f"{name}={value!r}" for name, value in builder_arguments(kernel).items())
     build = ARCHITECTURES[kernel.network].__name__
     standard = "" if kernel.width is None else f".standard({kernel.width})"
@@ -52,6 +54,21 @@ k_ss, k_ts = (np.asarray(kd.kernels.gram(network, x, images, "{kernel.get}"), np
 ridge = {ridge!r} * np.trace(k_ss) / len(k_ss)
 outputs = k_ts @ np.linalg.solve(k_ss + ridge * np.eye(len(k_ss)), labels)
 assert np.array_equal(outputs.argmax(1), classes)
+"""
+
+
+def _predicting_by_features(kernel: KernelConfig) -> str:
+    """Lines that predict by the features of an encoder, which is not here."""
+    module, _, function = str(kernel.encoder).partition(":")
+    return f"""\
+import kerneldistill as kd
+import numpy as np
+
+from {module} import {function} as encoder  # which is not in this folder: images [n, h, w, c] to features [n, d]
+
+distilled = kd.load(".", encoder=encoder)  # compares every digest, and the encoder with the one of the manifest
+pixels = np.load("probe.npz")["raw"]  # or images of yours, uint8 [n, h, w, c], 0..255
+classes = distilled.classify(pixels)
 """
 
 

@@ -25,6 +25,7 @@ from etils import epath
 
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.bundle.contact_sheet import SheetContents, draw_sheet
+from kerneldistill.bundle.encoder_record import EncoderRecord
 from kerneldistill.bundle.location import MARKS
 from kerneldistill.bundle.manifest import BundleManifest, Origin
 from kerneldistill.bundle.reader import Bundle, read_bundle
@@ -65,6 +66,7 @@ class BundleContents:
     probe: uint8 [p, h, w, c] the first raw test images
     ridge: of the regression, relative; None for that of `config`
     origin: where an imported set comes from; None for one that was distilled here
+    encoder: whose features it was learned on; None where the kernel is that of a network
     """
 
     images: np.ndarray
@@ -81,6 +83,7 @@ class BundleContents:
     probe: np.ndarray
     ridge: float | None = None
     origin: Origin | None = None
+    encoder: EncoderRecord | None = None
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> None:
@@ -203,4 +206,5 @@ def _manifest(contents: BundleContents, digests: Mapping[str, str]) -> BundleMan
         flip=config.support.flip,
         origin=contents.origin,
         train_images=source.count("train"),
+        encoder=contents.encoder,
     )

@@ -51,12 +51,14 @@ def execute(call: Call) -> None:
     from kerneldistill.runs.planning.memory import memory_of
     from kerneldistill.runs.planning.plan import check_fits, plan_of
     from kerneldistill.runs.planning.table import table
+    from kerneldistill.runs.run_encoder import try_encoder
     from kerneldistill.runtime import devices
 
     devices.setup()
     if job.topology is not None or job.within is not None:
         print(_of_topology(job), end="")
         return
+    try_encoder(job.settings, RunDir(job.folder))
     there = machine(job.devices, job.memory)
     works = workloads_of(job.settings, RunDir(job.folder), there.devices)
     for work in works:

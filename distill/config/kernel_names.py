@@ -2,14 +2,19 @@
 
 from dataclasses import fields
 
-from kerneldistill.config.schema import Config, KernelConfig
+from kerneldistill.config.schema import FEATURES, Config, KernelConfig
 
 # Shown by their values alone, or not at all.
 _PLAIN = ("network", "depth", "get", "dtype", "sampled")
 
 
 def kernel_name(kernel: KernelConfig) -> str:
-    """Name a kernel by its network, its depth and every setting that is not the default: `fc d1 activation=erf ntk`."""
+    """Name a kernel by its network, its depth and every setting that is not the default: `fc d1 activation=erf ntk`.
+
+    Features are named by their encoder.
+    """
+    if kernel.network == FEATURES:
+        return f"{FEATURES} of {kernel.encoder}"
     usual = KernelConfig(kernel.network, kernel.depth)
     names = [field.name for field in fields(kernel) if field.name not in _PLAIN]
     changed = [f"{name}={getattr(kernel, name)}" for name in names if getattr(kernel, name) != getattr(usual, name)]
@@ -35,6 +40,8 @@ def architecture_name(kernel: KernelConfig) -> str:
     ConvNet has three blocks behind the prepended convolution, ConvNet3 three without it. Other depths follow: ConvNet2p
     and ConvNet2.
     """
+    if kernel.network == FEATURES:
+        return FEATURES
     if kernel.network != "conv_net":
         return f"{kernel.network}{kernel.depth}"
     if not kernel.prepend:

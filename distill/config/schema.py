@@ -5,7 +5,7 @@ may change (`config.marks`). What several values must satisfy together stands in
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from annotated_types import Interval
 
@@ -32,6 +32,7 @@ from kerneldistill.kernels.names import ActivationName, KernelKind, NetworkName,
 from kerneldistill.pipeline.config import DataConfig
 
 __all__ = [
+    "FEATURES",
     "ActivationName",
     "AugmentConfig",
     "AugmentationName",
@@ -54,6 +55,9 @@ __all__ = [
     "ViewName",
 ]
 
+# Of `KernelConfig.network`: no network.
+FEATURES: Final = "features"
+
 
 @dataclass(frozen=True)
 class KernelConfig:
@@ -61,7 +65,8 @@ class KernelConfig:
 
     # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
-    network: Annotated[NetworkName, Mark(example="conv_net")]
+    # features: no network, but the products of the features of an encoder of yours, and b_std^2.
+    network: Annotated[NetworkName | Literal["features"], Mark(example="conv_net")]
     # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
     depth: Annotated[Depth, Mark(example=3)]
     # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
@@ -77,7 +82,7 @@ class KernelConfig:
     groups: Count = 3
     # Standard deviation of the weights.
     W_std: Positive = 2**0.5
-    # Standard deviation of the biases.
+    # Standard deviation of the biases; features: its square is added to every product.
     b_std: NotNegative = 0.1
     # ntk: every weight learns at a rate that does not depend on width. standard: as deep learning libraries scale
     # weights (arXiv 2001.07301); needs a width.
@@ -86,6 +91,9 @@ class KernelConfig:
     width: Annotated[Count | None, Mark(example=1024)] = None
     # ntk: training by gradient descent. nngp: a Bayesian network, or training of the last layer alone.
     get: KernelKind = "ntk"
+    # features only: the encoder, module:function, from images [n, h, w, c] to features [n, d], differentiable by jax.
+    # The module is looked for in the folder you are in, too.
+    encoder: Annotated[str | None, Mark(example="encoder:phi")] = None
     # Precision of the kernel tiles. The regression itself is always solved in float64.
     dtype: Annotated[Literal["float32", "float64"], Mark("never")] = "float32"
     # Kernels of which each step draws one to learn by ("sampling KIP"), each written as what differs from the one

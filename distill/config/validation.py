@@ -10,7 +10,7 @@ from dataclasses import replace
 from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
-from kerneldistill.config.schema import AugmentConfig, Config, GrowthConfig, KernelConfig, ScheduleConfig
+from kerneldistill.config.schema import FEATURES, AugmentConfig, Config, GrowthConfig, KernelConfig, ScheduleConfig
 from kerneldistill.errors import UserError
 
 # Of which there is a network.
@@ -31,6 +31,7 @@ def check(config: Config) -> None:
             check_kernel(kernel)
         except UserError as error:
             raise UserError(f"kernel.sampled has {text!r}: {error}") from error
+    _check_features(config)
     _check_learning(config)
     _check_augmentation(config.augment)
     levels_of(config)
@@ -132,6 +133,7 @@ def check_kernel(kernel: KernelConfig) -> None:
       UserError: a Myrtle network of a depth there is none of, a head the network does not have, a width in the NTK
         parameterisation, or none in the standard one.
     """
+    _check_encoder(kernel)
     if kernel.network == "myrtle" and kernel.depth not in MYRTLE_DEPTHS:
         raise UserError(
             f"kernel.depth is {kernel.depth}, allowed for a myrtle network is one of "
@@ -155,12 +157,54 @@ def check_kernel(kernel: KernelConfig) -> None:
     _check_scale(kernel)
 
 
+def _check_encoder(kernel: KernelConfig) -> None:
+    """Check that features have an encoder, and no network has one."""
+    if kernel.network != FEATURES:
+        if kernel.encoder is not None:
+            raise UserError(
+                f"kernel.encoder is {kernel.encoder!r}, but a {kernel.network} has none: leave it out "
+                "(--kernel.encoder None), or set --kernel.network features"
+            )
+        return
+    parts = (kernel.encoder or "").split(":")
+    if len(parts) != 2 or not all(parts):
+        raise UserError(
+            f"kernel.encoder is {kernel.encoder!r}, allowed for a kernel.network of features is module:function: name "
+            "yours, for example with --kernel.encoder encoder:phi"
+        )
+
+
+def _check_features(config: Config) -> None:
+    """Check that what needs the kernel of a network is not asked of features."""
+    if any(kernel.network == FEATURES for kernel in sampled_kernels(config.kernel) if config.kernel.sampled):
+        raise UserError(
+            f"kernel.sampled is {config.kernel.sampled!r}, allowed there are networks, and no features: leave it out "
+            "(--kernel.sampled without a kernel)"
+        )
+    if config.kernel.network != FEATURES:
+        return
+    asked = {
+        "random_features.networks": (config.random_features.networks, 0, "--random-features.networks 0"),
+        "coarse": (config.coarse, (), "--coarse without a level"),
+        "optim.name": (config.optim.name == "gauss_newton", False, "--optim.name adam"),
+    }
+    for name, (value, allowed, remedy) in asked.items():
+        if value != allowed:
+            given = "'gauss_newton'" if name == "optim.name" else repr(value)
+            raise UserError(
+                f"{name} is {given}, which takes the kernel of a network, and a kernel.network of features has none: "
+                f"set {remedy}, or another --kernel.network such as conv_net"
+            )
+
+
 def _check_scale(kernel: KernelConfig) -> None:
     """Check that the kernel stays within the numbers of its precision: a layer multiplies it by W_std^2 / 2 or so.
 
     Raises:
       UserError: it would be 0 or infinite.
     """
+    if kernel.network == FEATURES:
+        return
     layers = 2 * kernel.depth * kernel.groups if kernel.network == "wide_resnet" else kernel.depth + 1
     power, most = layers * (2 * math.log10(kernel.W_std) - math.log10(2)), 30 if kernel.dtype == "float32" else 300
     if power < -most and kernel.b_std < 10.0 ** (-most / 2):

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from kerneldistill.config.assignments import named
 from kerneldistill.config.kernel_variants import sampled_kernels
-from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.schema import FEATURES, KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import NetworkSpec, network_spec
 from kerneldistill.evaluation.protocols import KRR, check_protocol, network_of
@@ -36,6 +36,8 @@ class EvaluationRequest:
     rewhiten: bool = False
     # Train on the whole train split too, where no figure for it is published: the only long part.
     whole_train: bool = False
+    # Bundles of features of an encoder only: module:function, which the bundle's own must equal in what it gives.
+    encoder: Annotated[str | None, arg(metavar="MODULE:FUNCTION", help_behavior_hint="")] = None
     # Bundles only: where finished networks and protocols.json go. Default: BUNDLE-evaluation.
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
 
@@ -61,11 +63,14 @@ class EvaluationRequest:
           UserError: a text is none.
         """
         texts = tuple(text for text in self.networks if _of_kernel(text))
+        if not texts and main.network == FEATURES:
+            return (main,)
         if not texts:
             other = "nngp" if main.get == "ntk" else "ntk"
             return replace(main, sampled=()), replace(main, sampled=(), get=other)
         try:
-            return sampled_kernels(replace(main, sampled=texts))
+            found = sampled_kernels(replace(main, sampled=texts))
+            return tuple(each if each.network == FEATURES else replace(each, encoder=None) for each in found)
         except UserError as error:
             raise UserError(f"--networks writes kernels as kernel.sampled does: {error}") from error
 

@@ -74,12 +74,13 @@ def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
     """The stages after the data are prepared, each made from what those before it made."""
     # Shared data may be made again, by other versions of the libraries: the same images, another manifest.
     data = rundir.fingerprint_file if rundir.prepared.is_symlink() else rundir.prepared / "manifest.json"
+    encoder = [rundir.encoder_file] if config.kernel.encoder is not None else []
     outcome, results = rundir.outcome_file, rundir.results_file
     distill, evaluate = _values(config, "distill"), _values(config, "evaluate")
     return (
-        Stage("distill", (distill, data, rundir.fork_file), (outcome,)),
-        Stage("evaluate", (distill, evaluate, data, outcome), (results,)),
-        Stage("export", (distill, evaluate, data, outcome, results), (rundir.bundle, rundir.picture)),
+        Stage("distill", (distill, data, rundir.fork_file, *encoder), (outcome,)),
+        Stage("evaluate", (distill, evaluate, data, outcome, *encoder), (results,)),
+        Stage("export", (distill, evaluate, data, outcome, results, *encoder), (rundir.bundle, rundir.picture)),
     )
 
 

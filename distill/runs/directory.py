@@ -75,6 +75,16 @@ class RunDir:
         return self.path / "data.fingerprint"
 
     @property
+    def encoder_file(self) -> Path:
+        """The encoder that the run began with, JSON; absent where the kernel is that of a network."""
+        return self.path / "encoder.json"
+
+    @property
+    def features(self) -> Path:
+        """Folder of the features of all images, which are made again where they are missing."""
+        return self.path / "features"
+
+    @property
     def start_file(self) -> Path:
         """Where the run began, if that was a set distilled elsewhere."""
         return self.path / "start.npz"
@@ -285,7 +295,8 @@ class RunDir:
 
     def _begin_anew(self) -> None:
         """Remove what hangs on another configuration; prepared data are compared, and kept or made anew, later."""
-        files, folders = (self.start_file, self.fingerprint_file, self.fork_file), (self.fork, self.coarse.path)
+        files = (self.start_file, self.fingerprint_file, self.encoder_file, self.fork_file)
+        folders = (self.fork, self.features, self.coarse.path)
         self.finished.forget(*files, *folders)
         for path in files:
             path.unlink(missing_ok=True)

@@ -15,7 +15,8 @@ from kerneldistill.pipeline.storage.files import sha256, write_whole
 
 DIGESTS = "digests.json"
 # What is not part of the run: what others keep beside it, and what has a manifest of its own.
-_OTHERS = {DIGESTS, "coarse", "prepared", "bundle", "report", "evaluation", "export", "failure.json", "log.txt"}
+_OTHERS = {DIGESTS, "coarse", "prepared", "features", "bundle", "report", "evaluation", "export"}
+_OTHERS |= {"failure.json", "log.txt"}
 
 
 class FinishedFiles:

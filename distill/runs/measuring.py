@@ -1,6 +1,6 @@
 """Score a support on test and describe its kernel."""
 
-from kerneldistill.algorithms.krr import Regression
+from kerneldistill.algorithms.gradient import Solved
 from kerneldistill.algorithms.power_law import PowerLaw, spectrum_law
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support
@@ -21,8 +21,8 @@ def measured(engine: Engine, source: Support, test: Targets, ridge: float) -> Me
     """
     laws: list[PowerLaw | None] = []
 
-    def see(regression: Regression) -> None:
-        laws.append(spectrum_law(regression.k_ss) if len(regression.k_ss) <= _MOST_EIGENVALUES else None)
+    def see(regression: Solved) -> None:
+        laws.append(spectrum_law(regression.k_ss) if len(source.images) <= _MOST_EIGENVALUES else None)
 
     score = evaluate(engine, source, test, ridge, seen=see)
     return Measured(score.accuracy, score.mse, laws[0])

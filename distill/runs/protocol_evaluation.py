@@ -23,6 +23,7 @@ from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.evaluation_targets import evaluation_folder, of_bundle, of_run
 from kerneldistill.runs.kept_bundle import bundle_kept, is_up_to_date
 from kerneldistill.runs.results import Results
+from kerneldistill.runs.run_encoder import use_bundle_encoder, use_encoder
 from kerneldistill.runtime.console import closing_table, tell
 from kerneldistill.runtime.devices import cache_folder
 from kerneldistill.runtime.progress import activity
@@ -41,6 +42,8 @@ def evaluate_run(rundir: RunDir, request: EvaluationRequest) -> tuple[ProtocolRe
     """
     target = of_run(rundir, request.prepared)
     _check(target, request)
+    if KRR in request.protocols:
+        use_encoder(rundir.config(), rundir)
     if not rundir.results_file.exists():
         stages.evaluate(rundir)
     rundir.finished.check(rundir.outcome_file, rundir.results_file)
@@ -71,6 +74,8 @@ def evaluate_bundle(folder: Path, request: EvaluationRequest) -> tuple[ProtocolR
     out = request.out or evaluation_folder(folder)
     target = of_bundle(folder, request.prepared, request.rewhiten)
     _check(target, request)
+    if KRR in request.protocols:
+        use_bundle_encoder(folder, target.image_shape, request.encoder)
     found, file = [], out / PROTOCOLS_FILE
     for result in _results(target, request, out):
         found.append(result)

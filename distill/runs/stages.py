@@ -41,6 +41,7 @@ from kerneldistill.runs.planning.precedent import precedent_for
 from kerneldistill.runs.preparing import prepare, take_given
 from kerneldistill.runs.refit import with_labels_refitted
 from kerneldistill.runs.results import Measured, Results
+from kerneldistill.runs.run_encoder import recorded, use_encoder
 from kerneldistill.runs.run_pictures import RunPictures
 from kerneldistill.runs.training.checkpoints import Checkpoints
 from kerneldistill.runs.training.evolution import Evolution
@@ -61,10 +62,12 @@ def run(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     check(config)
     known = Stages(rundir.stages_file)
     if from_first(lambda: run_is_done(config, rundir)):
+        use_encoder(config, rundir)
         tell(f"{rundir.path} is done: nothing to do")
         closing_table(*Results.load(rundir.results_file).table(config.data.name))
         return
     from_first(lambda: take_given(config, rundir, conduct))
+    use_encoder(config, rundir)
     from_first(lambda: check_memory(config, rundir))
     learning, *_ = stages_of(config, rundir)
     if not from_first(lambda: known.is_done(learning)):
@@ -107,6 +110,7 @@ def distill(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     check(config)
     _check_unsolved(rundir)
     from_first(lambda: take_given(config, rundir, conduct))
+    use_encoder(config, rundir)
     from_first(lambda: check_memory(config, rundir))
     _announce(config, rundir, "distill", conduct)
     _learn(config, rundir, conduct)
@@ -127,7 +131,7 @@ def _learn(config: Config, rundir: RunDir, conduct: Conduct) -> None:
     data, engine = _open(config, rundir)
     with activity("making the start"):
         start = start_of(config, data, rundir.start_file, rundir.coarse if config.coarse else None)
-        problem = problem_of(config, data, engine, start.support)
+        problem = problem_of(config, data, engine, start.support, rundir.features)
     growing = (rundir.metrics_file, rundir.events, rundir.live_picture, rundir.checkpoints, rundir.best, rundir.frames)
     pictures = RunPictures(rundir, config, data, start, written=collectives.index() == 0)
     from_first(lambda: rundir.finished.forget(*growing, rundir.start_file, rundir.outcome_file))
@@ -162,11 +166,12 @@ def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> Non
     if rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
     from_first(lambda: take_given(config, rundir, conduct))
+    use_encoder(config, rundir)
     _announce(config, rundir, "label-solve", conduct)
     prepare(config, rundir, conduct)
     data, engine = _open(config, rundir)
     start = start_of(config, data, rundir.start_file)
-    train = Targets(engine, data.train, len(data.manifest.class_names))
+    train = Targets(engine, data.train, len(data.manifest.class_names), folder=rundir.features)
     began = time.perf_counter()
     with activity("solving for the labels"):
         solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
@@ -187,11 +192,12 @@ def evaluate(rundir: RunDir) -> None:
       UserError: nothing is distilled there yet, or what is there is damaged or another run's.
     """
     config, outcome = rundir.config(), Outcome.load(rundir.outcome_file)
+    use_encoder(config, rundir)
     data, engine = _open(config, rundir)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     from_first(lambda: rundir.finished.check(rundir.outcome_file))
     num_classes, size = len(data.manifest.class_names), len(outcome.support.images)
-    test = Targets(engine, data.test, num_classes)
+    test = Targets(engine, data.test, num_classes, folder=rundir.features)
     supports = [outcome.support, outcome.start.support]
     supports += [
         random_support(data.train, num_classes, size, config.seed, draw, engine.dtype)
@@ -200,7 +206,7 @@ def evaluate(rundir: RunDir) -> None:
     ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
     sources = [regressed(support, config.support.flip) for support in supports]
     scored = zip(sources, ridges, strict=True)
-    validation = Targets(engine, data.validation, num_classes)
+    validation = Targets(engine, data.validation, num_classes, folder=rundir.features)
     names = config.evaluate.ensemble
     with activity("evaluating", len(sources) + bool(names) + bool(len(validation)), "sets") as shown:
         found = []
@@ -263,6 +269,7 @@ def _export(rundir: RunDir) -> None:
         whitener=data.whitener,
         probe=data.probe,
         ridge=outcome.ridge,
+        encoder=recorded(rundir),
     )
     rundir.finished.forget(rundir.picture, rundir.evolution)
     write_bundle(rundir.bundle, contents)

@@ -86,7 +86,7 @@ def cheaper(work: Workload, speed: Speed, method: Method, processes: int, cost: 
             found.append(f"{flag('data.train_split')} '{config.data.train_split}[:10%]' is a tenth of it")
     elif work.targets > _FEW_TARGETS:
         few = replace(config.optim, target_batch=_FEW_TARGETS, growth=replace(config.optim.growth, name="constant"))
-        other = seconds_of(Workload(replace(config, optim=few), work.size, work.engine), speed)
+        other = seconds_of(replace(work, config=replace(config, optim=few)), speed)
         spared = (seconds_of(work, speed).steps - other.steps) / processes
         if spared > 0.1 * cost.seconds:
             growth = f" {flag('optim.growth.name')} constant" if config.optim.growth.name != "constant" else ""
@@ -101,7 +101,7 @@ def _counted(works: list[Workload], method: Method) -> float:
     total = 0.0
     for work in works:
         if method == "label-solve":
-            steps = work.rows * work.size.train * work.flops.forward
+            steps = work.label_entries * work.flops.forward
         else:
             steps = work.flops.step * sum(count * work.entries_of(targets) for targets, count in work.batches.items())
         total += steps + work.flops.forward * (work.images + work.validation_entries)

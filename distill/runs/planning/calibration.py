@@ -11,6 +11,7 @@ from kerneldistill.algorithms.linearised import Linearised, on_host
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.image_features import Features
 from kerneldistill.kernels.levels import points
+from kerneldistill.runs.planning.feature_workload import FeatureWorkload
 from kerneldistill.runs.planning.workload import Workload
 from kerneldistill.runtime.progress import activity
 
@@ -39,7 +40,26 @@ class Speed:
 def calibrate(work: Workload) -> Speed:
     """Time the kernel of a run, and tell of it; see `_measured`."""
     with activity("timing the kernel"):
-        return _measured(work)
+        return _encoded(work) if isinstance(work, FeatureWorkload) else _measured(work)
+
+
+def _encoded(work: FeatureWorkload) -> Speed:
+    """Encode a group of images, with its gradient, and multiply features: see `FeatureWorkload` for what is counted."""
+    engine, rng = work.engine, np.random.default_rng(0)
+    images = rng.standard_normal((engine.group, *engine.image_shape)).astype(engine.dtype)
+    began = time.perf_counter()
+    values = engine.encode(images)
+    engine.encode_pullback(images, values)
+    compiling = time.perf_counter() - began
+    forward, back = _best(lambda: engine.encode(images)), _best(lambda: engine.encode_pullback(images, values))
+    left, right = rng.standard_normal((work.chunk, work.features)), rng.standard_normal((work.features, 100))
+    return Speed(
+        forward=forward / len(images),
+        gradient=(forward + back) / len(images),
+        features=forward / len(images),
+        compile=max(0.0, compiling - forward - back),
+        solve=_best(lambda: left @ right) / (left.size * right.shape[1]),
+    )
 
 
 def _measured(work: Workload) -> Speed:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerneldistill.kernels.tile_memory import Tiles, deviations, tiles
 from kerneldistill.pipeline.prepared import MAX_BYTES_IN_MEMORY
+from kerneldistill.runs.planning.feature_workload import FeatureWorkload
 from kerneldistill.runs.planning.workload import Workload
 
 # Python with jax, scipy, orbax and this program, its backend started: resident bytes on Linux.
@@ -71,6 +72,8 @@ class Memory:
 def memory_of(work: Workload) -> Memory:
     """Predict the memory of a run at its peak."""
     shared = work.engine.devices[0].platform == "cpu"
+    if isinstance(work, FeatureWorkload):
+        return Memory(_encoding(work), shared, len(work.engine.devices))
     process, later = _process(work), _lasting(work)
     stepping = _stepping if work.second_order is None else _linearising
     alternatives = [(*later, *_deviating(work)), (*later, *stepping(work))]
@@ -78,6 +81,27 @@ def memory_of(work: Workload) -> Memory:
         alternatives.append(_preparing(work))
     moments = [Memory((*process, *parts), shared, len(work.engine.devices)) for parts in alternatives]
     return max(moments, key=lambda memory: (memory.limited, memory.host))
+
+
+def _encoding(work: FeatureWorkload) -> tuple[Part, ...]:
+    """Parts of a step on features, all of them at once.
+
+    Of the encoder all that it computes of a group counts, and as much again for the way back: a bound, as compilers
+    reuse it.
+    """
+    size, rows, classes, itemsize = work.features + 1, work.rows, work.size.num_classes, work.engine.dtype.itemsize
+    splits = [4 * prod(work.size.image_shape) * count for count in (work.size.train, work.size.validation)]
+    inputs = sum(split for split in splits if split <= MAX_BYTES_IN_MEMORY)
+    least, group = min(size, rows), work.engine.group // len(work.engine.devices)
+    support = 8 * (4 * rows * size + 3 * least**2 + 6 * rows * classes + 4 * size * classes)
+    return (
+        *_process(work),
+        Part("compiler", COMPILER),
+        Part("images", inputs * (3 if itemsize == 8 else 1)),
+        Part("chunk of targets", work.chunk * (2 * itemsize * size + 8 * (2 * size + 6 * classes))),
+        Part("support", support + 8 * rows * _bytes_of_image(work)),
+        Part("encoder", 0, 2 * group * work.bytes_of_image),
+    )
 
 
 def _bytes_of_image(work: Workload) -> int:

@@ -10,12 +10,14 @@ from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.planning.calibration import Speed
-from kerneldistill.runs.planning.dataset_size import DataSize, size_of
+from kerneldistill.runs.planning.dataset_size import DataSize
+from kerneldistill.runs.planning.feature_workload import FeatureWorkload
+from kerneldistill.runs.planning.levels import workloads_of
 from kerneldistill.runs.planning.machine import Machine, machine
 from kerneldistill.runs.planning.memory import Memory, Part, memory_of
 from kerneldistill.runs.planning.precedent import Milestone, precedent_for
 from kerneldistill.runs.planning.roofline import Roofline
-from kerneldistill.runs.planning.workload import Workload, workload_of
+from kerneldistill.runs.planning.workload import Workload
 from kerneldistill.runtime.text import gigabytes
 
 # Measured peaks are within this factor of the prediction; what is above the limit by more cannot fit.
@@ -77,6 +79,7 @@ class Plan:
     steps: outer steps
     coarse: of the level before; None where there is none
     roofline: bounds on devices that are not there; None for this machine
+    features: of an image, where the kernel is made of them and an entry is an image encoded; None for entries
     """
 
     machine: Machine
@@ -100,6 +103,7 @@ class Plan:
     steps: int
     coarse: "Plan | None" = None
     roofline: Roofline | None = None
+    features: int | None = None
 
     @property
     def levels(self) -> "tuple[Plan, ...]":
@@ -149,6 +153,7 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse
         kernel=kernel_name(work.config.kernel),
         steps=work.config.optim.steps,
         coarse=coarse,
+        features=work.features if isinstance(work, FeatureWorkload) else None,
     )
 
 
@@ -175,7 +180,7 @@ def seconds_of(work: Workload, speed: Speed) -> Seconds:
 def label_solve_seconds(work: Workload, speed: Speed) -> Seconds:
     """Return how long `kdistill label-solve` takes: one pass over train, without gradient, instead of the steps."""
     run = seconds_of(work, speed)
-    step = work.rows * (work.size.train + work.rows) * speed.forward
+    step = work.label_entries * speed.forward
     return replace(run, step=step, steps=step, validation=0.0, solve=0.0)
 
 
@@ -187,7 +192,7 @@ def check_memory(config: Config, rundir: RunDir) -> None:
       DataError: the data cannot be found.
     """
     here = machine()
-    work = workload_of(config, size_of(config, rundir.prepared), here.devices)
+    (*_, work) = workloads_of(config, rundir, here.devices)
     check_fits(config, memory_of(work), here)
 
 
@@ -226,6 +231,7 @@ REMEDIES = {
     "Jacobians of a chunk": f"set a smaller {flag('support.size')} or use fewer devices",
     "kept Jacobians": f"set a smaller {flag('optim.gauss_newton.memory')}, or {flag('optim.target_batch')}",
     "support": f"set a smaller {flag('support.size')}",
+    "encoder": "take smaller images, or an encoder with fewer or narrower layers",
     "tile": _TILE,
     "tiles forward": _TILE,
     "tiles backward": _TILE,

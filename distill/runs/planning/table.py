@@ -39,6 +39,12 @@ def _level(plan: Plan) -> str:
 
 
 def _sizes(plan: Plan) -> list[str]:
+    if plan.features is not None:
+        rows = {
+            "encoder": f"{plan.features:,} features of an image; {plan.tile:,} images at a time",
+            "chunk": f"{plan.chunk:,} targets whose features are at hand; {plan.chunks:,} a step",
+        }
+        return ["sizes", columns(rows)]
     rows = {
         "tile": f"1 row x {plan.tile} columns",
         "chunk": f"{plan.support} rows x {plan.chunk:,} columns; {plan.chunks:,} a step",
@@ -64,6 +70,14 @@ def _memory(plan: Plan) -> list[str]:
 
 
 def _work(plan: Plan) -> list[str]:
+    if plan.features is not None:
+        rows = {
+            "an image encoded": f"{_flop(plan.flops_forward)}, with its gradient {_flop(plan.flops_gradient)}",
+            "a step": f"{plan.entries:,} images of the support with gradient, "
+            f"{_flop(plan.entries * plan.flops_gradient)}; targets are encoded once",
+            "evaluation": f"{plan.validation_entries:,} images for validation, {plan.test_entries:,} at the end",
+        }
+        return ["work", columns(rows)]
     rows = {
         "a kernel entry": f"{_flop(plan.flops_forward)}, with its gradient {_flop(plan.flops_gradient)}",
         "a step": f"{plan.entries:,} entries with gradient, {_flop(plan.entries * plan.flops_gradient)}",
@@ -104,10 +118,16 @@ def _time(plan: Plan) -> list[str]:
     if seconds is None:
         return ["time: not measured"]
     rate = plan.entries * plan.flops_gradient / seconds.step / 1e9
+    speed = f"{plan.entries / seconds.step:,.0f} entries/s, {rate:.1f} GFLOP/s"
+    images = plan.data.train + plan.data.validation + plan.data.test
+    once = {"deviations": duration(seconds.features)}
+    if plan.features is not None:
+        speed = f"{plan.entries / seconds.step:,.0f} images of the support/s"
+        once = {"features of all images": f"{duration(seconds.features)} ({images / seconds.features:,.0f} images/s)"}
     rows = {
         "compiling": duration(seconds.compile),
-        "deviations": duration(seconds.features),
-        "a step": f"{duration(seconds.step)} ({plan.entries / seconds.step:,.0f} entries/s, {rate:.1f} GFLOP/s)",
+        **once,
+        "a step": f"{duration(seconds.step)} ({speed})",
         **({"of it, linear algebra": duration(seconds.solve)} if seconds.solve else {}),
         "all steps": duration(seconds.steps),
         "validation": duration(seconds.validation),

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from kerneldistill.algorithms.algorithm import SecondOrder
-from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.engines import exact_engine_of
 from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.target_batch import batch_of_step
@@ -134,6 +134,11 @@ class Workload:
         on_validation = self.rows * (self.size.validation + self.rows) if self.size.validation else 0
         return sets * self.rows * (self.size.test + self.rows) + on_validation
 
+    @property
+    def label_entries(self) -> int:
+        """Entries of one pass over train, by which labels are solved for, without gradient."""
+        return self.rows * (self.size.train + self.rows)
+
     @cached_property
     def refit_entries(self) -> int:
         """Entries by which the labels of a set from the level before are fitted, without gradient."""
@@ -187,7 +192,7 @@ def workload_of(config: Config, size: DataSize, devices: int | Sequence[Describe
       UserError: the network cannot take the images.
     """
     try:
-        engine = engine_of(config.kernel, size.image_shape)
+        engine = exact_engine_of(config.kernel, size.image_shape)
     except ValueError as error:
         raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
     if not isinstance(devices, int):

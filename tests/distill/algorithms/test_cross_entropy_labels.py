@@ -6,6 +6,7 @@ from scipy.special import log_softmax
 
 from kerneldistill.algorithms.cross_entropy_labels import cross_entropy_labels
 from kerneldistill.algorithms.label_solve import designs_of, label_solve
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import regressed
 from tests.helpers.tiny_run import problem_of, with_steps
@@ -23,7 +24,7 @@ def test_no_labels_near_them_have_less_cross_entropy(flip):
         parts = designs_of(problem.train.engine, source, problem.train, ridge, len(images))[1]
         return np.concatenate([design for design, _ in parts]) @ labels
 
-    given = problem.train.labels + 1 / 3
+    given = centred_one_hot(problem.train.split.labels, 3) + 1 / 3
 
     def loss(labels: np.ndarray, scale: float) -> float:
         return -float(np.mean(np.sum(given * log_softmax(scale * predictions(labels), axis=1), axis=1)))
@@ -41,6 +42,8 @@ def test_they_have_the_scale_of_centred_labels():
     solved = label_solve(problem.train.engine, problem.start.images, problem.train, 1e-6)
     found = cross_entropy_labels(problem.train.engine, problem.start.images, problem.train, 1e-6)
     scores = [evaluate(problem.engine, support, problem.train, 1e-6) for support in (solved, found)]
-    assert scores[1].mse < 0.5 * np.mean(problem.train.labels**2)  # better than to predict nothing
+    assert scores[1].mse < 0.5 * np.mean(
+        centred_one_hot(problem.train.split.labels, 3) ** 2
+    )  # better than to predict nothing
     assert scores[0].mse <= scores[1].mse  # the least there is
     assert scores[1].accuracy >= scores[0].accuracy - 0.05

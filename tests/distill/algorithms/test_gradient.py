@@ -114,7 +114,7 @@ def test_any_loss_of_the_predictions_can_be_given(support: Support, split: Split
     assert twice.loss == pytest.approx(2 * once.loss, rel=1e-14)
     assert_close(twice.images, 2 * once.images, 1e-12)
     assert_close(twice.labels, 2 * once.labels, 1e-12)
-    assert twice.loss_parameters["height"] == pytest.approx(3.0 * len(list(targets.chunks(6))) / targets.labels.size)
+    assert twice.loss_parameters["height"] == pytest.approx(3.0 * len(list(targets.chunks(6))) / (3 * len(targets)))
 
 
 def test_a_step_against_the_gradient_lowers_the_loss(support: Support, split: Split) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.augmentations import augment
+from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, seed_of
 from kerneldistill.algorithms.target_augmentation import Augmentation
 from kerneldistill.algorithms.targets import Targets
@@ -75,4 +76,6 @@ def test_the_kernel_is_that_of_the_changed_images(monkeypatch: pytest.MonkeyPatc
     truth = exact.k_ts(placed, exact.target_features(changed))
     assert_close(np.concatenate(found), truth, FORWARD["float32"])  # augmentation has the precision of pixels
     assert np.abs(truth - np.asarray(exact.k_ts(placed, exact.target_features(targets.images[rows])))).max() > 1e-2
-    assert np.array_equal(np.concatenate([one.labels for one in chunks]), targets.labels[rows])
+    assert np.array_equal(
+        np.concatenate([one.labels for one in chunks]), centred_one_hot(targets.split.labels[rows], 3)
+    )

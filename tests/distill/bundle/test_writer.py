@@ -160,7 +160,7 @@ def change_probe(folder: Path) -> None:
         (lambda folder: (folder / "manifest.json").unlink(), r"has no manifest\.json"),
         (lambda folder: (folder / "manifest.json").write_text("[]"), "it is no manifest"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "it is no JSON"),
-        (edit_manifest(schema=99), "has schema 99, this version reads 1 to 3"),
+        (edit_manifest(schema=99), "has schema 99, this version reads 1 to 4"),
         (edit_manifest(step="12"), "is wrong at step"),
         (change_probe, r"whitening the probe gives values 0\.0\d* away"),
     ],

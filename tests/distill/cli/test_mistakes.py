@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 
@@ -21,6 +22,23 @@ MOST = 2 * 120
 BY_HAND = {"run --data.dir flat", "run --data.dir nchw.npz"}
 
 
+# Encoders as they should not be; the digits are 8x8x1.
+BAD_ENCODERS = """\
+from itertools import count
+import jax.numpy as jnp
+
+weights, numbers = 3, count(1)
+
+def flat(x): return x.reshape(len(x), -1)
+def nan(x): return jnp.log(flat(x))
+def whole(x): return x
+def batch(x): return flat(x)[:, : len(x)]
+def rounded(x): return jnp.round(flat(x))
+def drawn(x): return flat(x) * jnp.asarray(next(numbers), x.dtype)
+def norm(x): return flat(x) - flat(x).mean(0, keepdims=True)
+"""
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a user's files: pictures, arrays, settings, most of them not as they should be."""
@@ -30,6 +48,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Image.new("L", (4, 4)).save(tmp_path / picture)
     texts = {
         "notes.txt": "hello",
+        "bad_encoder.py": BAD_ENCODERS,
+        "broken_encoder.py": "open('weights.npz')\n",
         "bad.toml": "[optim\n",
         "typo.toml": "[optim]\nstep = 3\n",
         "type.toml": "[optim]\nsteps = 'ten'\n",
@@ -43,6 +63,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.savez(tmp_path / "nolabels.npz", images=images)
     np.savez(tmp_path / "nchw.npz", images=np.zeros((6, 3, 8, 8), np.uint8), labels=labels)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])  # the folder is added to it
     monkeypatch.setenv("KERNELDISTILL_PREPARED", str(tmp_path / "shared"))
     monkeypatch.setattr("kerneldistill.runtime.devices.setup", lambda: None)  # the tests have set up theirs
     return tmp_path
