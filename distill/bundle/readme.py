@@ -49,8 +49,7 @@ Run these in this folder.
 
 ## kerneldistill
 
-Kernel ridge regression with the {"exact kernel" if kernel.encoder is None else "encoder"} that the images were \
-learned by:
+Kernel ridge regression with the {"exact kernel" if kernel.encoder is None else "encoder"} they were learned by:
 
 ```python
 {predicting(kernel, ridge, flip)}```
