@@ -16,6 +16,7 @@ from kerneldistill.algorithms.gradient import Gradient, loss_and_gradient
 from kerneldistill.algorithms.losses import LossParameters, loss_of
 from kerneldistill.algorithms.numerical_error import NumericalError
 from kerneldistill.algorithms.optimizer import Parameters, optimiser
+from kerneldistill.algorithms.pixel_transform import PixelTransform
 from kerneldistill.algorithms.problem import Problem
 from kerneldistill.algorithms.ridge import ridge_of_step
 from kerneldistill.algorithms.support import Support, regressed, unflipped
@@ -31,12 +32,14 @@ class KipState(NamedTuple):
     opt_state: optax's
     loss: parameters of the loss
     noise: of the gradient, where the batch grows by it
+    transform: what the set is made of, where a matrix is learned
     """
 
     support: Support
     opt_state: optax.OptState
     loss: LossParameters
     noise: GradientNoise | None = None
+    transform: PixelTransform | None = None
 
 
 class Kip:
@@ -47,8 +50,10 @@ class Kip:
     def init(self, problem: Problem) -> KipState:
         """The start, and an optimiser that has done nothing."""
         config, loss = problem.config, loss_of(problem.config.loss).init()
-        opt_state = optimiser(config).init(_learned(config, problem.start, loss))
-        return KipState(problem.start, opt_state, loss, first_noise(config.optim))
+        learns_matrix = config.optim.transform_learning_rate is not None
+        transform = PixelTransform.identity(problem.start.images) if learns_matrix else None
+        opt_state = optimiser(config).init(_learned(config, problem.start, loss, transform))
+        return KipState(problem.start, opt_state, loss, first_noise(config.optim), transform)
 
     def step(self, problem: Problem, state: KipState, i: int, ridge_factor: float = 1.0) -> StepResult[KipState]:
         """Follow the gradient of one batch.
@@ -81,7 +86,8 @@ class Kip:
             "condition": gradient.regression.condition,
             "ridge": ridge,
         }
-        moved = _moved(config, state, _learned(config, by_support, gradient.loss_parameters))
+        by_transform = None if state.transform is None else state.transform.pulled_back(by_support.images)
+        moved = _moved(config, state, _learned(config, by_support, gradient.loss_parameters, by_transform))
         if state.noise is not None:
             first, second = (part.images for part in found)
             noise = measured(state.noise, config.optim, targets.num_classes, (first, second), len(batch))
@@ -102,21 +108,27 @@ class Kip:
         """Nothing: the gradient of the loss is enough."""
 
 
-def _learned(config: Config, support: Support, loss: Mapping[str, np.ndarray | float]) -> Parameters:
+def _learned(
+    config: Config, support: Support, loss: Mapping[str, np.ndarray | float], transform: PixelTransform | None
+) -> Parameters:
     """Select what is learned, or its gradients."""
     labels = support.labels if config.support.learn_labels else None
-    learns = loss_of(config.loss).learns
-    return Parameters(support.images, labels, {name: np.array(loss[name]) for name in loss} if learns else None)
+    parameters = {name: np.array(loss[name]) for name in loss} if loss_of(config.loss).learns else None
+    images, matrix = (support.images, None) if transform is None else transform
+    return Parameters(images, labels, parameters, matrix)
 
 
 def _moved(config: Config, state: KipState, gradient: Parameters) -> KipState:
     """Apply one step of the optimiser."""
-    before = _learned(config, state.support, state.loss)
+    before = _learned(config, state.support, state.loss, state.transform)
     updates, opt_state = optimiser(config).update(gradient, state.opt_state, before)
     # Other processors may round otherwise: all go on with the bits of one.
-    images, labels, loss = collectives.broadcast(jax.device_get(optax.apply_updates(before, updates)))
+    images, labels, loss, matrix = collectives.broadcast(jax.device_get(optax.apply_updates(before, updates)))
+    transform = None if matrix is None else PixelTransform(images, matrix)
+    images = images if transform is None else collectives.broadcast(transform.applied())
     support = Support(images, state.support.labels if labels is None else labels)
-    return state._replace(support=support, opt_state=opt_state, loss=state.loss if loss is None else loss)
+    loss = state.loss if loss is None else loss
+    return state._replace(support=support, opt_state=opt_state, loss=loss, transform=transform)
 
 
 def _mean(gradients: Sequence[Gradient], weights: Sequence[float]) -> Gradient:

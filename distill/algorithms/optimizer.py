@@ -12,14 +12,16 @@ from kerneldistill.config.schema import Config, OptimConfig, ScheduleConfig
 class Parameters(NamedTuple):
     """What is learned, or a value for each part of it; None for a part that is fixed.
 
-    images: [s, h, w, c] whitened pixels
+    images: [s, h, w, c] whitened pixels, before the matrix where one is learned
     labels: float64 [s, k]
     loss: the loss's parameters, float64 [] by name
+    matrix: [h w c, h w c] by which all images are multiplied
     """
 
     images: Any
     labels: Any
     loss: Any
+    matrix: Any = None
 
 
 def optimiser(config: Config) -> optax.GradientTransformation:
@@ -32,8 +34,14 @@ def optimiser(config: Config) -> optax.GradientTransformation:
         # Single numbers: norms and decays of arrays do not suit them.
         "loss": optax.adam(_rate(optim, optim.temperature_learning_rate)),
     }
-    labels, loss = config.support.learn_labels, loss_of(config.loss).learns
-    return optax.multi_transform(each, Parameters("images", "labels" if labels else None, "loss" if loss else None))
+    if optim.transform_learning_rate is not None:
+        each["matrix"] = _clipped(optim, _named(optim, _rate(optim, optim.transform_learning_rate)))
+    learned = {
+        "labels": config.support.learn_labels,
+        "loss": loss_of(config.loss).learns,
+        "matrix": "matrix" in each,
+    }
+    return optax.multi_transform(each, Parameters("images", *(name if on else None for name, on in learned.items())))
 
 
 def schedule(config: ScheduleConfig, steps: int) -> optax.Schedule:

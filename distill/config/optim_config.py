@@ -74,6 +74,9 @@ class OptimConfig:
     label_learning_rate: Annotated[Positive | None, Mark(example=0.01)] = None
     # Step size of the logarithm of a learned temperature.
     temperature_learning_rate: Positive = 1e-2
+    # Step size of a matrix that all images are multiplied by, learned from the identity (RFAD: arXiv 2210.12067).
+    # Default: there is none.
+    transform_learning_rate: Annotated[Positive | None, Mark(example=5e-5)] = None
     # How the step sizes change.
     schedule: ScheduleConfig = ScheduleConfig()
     # sgd: momentum. The others: decay of the mean gradient (beta 1).
@@ -88,6 +91,8 @@ class OptimConfig:
     clip: Annotated[Positive | None, Mark(example=1.0)] = None
     # Number of outer steps in all.
     steps: Annotated[CountOrZero, Mark("longer")] = 300
+    # End when so many steps brought no set that predicts validation better. Default: take all steps.
+    patience: Annotated[Count | None, Mark("resume", example=1000)] = None
     # Training images whose labels are predicted in one step; at most all of them are used.
     target_batch: Count = 5000
     # How that number grows over the steps, to `target_batch`. Step sizes and ridge go by steps, whatever their targets.

@@ -14,6 +14,7 @@ from kerneldistill.config.schema import (
     KrrConfig,
     LossConfig,
     OptimConfig,
+    RandomFeaturesConfig,
     SupportConfig,
 )
 from kerneldistill.pipeline.sources.registry import AUTO
@@ -72,6 +73,27 @@ CIFAR10_CONVNET_1 = replace(
         "16,optim.steps=100,optim.target_batch=240,optim.growth.name=constant,optim.gauss_newton.memory=8000,"
         "optim.gauss_newton.last_damping=0.05,evaluate.every=25",
     ),
+)
+
+# RFAD (arXiv 2210.12067) as its code has it (github.com/yolky/RFAD: run_distillation.py, distillation.py), for supports
+# at which random features are cheaper than the exact kernel. Its optimiser of the temperature is AdaBelief, too.
+_RFAD = Config(
+    data=DataConfig(name="cifar10", whiten="kip_zca", validation_fraction=0.1),
+    kernel=KernelConfig(network="conv_net", depth=3, prepend=False, get="nngp"),
+    support=SupportConfig(size=500, learn_labels=True),
+    loss=LossConfig("cross_entropy", temperature=1.0),
+    random_features=RandomFeaturesConfig(networks=8, width=256, judges=16),
+    optim=OptimConfig(
+        name="adabelief",
+        learning_rate=1e-3,
+        epsilon=1e-16,
+        transform_learning_rate=5e-5,
+        steps=100_000,
+        target_batch=4 * 1280,
+        patience=1000,
+    ),
+    krr=KrrConfig(ridge=5e-3),
+    evaluate=EvaluateConfig(every=40, baseline_draws=1),
 )
 
 # Images at half their size, two blocks, second-order steps: minutes on two CPU cores, from the first to the last.
@@ -135,6 +157,12 @@ PRESETS = MappingProxyType(
             for name, (data, classes, images) in _PUBLISHED.items()
             for each in images
         },
+        "cifar10-rfad-50": _RFAD,
+        "cifar100-rfad-50": replace(
+            _RFAD,
+            data=replace(_RFAD.data, name="cifar100"),
+            support=replace(_RFAD.support, size=5000),
+        ),
         OWN: OWN_DATA,
     }
 )
@@ -155,6 +183,10 @@ SUMMARIES = MappingProxyType(
             f"{'days on two cores' if classes * each == 10 else 'for accelerators'}"
             for name, (data, classes, images) in _PUBLISHED.items()
             for each in images
+        },
+        **{
+            f"{name}-rfad-50": f"{size} images of {title} by RFAD's random features; for accelerators"
+            for name, title, size in (("cifar10", "CIFAR-10", 500), ("cifar100", "CIFAR-100", "5,000"))
         },
         OWN: "10 images of your own, conv_net of depth 3; needs --data.dir; where no preset is named",
     }

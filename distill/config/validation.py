@@ -66,6 +66,11 @@ def _check_learning(config: Config) -> None:
             "to which it grows: set a smaller --optim.growth.first, or a larger --optim.target-batch"
         )
     _check_gauss_newton(config)
+    if optim.patience is not None and config.data.validation_fraction == 0:
+        raise UserError(
+            f"optim.patience is {optim.patience}, but data.validation_fraction is 0, so that no set is known to be "
+            "better: set --data.validation-fraction 0.1, or leave it out (--optim.patience None)"
+        )
     if config.support.refit != "none" and not config.support.learn_labels:
         raise UserError(
             f"support.refit is {config.support.refit!r}, but labels stay as they are: add --support.learn-labels, or "
@@ -105,6 +110,11 @@ def _check_gauss_newton(config: Config) -> None:
         "loss.name": (config.loss.name, "mse", "--loss.name mse"),
         "random_features.networks": (config.random_features.networks, 0, "--random-features.networks 0"),
         "kernel.sampled": (config.kernel.sampled, (), "--kernel.sampled without a kernel"),
+        "optim.transform_learning_rate": (
+            config.optim.transform_learning_rate,
+            None,
+            "--optim.transform-learning-rate None",
+        ),
     }
     if config.optim.growth.name == "noise":
         asked["optim.growth.name"] = ("noise", "linear", "--optim.growth.name linear")

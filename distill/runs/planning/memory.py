@@ -209,8 +209,11 @@ def _chunk(work: Workload) -> Part:
 
 
 def _support(work: Workload) -> Part:
-    """The kernel of the support, factored and inverted; its images with gradients and the optimiser's state."""
+    """The kernel of the support, factored and inverted; its images, and their matrix, with the optimiser's state."""
     own = 6 * 8 * work.rows**2 + 8 * work.rows * _bytes_of_image(work)
+    if work.config.optim.transform_learning_rate is not None:
+        # The matrix, its gradient, two moments, the update, and what a checkpoint copies of those that stay.
+        own += 8 * prod(work.size.image_shape) * _bytes_of_image(work)
     return Part("support", own, 4 * work.rows * _bytes_of_features(work))
 
 

@@ -128,7 +128,7 @@ def train(
                 following.add(record)
                 saver.begin(state.step, state)
             progress.begin()
-            while state.step < steps:
+            while state.step < steps and not _out_of_patience(state, problem):
                 poll("step")
                 next_state, record = _step(session, state)
                 log.append(record)
@@ -136,10 +136,20 @@ def train(
                 state = next_state  # not before its record is written: what is interrupted here is done again
                 progress.update(state.step, record["loss"], record.get("validation_accuracy"))
                 saver.step_done(state.step, state, is_best="validation_mse" in record and state.best.step == state.step)
+            if state.step < steps:
+                patience = problem.config.optim.patience
+                tell(f"no set was better than that of step {state.best.step:,} for {patience:,} steps: end of learning")
+                saver.save()
         except (KeyboardInterrupt, GaveUpError):
             saver.save()
             raise
     return state
+
+
+def _out_of_patience(state: TrainState, problem: Problem) -> bool:
+    """Whether so many steps have brought nothing better on validation that the run ends."""
+    patience = problem.config.optim.patience
+    return patience is not None and state.step - state.best.step >= patience
 
 
 def initial_state(algorithm: Algorithm[Any], problem: Problem) -> TrainState:

@@ -102,6 +102,30 @@ def test_a_step_follows_the_gradient_of_the_whole_loss(flip: bool, loss: str) ->
     assert 1 < result.metrics["condition"] < 1e6
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_learned_matrix_follows_the_gradient_of_the_whole_loss(flip: bool) -> None:
+    optim = replace(PLAIN, transform_learning_rate=0.5)
+    config = replace(EVERYTHING, support=SupportConfig(SIZE, True, flip=flip), optim=optim)
+    problem = problem_of(config)
+    first = KIP.init(problem)
+    assert first.transform is not None
+    assert np.array_equal(first.transform.applied(), problem.start.images)
+    before = KIP.step(problem, first, 0).state  # its matrix is no longer the identity
+
+    def loss(images: jax.Array, matrix: jax.Array) -> jax.Array:
+        applied = jnp.reshape(jnp.reshape(images, (SIZE, -1)) @ matrix, images.shape)
+        return whole_loss(config, applied, before.support.labels, before.loss["log_temperature"])
+
+    assert before.transform is not None
+    assert not np.allclose(before.transform.matrix, np.eye(20), atol=1e-4)
+    images, matrix = jax.jit(jax.grad(loss, argnums=(0, 1)))(*map(jnp.asarray, before.transform))
+    after = KIP.step(problem, before, 1).state
+    assert after.transform is not None
+    assert_close(before.transform.images - after.transform.images, images, GRADIENT["float64"])
+    assert_close(before.transform.matrix - after.transform.matrix, 0.5 * matrix, GRADIENT["float64"])
+    assert np.array_equal(after.support.images, after.transform.applied())
+
+
 @pytest.mark.parametrize("learn", [False, True])
 def test_only_what_is_learned_moves(learn: bool) -> None:
     loss = replace(EVERYTHING.loss, learn_temperature=learn)
@@ -117,7 +141,8 @@ def test_only_what_is_learned_moves(learn: bool) -> None:
 def with_all_draws() -> Problem:
     kernel = replace(EVERYTHING.kernel, sampled=("same", "get=nngp", "depth=2"))
     augment = AugmentConfig(names=("crop", "color"))
-    optim = replace(PLAIN, name="adam", learning_rate=0.1, label_learning_rate=0.1, target_batch=12)
+    rates = {"learning_rate": 0.1, "label_learning_rate": 0.1, "transform_learning_rate": 0.01}
+    optim = replace(PLAIN, name="adam", **rates, target_batch=12)
     config = replace(EVERYTHING, kernel=kernel, augment=augment, optim=optim)
     plain = problem_of(config)
     augmentation = Augmentation.of(augment, identity_whitener(SHAPE, ""), TRAIN.images, seed=0)

@@ -30,8 +30,15 @@ def test_when_settings_may_change() -> None:
     }
     checkpoint = {name for name in settings() if name.startswith("checkpoint.")}
     data = {name for name in settings() if name.startswith("data.")}
-    refit = {"support.refit", "support.refit_targets"}
-    assert by_change["resume"] == {*checkpoint, *refit, "data.dir", "evaluate.baseline_draws", "evaluate.ensemble"}
+    refit = {"support.refit", "support.refit_targets", "optim.patience"}
+    assert by_change["resume"] == {
+        *checkpoint,
+        *refit,
+        "data.dir",
+        "evaluate.baseline_draws",
+        "evaluate.ensemble",
+        "optim.patience",
+    }
     assert by_change["longer"] == {"optim.steps"}
     images = {"kernel.dtype", "support.size", "support.start", "seed", "coarse"}
     assert by_change["never"] == data - {"data.dir"} | images
@@ -41,7 +48,7 @@ def test_what_changes_no_number_belongs_to_no_stage_before_the_one_that_measures
     for name, setting in settings().items():
         expected = {"resume": None}
         expected |= dict.fromkeys(("evaluate.baseline_draws", "evaluate.ensemble"), "evaluate")
-        expected |= dict.fromkeys(("support.refit", "support.refit_targets"), "distill")
+        expected |= dict.fromkeys(("support.refit", "support.refit_targets", "optim.patience"), "distill")
         assert setting.mark.stage == expected.get(name, expected.get(setting.mark.change, "distill"))
 
 

@@ -83,6 +83,8 @@ BAD = {
     "krr.ridge": [-1e-9, float("nan")],
     "krr.first_ridge": [0.0, float("inf")],
     "krr.ridge_steps": [0],
+    "optim.patience": [0],
+    "optim.transform_learning_rate": [0.0, -1.0],
     "evaluate.every": [0],
     "evaluate.baseline_draws": [-1],
     "checkpoint.every": [0],

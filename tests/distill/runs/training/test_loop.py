@@ -78,6 +78,20 @@ def test_the_best_is_the_one_of_most_accuracy_then_least_mse_then_the_first(
     assert np.array_equal(best.support.images, shorter.learner.support.images)
 
 
+def test_a_run_without_gain_ends_and_stays_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = iter([(0.5, 0.1), (0.6, 0.3), (0.6, 0.4), (0.6, 0.3), (0.6, 0.3), (0.9, 0.1), *[(0.1, 1.0)] * 4])
+    monkeypatch.setattr(kerneldistill.runs.training.loop, "evaluate", lambda *_: Score(*next(given)))
+    config = replace(with_steps(9, patience=3), evaluate=EvaluateConfig(every=1))
+    state = trained(tmp_path, problem_of(config))
+    assert (state.step, state.best.step) == (4, 1)
+    assert "no set was better than that of step 1 for 3 steps" in capsys.readouterr().err
+    assert_same(trained(tmp_path, problem_of(config)), state)  # nothing is left to score
+    more = replace(config, optim=replace(config.optim, patience=4))
+    assert trained(tmp_path, problem_of(more)).best.step == 5
+
+
 def test_a_run_that_goes_on_says_from_where_and_one_that_begins_or_is_done_does_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
