@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kerneldistill.kernels.gram_matrix import gram
     from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
     from kerneldistill.kernels.network import Network
+    from kerneldistill.kernels.sketch import FcSketch
 
 _MODULES = {
     "ACTIVATIONS": "activations",
@@ -37,6 +38,7 @@ _MODULES = {
     "ExactEngine": "exact_engine",
     "FeatureEngine": "feature_engine",
     "FeatureKernel": "feature_kernel",
+    "FcSketch": "sketch",
     "FiniteNetwork": "finite_width",
     "Flatten": "layers",
     "GlobalAvgPool": "layers",
@@ -64,6 +66,7 @@ __all__ = [
     "Dual",
     "Engine",
     "ExactEngine",
+    "FcSketch",
     "FeatureEngine",
     "FeatureKernel",
     "FiniteNetwork",

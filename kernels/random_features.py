@@ -82,6 +82,11 @@ class FeatureMap:
         each = CHUNK_PRODUCTS // (self.networks * self.width * sum(hidden) * pixels)
         return len(self.devices) * max(1, each // len(self.devices))
 
+    def chunk(self, images: int) -> int:
+        """The even size of chunks in which so many images are embedded."""
+        each = -(-images // -(-images // self.group))
+        return -(-each // len(self.devices)) * len(self.devices)
+
     @cached_property
     def everywhere(self) -> NamedSharding:
         """On every device."""
@@ -187,8 +192,7 @@ class RandomFeatures:
 
     def chunk(self, targets: int, support: int) -> int:
         """See `Engine.chunk`; the support costs little."""
-        each = -(-targets // -(-targets // self.map.group))
-        return -(-each // len(self.devices)) * len(self.devices)
+        return self.map.chunk(targets)
 
     def support_features(self, images: Array | np.ndarray) -> Embedded:
         """See `Engine.support_features`."""

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kerneldistill.config.optim_config import OptimConfig, OptimizerName
-from kerneldistill.config.schema import Config, DataConfig, EvaluateConfig, KernelConfig, SupportConfig
+from kerneldistill.config.schema import (
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    KernelConfig,
+    RandomFeaturesConfig,
+    SupportConfig,
+)
 from kerneldistill.runtime import devices
 
 
@@ -18,6 +25,7 @@ class Case(NamedTuple):
     """shape: (h, w, c). train: images. kernel: network and precision. support, targets: images of a step.
 
     steps, optimiser: how many are taken, and by which
+    networks: of random features; 0: the exact kernel
     """
 
     shape: tuple[int, int, int]
@@ -27,6 +35,7 @@ class Case(NamedTuple):
     targets: int
     steps: int = 1
     optimiser: OptimizerName = "adam"
+    networks: int = 0
 
 
 CASES = {
@@ -42,6 +51,7 @@ CASES = {
     "1 x 2,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 1, 2_000),
     "1 x 8,000": Case((32, 32, 3), 8_000, KernelConfig("conv_net", 3), 1, 8_000),
     "float64": Case((16, 16, 3), 10_000, KernelConfig("conv_net", 2, dtype="float64"), 20, 256),
+    "random features": Case((16, 16, 3), 2_000, KernelConfig("conv_net", 2, get="nngp"), 100, 200, networks=4),
     "second order, dense": Case((32, 32, 3), 8_000, KernelConfig("fc", 1), 10, 1_000, 4, "gauss_newton"),
     "second order, 16x16": Case((16, 16, 3), 2_000, KernelConfig("conv_net", 2), 10, 500, 3, "gauss_newton"),
 }
@@ -55,6 +65,7 @@ def config_of(case: Case) -> Config:
         support=SupportConfig(case.support),
         optim=OptimConfig(case.optimiser, steps=case.steps, target_batch=case.targets),
         evaluate=EvaluateConfig(baseline_draws=0),
+        random_features=RandomFeaturesConfig(case.networks),
     )
 
 
@@ -76,6 +87,7 @@ def main(name: str) -> None:
     from kerneldistill.algorithms.random_streams import balanced
     from kerneldistill.algorithms.registry import algorithm_of
     from kerneldistill.algorithms.scoring import evaluate
+    from kerneldistill.algorithms.step_kernels import kernels_of, validation_engine
     from kerneldistill.algorithms.support import real_support
     from kerneldistill.algorithms.targets import Targets
     from kerneldistill.pipeline.split import Split
@@ -91,8 +103,10 @@ def main(name: str) -> None:
     train = Split(rng.standard_normal((case.train, *case.shape), dtype=np.float32), labels)
     held_out = Split(train.images[:64], labels[:64])
     start = real_support(train, balanced(labels, 10, case.support, rng), 10, engine.dtype)
-    problem = Problem(config, engine, start, Targets(engine, train, 10), Targets(engine, held_out, 10))
-    evaluate(engine, start, problem.validation, config.krr.ridge)
+    targets = Targets(engine, train, 10)
+    judge = validation_engine(config, targets)
+    problem = Problem(config, judge, start, targets, Targets(judge, held_out, 10), kernels_of(config, targets))
+    evaluate(judge, start, problem.validation, config.krr.ridge)
     algorithm = algorithm_of(config)
     state = algorithm.init(problem)
     for i in range(case.steps):

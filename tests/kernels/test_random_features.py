@@ -12,6 +12,7 @@ from kerneldistill.algorithms.losses import half_mse
 from kerneldistill.algorithms.support import Support
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.architectures import conv_net, fc_net
+from kerneldistill.kernels.flops import entry_flops
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.random_features import FeatureMap
 from tests.helpers.kernels import engine, gradient, images, kernel
@@ -99,3 +100,14 @@ def test_images_that_do_not_fit_are_refused() -> None:
         own.support_features(images(2, SHAPE, np.float32))
     with pytest.raises(ValueError, match="targets must be"):
         own.target_features(images(2, (4, 5, 2)))
+
+
+def test_features_of_an_ntk_would_cost_what_the_exact_kernel_does() -> None:
+    """Why there are none: RFAD's networks at 32x32 have that many weights."""
+    network, shape, width, networks = conv_net(3, prepend=False), (32, 32, 3), 256, 8
+    *hidden, last = network.fan_ins(shape, width).values()
+    weights = width * sum(hidden) + last
+    an_entry = 2 * networks * weights  # before a feature is made
+    assert weights == 1_190_656
+    assert an_entry > 0.9 * entry_flops(network, shape, "ntk").forward
+    assert 5_120 * networks * weights * 4 > 190e9  # bytes of the targets of a step

@@ -12,6 +12,8 @@ from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.image_features import Features
 from kerneldistill.kernels.levels import points
 from kerneldistill.runs.planning.feature_workload import FeatureWorkload
+from kerneldistill.runs.planning.random_features_cost import RandomFeaturesSpeed, feature_map, timed
+from kerneldistill.runs.planning.timing import best_of, seconds_of_call
 from kerneldistill.runs.planning.workload import Workload
 from kerneldistill.runtime.progress import activity
 
@@ -28,6 +30,7 @@ class Speed:
     features: the standard deviations of one image
     compile: compiling a step's programs, less what the compilation cache holds
     solve: going once over the kept Jacobian of one entry; 0 where none is kept
+    random_features: those that estimate the kernel in a step; None where none do
     """
 
     forward: float
@@ -35,6 +38,7 @@ class Speed:
     features: float
     compile: float
     solve: float = 0.0
+    random_features: RandomFeaturesSpeed | None = None
 
 
 def calibrate(work: Workload) -> Speed:
@@ -51,14 +55,14 @@ def _encoded(work: FeatureWorkload) -> Speed:
     values = engine.encode(images)
     engine.encode_pullback(images, values)
     compiling = time.perf_counter() - began
-    forward, back = _best(lambda: engine.encode(images)), _best(lambda: engine.encode_pullback(images, values))
+    forward, back = best_of(lambda: engine.encode(images)), best_of(lambda: engine.encode_pullback(images, values))
     left, right = rng.standard_normal((work.chunk, work.features)), rng.standard_normal((work.features, 100))
     return Speed(
         forward=forward / len(images),
         gradient=(forward + back) / len(images),
         features=forward / len(images),
         compile=max(0.0, compiling - forward - back),
-        solve=_best(lambda: left @ right) / (left.size * right.shape[1]),
+        solve=best_of(lambda: left @ right) / (left.size * right.shape[1]),
     )
 
 
@@ -78,15 +82,17 @@ def _measured(work: Workload) -> Speed:
     seconds, compiling = {}, time.perf_counter() - began
     both = {"features": lambda: engine.target_features(targets), "forward": lambda: engine.k_ts(f_s, f_t)}
     for name, program in {**both, **step, **solve}.items():
-        first, seconds[name] = _seconds(program), _best(program)
+        first, seconds[name] = seconds_of_call(program), best_of(program)
         compiling += max(0.0, first - seconds[name])
     entries = rows_count * len(targets)
+    estimated = bool(work.config.random_features.networks)
     return Speed(
         forward=seconds["forward"] / entries,
         gradient=sum(seconds[name] for name in step) / entries,
         features=seconds["features"] / len(targets),
         compile=max(0.0, compiling - seconds[next(iter(step))] - seconds["features"]),
         solve=sum(seconds[name] for name in solve) / max(1, len(solve)) / entries,
+        random_features=timed(feature_map(work.config, engine), work.targets) if estimated else None,
     )
 
 
@@ -110,17 +116,3 @@ def _by_jacobian(engine: ExactEngine, support: Features, targets: Features) -> t
     kept = Linearised(images, *jacobian(), labels=np.zeros((len(targets), 0)))
     passes: Programs = {"along": lambda: kept.along(images), "pull_back": lambda: kept.pull_back(kept.k_ts)}
     return {"jacobian": jacobian}, passes
-
-
-def _best(program: Callable[[], object]) -> float:
-    """Return the least of three times, or of fewer if they take a second: other work only adds."""
-    times = [_seconds(program)]
-    while len(times) < 3 and sum(times) < 1:
-        times.append(_seconds(program))
-    return min(times)
-
-
-def _seconds(program: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    jax.block_until_ready(program())
-    return time.perf_counter() - began

@@ -40,7 +40,8 @@ def _key(work: Workload) -> str:
     """Digest of all that the speed depends on."""
     devices = work.engine.devices
     of = (jax.__version__, devices[0].device_kind, len(devices), repr(work.config.kernel), work.engine.image_shape)
-    return hashlib.sha256(repr((*of, work.rows, work.chunk, work.second_order is not None)).encode()).hexdigest()[:16]
+    how = (work.rows, work.chunk, work.second_order is not None, work.config.random_features)
+    return hashlib.sha256(repr((*of, *how)).encode()).hexdigest()[:16]
 
 
 def _read() -> dict[str, tuple[float, Speed]]:

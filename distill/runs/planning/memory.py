@@ -14,6 +14,7 @@ import numpy as np
 from kerneldistill.kernels.tile_memory import Tiles, deviations, tiles
 from kerneldistill.pipeline.prepared import MAX_BYTES_IN_MEMORY
 from kerneldistill.runs.planning.feature_workload import FeatureWorkload
+from kerneldistill.runs.planning.random_features_cost import embedded_bytes, feature_map
 from kerneldistill.runs.planning.workload import Workload
 
 # Python with jax, scipy, orbax and this program, its backend started: resident bytes on Linux.
@@ -76,6 +77,8 @@ def memory_of(work: Workload) -> Memory:
         return Memory(_encoding(work), shared, len(work.engine.devices))
     process, later = _process(work), _lasting(work)
     stepping = _stepping if work.second_order is None else _linearising
+    if work.config.random_features.networks:
+        stepping = _embedding
     alternatives = [(*later, *_deviating(work)), (*later, *stepping(work))]
     if not work.size.prepared:
         alternatives.append(_preparing(work))
@@ -174,6 +177,14 @@ def _stepping(work: Workload) -> tuple[Part, ...]:
         Part("tiles forward", 0, forward.total),
         Part("tiles backward", 0, 2 * reverse.total),
     )
+
+
+def _embedding(work: Workload) -> tuple[Part, ...]:
+    """Parts of a step by random features."""
+    features = feature_map(work.config, work.engine)
+    chunk = features.chunk(work.targets)
+    blocks = Part("kernel blocks", 4 * 8 * work.rows * chunk)
+    return (blocks, _support(work), Part("random features", 0, embedded_bytes(features, work.rows, chunk)))
 
 
 def _linearising(work: Workload) -> tuple[Part, ...]:

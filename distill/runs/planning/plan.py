@@ -18,6 +18,7 @@ from kerneldistill.runs.planning.memory import Memory, Part, memory_of
 from kerneldistill.runs.planning.precedent import Milestone, precedent_for
 from kerneldistill.runs.planning.roofline import Roofline
 from kerneldistill.runs.planning.workload import Workload
+from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.text import gigabytes
 
 # Measured peaks are within this factor of the prediction; what is above the limit by more cannot fit.
@@ -128,7 +129,7 @@ class Plan:
 
 def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse: Plan | None = None) -> Plan:
     """Return the plan of `work` on `machine`, timed if its speed is known; `coarse` is that of the level before."""
-    memory, notes, precedent = memory_of(work), work.notes, precedent_for(work.config)
+    memory, notes, precedent = memory_of(work), (*work.notes, *_compared(work, speed)), precedent_for(work.config)
     seconds = None if speed is None else seconds_of(work, speed)
     if machine.memory is not None and memory.limited > machine.memory:
         notes = (*notes, f"it may not fit: predictions of memory are right within {MARGIN - 1:.0%}")
@@ -159,8 +160,11 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse
 
 def seconds_of(work: Workload, speed: Speed) -> Seconds:
     """Return how long `work` takes at a speed."""
+    estimate = speed.random_features
 
     def step_to(targets: int) -> float:
+        if estimate is not None:
+            return estimate.step(work.rows, targets)
         return work.entries_of(targets) * speed.gradient + work.images_of(targets) * speed.features
 
     solve = speed.solve * work.passed.astype(float)
@@ -170,10 +174,35 @@ def seconds_of(work: Workload, speed: Speed) -> Seconds:
         features=work.images * speed.features,
         step=step_to(work.targets) + last,
         steps=sum(count * step_to(targets) for targets, count in work.batches.items()) + float(solve.sum()),
-        validation=work.validation_entries * speed.forward,
+        validation=_validation(work, speed),
         evaluation=work.test_entries * speed.forward,
         refit=work.refit_entries * speed.forward,
         solve=last,
+    )
+
+
+def _validation(work: Workload, speed: Speed) -> float:
+    """Seconds of all evaluations on the validation split."""
+    config, estimate = work.config, speed.random_features
+    if estimate is None:
+        return work.validation_entries * speed.forward
+    judges = config.random_features.judges / config.random_features.networks
+    return work.validations * estimate.score(work.rows, work.size.validation, judges)
+
+
+def _compared(work: Workload, speed: Speed | None) -> tuple[str, ...]:
+    """What a step by random features costs beside one by the exact kernel, where the former are asked for."""
+    features = work.config.random_features
+    if not features.networks:
+        return ()
+    if speed is None or speed.random_features is None:
+        return ("the steps estimate the kernel by random features; entries and operations are those of the exact one",)
+    own, exact = speed.random_features.step(work.rows, work.targets), work.step_entries * speed.gradient
+    least = speed.random_features.break_even(speed.gradient, work.targets)
+    below = "whatever the images" if least is None else f"below {least:,} images"
+    return (
+        f"a step's random features take {duration(own)}, the exact kernel would take {duration(exact)}; it is the "
+        f"cheaper one {below} at {work.targets:,} targets; entries and operations above are the exact kernel's",
     )
 
 
@@ -229,6 +258,8 @@ REMEDIES = {
     "kernel blocks": f"set a smaller {flag('support.size')}",
     "bands kept for the gradient": f"set a smaller {flag('support.size')}",
     "Jacobians of a chunk": f"set a smaller {flag('support.size')} or use fewer devices",
+    "random features": f"set a smaller {flag('support.size')}, or {flag('random_features.networks')} and "
+    f"{flag('random_features.width')}",
     "kept Jacobians": f"set a smaller {flag('optim.gauss_newton.memory')}, or {flag('optim.target_batch')}",
     "support": f"set a smaller {flag('support.size')}",
     "encoder": "take smaller images, or an encoder with fewer or narrower layers",

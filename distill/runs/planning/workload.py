@@ -119,12 +119,16 @@ class Workload:
         return algorithm_of(self.config).step_entries(self.rows, targets)
 
     @cached_property
-    def validation_entries(self) -> int:
-        """Entries of all evaluations on the validation split, without gradient."""
+    def validations(self) -> int:
+        """Evaluations on the validation split."""
         steps = self.config.optim.steps
         due = sum(to_validate(step, self.config) for step in range(1, steps + 1))
-        times = 1 + due * (1 if self.config.optim.average is None else 2)
-        return times * self.rows * (self.size.validation + self.rows) if self.size.validation else 0
+        return 1 + due * (1 if self.config.optim.average is None else 2) if self.size.validation else 0
+
+    @cached_property
+    def validation_entries(self) -> int:
+        """Entries of all evaluations on the validation split, without gradient."""
+        return self.validations * self.rows * (self.size.validation + self.rows)
 
     @cached_property
     def test_entries(self) -> int:
@@ -166,8 +170,6 @@ class Workload:
         config, notes = self.config, []
         if config.kernel.sampled:
             notes.append("the steps draw from kernel.sampled; planned is the main kernel alone")
-        if config.random_features.networks:
-            notes.append("the steps estimate the kernel by random_features; planned are steps of the exact one")
         if config.optim.growth.name == "noise":
             notes.append("the batch grows with the noise of the gradient; planned are steps of the largest one")
         return tuple(notes)
