@@ -21,6 +21,8 @@ def evaluate(
     rewhiten: bool = False,
     whole_train: bool = False,
     out: str | os.PathLike[str] | None = None,
+    shift: Sequence[str] = (),
+    study: Sequence[str] = (),
 ) -> tuple[ProtocolResult, ...]:
     """Judge a set on test images by named protocols, beside random real images: what `kdistill evaluate` does.
 
@@ -34,6 +36,8 @@ def evaluate(
       rewhiten: of a bundle alone: whiten these data anew where they live in another space than the set
       whole_train: train on the whole train split, too, where no figure for it is published
       out: of a bundle alone: where finished networks are kept; default beside the bundle
+      shift: test on shifted images too: noise, blur, contrast, jpeg, shift, all of these, or folders of prepared data
+      study: studies to keep with what is finished, for a report: rates and curves
 
     Returns:
       A result for each protocol and network, with `.learned.mean`, `.random_real.mean`, `.ior`, ...
@@ -50,12 +54,14 @@ def evaluate(
     request = EvaluationRequest(
         found.folder,
         (protocol,),
-        tuple(networks),
-        seeds,
-        None if prepared is None else os.fspath(prepared),
-        rewhiten,
-        whole_train,
+        networks=tuple(networks),
+        seeds=seeds,
+        prepared=None if prepared is None else os.fspath(prepared),
+        rewhiten=rewhiten,
+        whole_train=whole_train,
         out=None if out is None else Path(out),
+        study=tuple(study),
+        shift=tuple(shift),
     )
     with computing():
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle, evaluate_run

@@ -1,5 +1,7 @@
 """What is judged: a support with the prepared data it is judged on, from a run directory or from a bundle."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +16,12 @@ from kerneldistill.evaluation.dd_ranking import (
     improvement_over_random,
     label_robust_score,
 )
-from kerneldistill.evaluation.protocol_result import ProtocolResult, Toggled, Trained, WholeTrain, set_sha256
+from kerneldistill.evaluation.protocol_result import ProtocolResult, Shifts, Toggled, Trained, WholeTrain, set_sha256
 from kerneldistill.pipeline.split import Split
+
+# How many times as many images as the support random real sets have, beside those of its size, where a line is drawn
+# through what they reach on shifted images.
+LADDER = (2, 4, 8)
 
 
 class EvaluationTarget(NamedTuple):
@@ -32,6 +38,8 @@ class EvaluationTarget(NamedTuple):
     ridge: of the run that made it
     flip: whether regressions of that run are from the images and their mirror images
     seed: of random draws
+    shifts: test splits that are shifted, by name; as whitened as `test`
+    shifted_space: what these are, as in `space`
     """
 
     support: Support
@@ -45,6 +53,8 @@ class EvaluationTarget(NamedTuple):
     ridge: float
     flip: bool
     seed: int
+    shifts: Mapping[str, Split] = MappingProxyType({})
+    shifted_space: str = ""
 
     @property
     def digest(self) -> str:
@@ -55,6 +65,26 @@ class EvaluationTarget(NamedTuple):
     def image_shape(self) -> tuple[int, int, int]:
         """(h, w, c)."""
         return self.test.images.shape[1:]
+
+    @property
+    def tested(self) -> str:
+        """What the images are that scores on test are of, the shifted ones included."""
+        return f"{self.space}, shifted: {self.shifted_space}" if self.shifts else self.space
+
+    @property
+    def ladder_sizes(self) -> tuple[int, ...]:
+        """How many images random real sets have that are tested on shifted splits, too: as far as train has them."""
+        sizes = (times * len(self.support.images) for times in LADDER)
+        most = self.num_classes * int(np.bincount(self.train.labels, minlength=self.num_classes).min())
+        return tuple(size for size in sizes if size <= most) if self.shifts else ()
+
+    def unshifted(self) -> "EvaluationTarget":
+        """Return the target without shifted splits."""
+        return self._replace(shifts=MappingProxyType({}), shifted_space="")
+
+    def random_of_size(self, size: int) -> Support:
+        """Return random images of train, class-balanced, with centred one-hot labels."""
+        return random_support(self.train, self.num_classes, size, self.seed, 0, self.support.images.dtype)
 
     def hard(self) -> Support:
         """Return the support with centred one-hot labels, the class of each label's largest entry."""
@@ -82,6 +112,7 @@ class EvaluationTarget(NamedTuple):
         random_real: Trained,
         whole_train: WholeTrain | None,
         toggled: Toggled | None = None,
+        shifts: Shifts | None = None,
     ) -> ProtocolResult:
         """Return what a protocol found of this support, with DD-Ranking's figures; arguments as in `ProtocolResult`."""
         ior = improvement_over_random(learned, random_real)
@@ -105,8 +136,9 @@ class EvaluationTarget(NamedTuple):
             whole_train=whole_train,
             ior=ior,
             hlr=hlr,
-            seconds=sum(each.seconds for each in trained if each is not None),
+            seconds=sum(each.seconds for each in (*trained, *(shifts.ladder if shifts else ())) if each is not None),
             toggled=toggled,
             lrs=label_robust_score(ior, hlr),
             ars=augmentation_robust_score(ior, toggled),
+            shifts=shifts,
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -16,35 +17,26 @@ from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.kernel_names import kernel_name
 from kerneldistill.config.schema import KernelConfig
-from kerneldistill.evaluation.evaluation_target import EvaluationTarget
-from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, WholeTrain, set_sha256
+from kerneldistill.evaluation.evaluation import RegressionEvaluation, RegressionUnit, Work
+from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, WholeTrain
 from kerneldistill.evaluation.protocols import KRR
-from kerneldistill.evaluation.score_cache import ScoreCache, Unit
 from kerneldistill.kernels.engine import Engine
-from kerneldistill.runtime.console import duration, tell
+from kerneldistill.runtime.console import duration
 
 # The kernel of 20,000 images takes 3 GB in float64; larger train splits are left out.
 MOST_WHOLE = 20_000
 
 
 @dataclass(frozen=True)
-class RegressionUnit(Unit):
-    """One regression, scored on test.
+class KernelUnit(RegressionUnit):
+    """One regression by an exact kernel, scored on test.
 
     kernel: which
-    ridge: relative to the mean diagonal
     flip: whether from the images and their mirror images
-    set_sha256: digest of the images and labels
-    space: as in `TrainingUnit`
-    seed: of the draw where the set is random
     """
 
     kernel: KernelConfig
-    ridge: float
     flip: bool
-    set_sha256: str
-    space: str
-    seed: int
 
     @property
     def words(self) -> str:
@@ -53,61 +45,58 @@ class RegressionUnit(Unit):
 
 
 @dataclass(frozen=True, eq=False)
-class KernelEvaluation:
-    """Kernel ridge regression by one kernel, on a target.
+class KernelEvaluation(RegressionEvaluation):
+    """Kernel ridge regression by one exact kernel, on a target. kernel: which. Others as in `Evaluation`."""
 
-    target: the support and its data
-    kernel: which
-    cache: what is finished
-    """
-
-    target: EvaluationTarget
     kernel: KernelConfig
-    cache: ScoreCache
+
+    # Each has its part of the targets.
+    dealt = False
 
     def result(self, seeds: Sequence[int], measure_whole: bool = False) -> ProtocolResult:
-        """Regress from every kind of set and return what was found; what is finished is not done again.
+        """Regress from every kind of set, a train split of at most `MOST_WHOLE` images included; see `Evaluation`."""
+        target, first = self.target, seeds[:1]
+        hardens, whole = not target.is_hard(), measure_whole and len(target.train) <= MOST_WHOLE
+        self.pace.total = 1 + hardens + len(seeds) + whole + len(target.ladder_sizes)
+        learned = self.regressed("the set", [target.support], first)
+        hard = self.regressed("the set with one-hot labels", [target.hard()], first) if hardens else None
+        random_real = self.regressed("random real images", [target.random_real(seed) for seed in seeds], seeds)
+        shifts = self.shifts(seeds[0])
+        of_whole = None
+        if whole:
+            every = f"all {len(target.train):,} images of train"
+            (found,) = self.regressed(every, [target.whole_train()], first).scores
+            of_whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
+        name = kernel_name(self.kernel)
+        return target.result(KRR, name, learned, hard, random_real, of_whole, shifts=shifts)
 
-        Args:
-          seeds: draws of random real images
-          measure_whole: regress from the whole train split too, where it has at most `MOST_WHOLE` images
+    def unit(self, ridge: float, digest: str, space: str, seed: int) -> KernelUnit:
+        """Return the unit of a set."""
+        return KernelUnit(ridge, digest, space, seed, self.kernel, self.target.flip)
 
-        Raises:
-          UserError: the images are too small for the network, a kernel cannot be inverted, or what is kept of earlier
-            evaluations is damaged.
-        """
-        target = self.target
-        learned = Trained((self._score("the set", target.support, seeds[0]),))
-        hard = None
-        if not target.is_hard():
-            hard = Trained((self._score("the set with one-hot labels", target.hard(), seeds[0]),))
-        random_real = Trained(
-            tuple(self._score("random real images", target.random_real(seed), seed) for seed in seeds)
-        )
-        whole = None
-        if measure_whole and len(target.train) <= MOST_WHOLE:
-            found = self._score(f"all {len(target.train):,} images of train", target.whole_train(), seeds[0])
-            whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
-        return target.result(KRR, kernel_name(self.kernel), learned, hard, random_real, whole)
+    def line(self, work: Work, score: SeedScore) -> str:
+        """Say what a score is."""
+        took = duration(score.seconds)
+        return f"{KRR}, {kernel_name(self.kernel)}, {work.what}: test {score.accuracy:.1%} ({took})"
+
+    def computed(self, work: Sequence[Work]) -> list[SeedScore]:
+        """Regress from one set, with all processes."""
+        (one,) = work
+        unit, began = cast(KernelUnit, one.unit), time.perf_counter()
+        images = one.support.images.astype(self._engine.dtype, copy=False)
+        labels = one.support.labels.astype(np.float64, copy=False)
+        given = regressed(Support(images, labels), unit.flip)
+        found, *shifted = (evaluate(self._engine, given, split, unit.ridge) for split in self._tests)
+        seconds = time.perf_counter() - began
+        accuracies = tuple(score.accuracy for score in shifted)
+        return [SeedScore(unit.seed, found.accuracy, found.mse, None, seconds, shifted=accuracies)]
 
     @cached_property
     def _engine(self) -> Engine:
         return engine_of(self.kernel, self.target.image_shape)
 
     @cached_property
-    def _test(self) -> Targets:
-        return Targets(self._engine, self.target.test, self.target.num_classes)
-
-    def _score(self, what: str, support: Support, seed: int) -> SeedScore:
-        target = self.target
-        unit = RegressionUnit(self.kernel, target.ridge, target.flip, set_sha256(*support), target.space, seed)
-        if (kept := self.cache.find(unit)) is not None:
-            return kept
-        began = time.perf_counter()
-        images = support.images.astype(self._engine.dtype, copy=False)
-        given = regressed(Support(images, support.labels.astype(np.float64, copy=False)), target.flip)
-        found = evaluate(self._engine, given, self._test, target.ridge)
-        score = SeedScore(seed, found.accuracy, found.mse, None, time.perf_counter() - began)
-        self.cache.keep(unit, score)
-        tell(f"{KRR}, {kernel_name(self.kernel)}, {what}: test {score.accuracy:.1%} ({duration(score.seconds)})")
-        return score
+    def _tests(self) -> list[Targets]:
+        """Test, and then each shifted one."""
+        splits = (self.target.test, *self.target.shifts.values())
+        return [Targets(self._engine, split, self.target.num_classes) for split in splits]

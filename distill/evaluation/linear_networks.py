@@ -10,24 +10,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from kerneldistill.algorithms.krr import Regression, factored
-from kerneldistill.algorithms.support import Support
-from kerneldistill.evaluation.evaluation_target import EvaluationTarget
-from kerneldistill.evaluation.network_score import score_predictions
+from kerneldistill.algorithms.krr import Regression
+from kerneldistill.evaluation.evaluation import RegressionEvaluation, RegressionUnit, Work
+from kerneldistill.evaluation.network_score import NetworkScore, score_predictions
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.evaluation.networks.model import Variables, model_of
-from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, Trained, set_sha256
+from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore
 from kerneldistill.evaluation.protocols import LINEAR
-from kerneldistill.evaluation.score_cache import ScoreCache, Unit
 from kerneldistill.evaluation.training import initial
 from kerneldistill.kernels.finite_ntk import mean_ntk
-from kerneldistill.runtime.console import duration, tell
+from kerneldistill.pipeline.split import Split
+from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.progress import activity
 
 # Test images of one program; the last are padded to it.
@@ -35,21 +35,10 @@ _BATCH = 128
 
 
 @dataclass(frozen=True)
-class LinearUnit(Unit):
-    """One regression by the NTK of a network, scored on test.
-
-    spec: the network
-    ridge: relative to the mean diagonal
-    set_sha256: digest of the images and labels
-    space: as in `TrainingUnit`
-    seed: of the first weights, and of the draw where the set is random
-    """
+class LinearUnit(RegressionUnit):
+    """One regression by the NTK of a network, scored on test. spec: the network. Others as in `RegressionUnit`."""
 
     spec: NetworkSpec
-    ridge: float
-    set_sha256: str
-    space: str
-    seed: int
 
     @property
     def words(self) -> str:
@@ -58,67 +47,57 @@ class LinearUnit(Unit):
 
 
 @dataclass(frozen=True, eq=False)
-class LinearEvaluation:
-    """Regression by the NTK of a network at its first weights, on a target.
+class LinearEvaluation(RegressionEvaluation):
+    """Regression by the NTK of a network at its first weights, on a target. spec: the network. Others as above."""
 
-    target: the support and its data
-    spec: the network
-    cache: what is finished
-    """
-
-    target: EvaluationTarget
     spec: NetworkSpec
-    cache: ScoreCache
 
-    def result(self, seeds: Sequence[int]) -> ProtocolResult:
-        """Regress from every kind of set and return what was found; what is finished is not done again.
-
-        Args:
-          seeds: of the first weights, and of draws of random real images
-
-        Raises:
-          UserError: the images are too small for the network, a kernel cannot be inverted, or what is kept of earlier
-            evaluations is damaged.
-        """
+    def result(self, seeds: Sequence[int], measure_whole: bool = False) -> ProtocolResult:
+        """Regress from every kind of set, the whole train split omitted; see `Evaluation`."""
         target = self.target
         self.spec.check_image(target.image_shape)
-        learned = self._scores("the set", [target.support] * len(seeds), seeds)
-        hard = None
-        if not target.is_hard():
-            hard = self._scores("the set with one-hot labels", [target.hard()] * len(seeds), seeds)
-        random_real = self._scores("random real images", [target.random_real(seed) for seed in seeds], seeds)
-        return target.result(LINEAR, self.spec.name, learned, hard, random_real, None)
+        hardens = not target.is_hard()
+        self.pace.total = (3 if hardens else 2) * len(seeds) + len(target.ladder_sizes)
+        learned = self.regressed("the set", [target.support] * len(seeds), seeds)
+        hard = self.regressed("the set with one-hot labels", [target.hard()] * len(seeds), seeds) if hardens else None
+        random_real = self.regressed("random real images", [target.random_real(seed) for seed in seeds], seeds)
+        return target.result(LINEAR, self.spec.name, learned, hard, random_real, None, shifts=self.shifts(seeds[0]))
 
-    def _scores(self, what: str, supports: Sequence[Support], seeds: Sequence[int]) -> Trained:
-        return Trained(tuple(self._score(what, *each) for each in zip(supports, seeds, strict=True)))
+    def unit(self, ridge: float, digest: str, space: str, seed: int) -> LinearUnit:
+        """Return the unit of a set."""
+        return LinearUnit(ridge, digest, space, seed, self.spec)
 
-    def _score(self, what: str, support: Support, seed: int) -> SeedScore:
-        target = self.target
-        unit = LinearUnit(self.spec, target.ridge, set_sha256(*support), target.space, seed)
-        if (kept := self.cache.find(unit)) is not None:
-            return kept
+    def line(self, work: Work, score: SeedScore) -> str:
+        """Say what a score is."""
+        took = duration(score.seconds)
+        return f"{LINEAR}, {self.spec.name}, {work.what}, seed {score.seed}: test {score.accuracy:.1%} ({took})"
+
+    def computed(self, work: Sequence[Work]) -> list[SeedScore]:
+        """Regress by the kernel of one network."""
+        (one,) = work
+        unit, target = cast(LinearUnit, one.unit), self.target
         began = time.perf_counter()
-        accuracy, mse = self._regressed(what, support, initial(self.spec, target.image_shape, target.num_classes, seed))
-        score = SeedScore(seed, accuracy, mse, None, time.perf_counter() - began)
-        self.cache.keep(unit, score)
-        tell(f"{LINEAR}, {self.spec.name}, {what}, seed {seed}: test {accuracy:.1%} ({duration(score.seconds)})")
-        return score
-
-    def _regressed(self, what: str, support: Support, variables: Variables) -> tuple[float, float]:
-        """Accuracy and mse on test."""
-        target, columns = self.target, jnp.asarray(support.images, jnp.float32)
+        variables = initial(self.spec, target.image_shape, target.num_classes, unit.seed)
+        columns = jnp.asarray(one.support.images, jnp.float32)
         kernel = partial(_kernel(self.spec, target.image_shape, target.num_classes), variables, columns)
         k_ss = np.asarray(kernel(columns), np.float64)
-        alpha = factored(Regression((k_ss + k_ss.T) / 2, target.ridge)).solve(np.asarray(support.labels, np.float64))
-        with activity(f"{LINEAR}, {self.spec.name}, {what}", len(target.test), "images") as shown:
-            found = score_predictions(
-                lambda images: np.asarray(kernel(images), np.float64) @ alpha,
-                target.test,
-                target.num_classes,
-                _BATCH,
-                shown.update,
-            )
-        return found.accuracy, found.mse
+        labels = np.asarray(one.support.labels, np.float64)
+        alpha = Regression((k_ss + k_ss.T) / 2, target.ridge).solve(labels)
+
+        def scored(split: Split) -> NetworkScore:
+            with activity(f"{LINEAR}, {self.spec.name}, {one.what}", len(split), "images") as shown:
+                return score_predictions(
+                    lambda images: np.asarray(kernel(images), np.float64) @ alpha,
+                    split,
+                    target.num_classes,
+                    _BATCH,
+                    shown.update,
+                )
+
+        found = scored(target.test)
+        shifted = tuple(scored(split).accuracy for split in target.shifts.values())
+        seconds = time.perf_counter() - began
+        return [SeedScore(unit.seed, found.accuracy, found.mse, None, seconds, shifted=shifted)]
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.text import mean_percent, percent
 
 
@@ -36,6 +37,7 @@ class SeedScore:
     learning_rate: it was trained with; None where nothing is trained
     seconds: it took to train and test
     sensitivity: of the trained network on test; None where nothing is trained, or where it did not stay finite
+    shifted: accuracy on each shifted test split, 0..1, in the order of `Shifts`; empty where there are none
     """
 
     seed: int
@@ -44,6 +46,7 @@ class SeedScore:
     learning_rate: float | None
     seconds: float
     sensitivity: Sensitivity | None = None
+    shifted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,20 @@ class Toggled:
 
 
 @dataclass(frozen=True)
+class Shifts:
+    """Shifted test splits, and random real sets of growing size that were tested on them, too.
+
+    names: of the shifts
+    sizes: images of each of these sets
+    ladder: their scores
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    ladder: tuple[SeedScore, ...]
+
+
+@dataclass(frozen=True)
 class ProtocolResult:
     """A support under one protocol with one network.
 
@@ -132,6 +149,7 @@ class ProtocolResult:
     toggled: with and without augmentation; None where the protocol does not ask for it
     lrs: label-robust score; None without `hlr`
     ars: augmentation-robust score; None without `toggled`
+    shifts: what shifted test splits there are; None where none were asked for
     """
 
     protocol: str
@@ -149,6 +167,7 @@ class ProtocolResult:
     toggled: Toggled | None = None
     lrs: float | None = None
     ars: float | None = None
+    shifts: Shifts | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -191,6 +210,7 @@ def protocol_table(
         "ARS",
         "lr",
         "decay",
+        "took",
     )
     return title, header, tuple(_row(result) for result in results)
 
@@ -208,6 +228,7 @@ def _row(result: ProtocolResult) -> tuple[str, ...]:
         "-" if result.ars is None else f"{100 * result.ars:.1f}",
         _number(result.learned.learning_rate),
         _number(result.learned.weight_decay),
+        duration(result.seconds),
     )
 
 

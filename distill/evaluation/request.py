@@ -15,6 +15,9 @@ from kerneldistill.config.schema import FEATURES, KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import NetworkSpec, network_spec
 from kerneldistill.evaluation.protocols import KRR, check_protocol, network_of
+from kerneldistill.evaluation.shift_names import check_shifts
+from kerneldistill.evaluation.studies import check_study, studied
+from kerneldistill.runtime.distributed.options import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,28 @@ class EvaluationRequest:
     encoder: Annotated[str | None, arg(metavar="MODULE:FUNCTION", help_behavior_hint="")] = None
     # Bundles only: where finished networks and protocols.json go. Default: BUNDLE-evaluation.
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    # Studies of networks while they train on the set: rates (the largest stable learning rate, others around it, and
+    # what becomes of them at eight times the width) and curves (beside the network linearised at its first weights).
+    study: Annotated[tuple[str, ...], arg(metavar="NAME...", help_behavior_hint="")] = ()
+    # Test the networks of protocols on shifted images too: noise, blur, contrast, jpeg, shift, all of these, or folders
+    # of prepared data. Random real sets of two to eight times as many images are tested beside.
+    shift: Annotated[tuple[str, ...], arg(metavar="NAME|DIR...", help_behavior_hint="")] = ()
+    processes: Processes = ALONE
 
     @property
     def protocols(self) -> tuple[str, ...]:
         """Names of the protocols, in order."""
         return tuple(dict.fromkeys(named(self.protocol)))
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """Names of the studies, in order."""
+        return tuple(dict.fromkeys(named(self.study)))
+
+    @property
+    def shifts(self) -> tuple[str, ...]:
+        """Names and folders of the shifts, in order."""
+        return tuple(dict.fromkeys(named(self.shift)))
 
     @property
     def specs(self) -> tuple[NetworkSpec, ...]:
@@ -83,24 +103,31 @@ def check_request(request: EvaluationRequest) -> None:
     """
     for name in request.protocols:
         check_protocol(name)
+    for name in request.studies:
+        check_study(name)
+        studied(name, request.specs)
+    check_shifts(request.shifts)
     if request.seeds < 1:
         raise UserError(f"--seeds is {request.seeds}, allowed is a whole number from 1 up: give --seeds 5")
     _check_used(request)
 
 
 def _check_used(request: EvaluationRequest) -> None:
-    if not request.protocols and request != EvaluationRequest(request.what):
+    if not (request.protocols or request.studies) and request != EvaluationRequest(request.what):
         raise UserError("--protocol is not given, and the other flags say how protocols judge: name one, --protocol dc")
+    if request.shifts and not request.protocols:
+        raise UserError("--shift is given without a protocol to test by: name one, for example --protocol krr dc-quick")
     asked = " ".join(request.protocols)
     trained = [name for name in request.protocols if name != KRR]
-    if request.specs and not trained:
+    if request.specs and not trained and not request.studies:
         raise UserError(
             f"--networks has {request.specs[0].name}, which is trained, but --protocol is {asked}: add a "
             "protocol that trains, such as dc, or name kernels, such as network=fc,depth=1"
         )
     kernels = [text for text in request.networks if _of_kernel(text)]
     if kernels and KRR not in request.protocols:
-        raise UserError(f"--networks has the kernel {kernels[0]!r}, but --protocol is {asked}: add krr to it")
+        given = f"--protocol is {asked}" if asked else "--protocol is not given"
+        raise UserError(f"--networks has the kernel {kernels[0]!r}, but {given}: add krr to it")
 
 
 def _of_kernel(text: str) -> bool:

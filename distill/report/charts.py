@@ -49,7 +49,14 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """name: for the legend; "" for none. x, y: float [n]. run: gives the colour; None is grey. dashed, dots: how."""
+    """Points that are joined.
+
+    name: for the legend; "" for none
+    x, y: float [n]
+    run: gives the colour; None is grey
+    dashed, dots: how
+    joined: False for dots alone
+    """
 
     name: str
     x: np.ndarray
@@ -57,6 +64,7 @@ class Line:
     run: int | None
     dashed: bool = False
     dots: bool = False
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def _draw(axes: Axes, line: Line) -> None:
         color=colour.light,
         label=_cut(line.name) if line.name else "_",
         linewidth=1.3 if line.dashed else 1.9,
-        linestyle=(0, (3, 2)) if line.dashed else "-",
+        linestyle="none" if not line.joined else (0, (3, 2)) if line.dashed else "-",
         zorder=2 if line.dashed else 3,
         marker="o" if line.dots else None,
         markersize=3.6 if len(line.x) <= 40 else 2.0,

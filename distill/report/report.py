@@ -31,10 +31,12 @@ from kerneldistill.report.sections.flow import flow
 from kerneldistill.report.sections.images import images
 from kerneldistill.report.sections.learning import learning
 from kerneldistill.report.sections.provenance import provenance
+from kerneldistill.report.sections.robustness import robustness_of
 from kerneldistill.report.sections.scores import scores
 from kerneldistill.report.sections.sensitivity import sensitivity
 from kerneldistill.report.sections.spectrum import spectrum
 from kerneldistill.report.sections.summary import lead_of, summary, title_of
+from kerneldistill.report.sections.training import training
 from kerneldistill.report.without_places import without_places
 from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.evaluation_targets import bundle_data
@@ -48,6 +50,8 @@ SECTIONS: tuple[Callable[[Sequence[ReportEntry]], Section], ...] = (
     images,
     scores,
     sensitivity,
+    robustness_of,
+    training,
     learning,
     confusion,
     certainty,

@@ -13,7 +13,8 @@ from kerneldistill.bundle.manifest import Origin
 from kerneldistill.config.kernel_names import level_name
 from kerneldistill.config.schema import Config, KernelConfig
 from kerneldistill.errors import UserError
-from kerneldistill.evaluation.protocol_result import ProtocolResult
+from kerneldistill.evaluation.protocol_result import ProtocolResult, set_sha256
+from kerneldistill.evaluation.studies import NO_STUDIES, Studies
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.pipeline.titles import titled
 from kerneldistill.pipeline.whitening.whitener import Whitener
@@ -22,6 +23,7 @@ from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.evaluation_targets import evaluation_folder
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.results import Results
+from kerneldistill.runs.study_evaluation import stored_studies
 from kerneldistill.runs.training.metrics import MetricsLog, Record
 from kerneldistill.runtime import environment
 from kerneldistill.runtime.environment import Environment
@@ -83,6 +85,7 @@ class ReportEntry:
     origin: where an imported set comes from; None for one that was distilled here
     levels: that were learned before, the coarsest first
     evolution: how its images evolved, GIF; None where no pictures were kept
+    studies: of networks while they train on it
     """
 
     name: str
@@ -101,6 +104,7 @@ class ReportEntry:
     origin: Origin | None = None
     levels: Sequence[LevelRecords] = ()
     evolution: bytes | None = None
+    studies: Studies = NO_STUDIES
 
 
 def held(of: Held | Absent) -> Held | None:
@@ -162,6 +166,7 @@ def entry_of_run(rundir: RunDir, on_test: OnTest | Absent) -> ReportEntry:
         else Absent(f"{sessions.name} is not there: nothing was computed yet"),
         levels=_levels(rundir),
         evolution=rundir.evolution.read_bytes() if rundir.evolution.is_file() else None,
+        studies=NO_STUDIES if outcome is None else stored_studies(rundir.evaluation, set_sha256(*outcome.support)),
     )
 
 
@@ -207,6 +212,7 @@ def entry_of_bundle(path: Path, on_test: OnTest | None = None) -> ReportEntry:
         config=Absent(without.format("settings")),
         sessions=Absent(f"{without.format('sessions')}; made by {manifest.code_version} on jax {manifest.jax_version}"),
         origin=manifest.origin,
+        studies=stored_studies(evaluation_folder(path), set_sha256(bundle.images, bundle.labels)),
     )
 
 

@@ -1,7 +1,6 @@
 """What is judged: a support with the prepared data it is judged on, from a run directory or from a bundle."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +13,16 @@ from kerneldistill.config.schema import KernelConfig
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.evaluation_target import EvaluationTarget
 from kerneldistill.pipeline import Prepared, load
-from kerneldistill.pipeline.split import Split
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.rewhitened import in_space_of
+from kerneldistill.runs.shifted_splits import shifted
 
 
-def of_run(rundir: RunDir, prepared: str | None) -> EvaluationTarget:
+def of_run(rundir: RunDir, prepared: str | None, shift: Sequence[str] = ()) -> EvaluationTarget:
     """Return the chosen support of a run.
+
+    shift: as in `shifted`
 
     Raises:
       UserError: nothing is distilled there yet, what is there is damaged, or `prepared` is given: a run has its own.
@@ -33,7 +35,7 @@ def of_run(rundir: RunDir, prepared: str | None) -> EvaluationTarget:
     rundir.tie_to_data(data.manifest.fingerprint)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     support, made = outcome.support, (config.kernel, outcome.ridge, config.support.flip, config.seed)
-    return _subject(support, data, data.manifest.fingerprint, *made)
+    return shifted(_subject(support, data, data.manifest.fingerprint, *made), data, shift)
 
 
 class BundleData(NamedTuple):
@@ -62,17 +64,19 @@ def evaluation_folder(bundle: Path) -> Path:
     return bundle.absolute().parent / f"{bundle.absolute().name}-evaluation"
 
 
-def of_bundle(folder: Path, prepared: str | None, rewhiten: bool) -> EvaluationTarget:
+def of_bundle(folder: Path, prepared: str | None, rewhiten: bool, shift: Sequence[str] = ()) -> EvaluationTarget:
     """Return the images of a bundle, on data that are whitened as it says.
 
+    shift: as in `shifted`
+
     Raises:
-      UserError: see `bundle_data`; or no prepared data are named.
+      UserError: see `bundle_data` and `shifted`.
       DataError: the prepared data are missing or damaged.
     """
     bundle, data, space = bundle_data(folder, prepared, rewhiten)
     made = bundle.manifest
     support = Support(bundle.images, bundle.labels.astype(np.float64))
-    return _subject(support, data, space, made.kernel, made.ridge, made.flip, made.seed)
+    return shifted(_subject(support, data, space, made.kernel, made.ridge, made.flip, made.seed), data, shift)
 
 
 def bundle_data(folder: Path, prepared: str | None, rewhiten: bool) -> BundleData:
@@ -100,7 +104,7 @@ def bundle_data(folder: Path, prepared: str | None, rewhiten: bool) -> BundleDat
                 "whitening, or give --rewhiten to whiten these anew by the transform in the bundle"
             )
         data, space = (
-            _whitened_anew(folder, bundle, prepared, data),
+            in_space_of(bundle.whitener, data, prepared, str(folder), "--prepared"),
             f"{space}, whitened by {bundle.manifest.fingerprint}",
         )
     return BundleData(bundle, data, space)
@@ -126,30 +130,6 @@ def _check_same_classes(folder: Path, bundle: Bundle, prepared: str, data: Prepa
                 f"{folder} has {name} {_short(there)}, {prepared} has {_short(here)}: name the prepared data set of "
                 f"{bundle.manifest.dataset} with --prepared"
             )
-
-
-def _whitened_anew(folder: Path, bundle: Bundle, prepared: str, data: Prepared) -> Prepared:
-    """Return the splits as pixels again, whitened by the transform in the bundle.
-
-    A whitening that took off each image's mean and length cannot be undone, so only one that takes them off too, of
-    equally standardised pixels, can follow it.
-    """
-    ours, theirs = data.whitener, bundle.whitener
-    standardised = np.allclose(ours.channel_mean, theirs.channel_mean, atol=1e-6) and np.allclose(
-        ours.channel_std, theirs.channel_std, rtol=1e-6
-    )
-    if ours.per_image_norm and not (theirs.per_image_norm and standardised):
-        raise UserError(
-            f"{prepared} is whitened by {ours.kind!r}, which forgets each image's mean and length, so it cannot be "
-            f"whitened anew as {folder} needs: prepare the data by 'standard' or 'none' and name those with --prepared"
-        )
-
-    def anew(split: Split) -> Split:
-        return replace(split, images=theirs.apply(ours.invert(split.images)))
-
-    return replace(
-        data, train=anew(data.train), validation=anew(data.validation), test=anew(data.test), whitener=theirs
-    )
 
 
 def _short(values: Sequence[object]) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
+from kerneldistill.runtime.distributed import collectives
 
 
 @contextmanager
@@ -13,11 +14,11 @@ def bundle_kept(rundir: RunDir) -> Iterator[None]:
 
     So it is after an error or an interruption: what was measured by then is in the results.
     """
-    was = is_up_to_date(rundir)
+    was = collectives.from_first(lambda: is_up_to_date(rundir))
     try:
         yield
     finally:
-        if was and not is_up_to_date(rundir):
+        if was and not collectives.from_first(lambda: is_up_to_date(rundir)):
             from kerneldistill.runs import stages
 
             stages.export(rundir)

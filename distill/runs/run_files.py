@@ -109,6 +109,11 @@ class RunFiles:
         return self.path / "support.png"
 
     @property
+    def evaluation(self) -> Path:
+        """What protocols and studies have finished."""
+        return self.path / "evaluation"
+
+    @property
     def stages_file(self) -> Path:
         """What each finished stage was made from, JSON."""
         return self.path / "stages.json"

@@ -98,6 +98,12 @@ def left() -> None:
     with pytest.raises(UserError, match="no such file"):
         collectives.from_first(fail)
     assert collectives.from_first(lambda: {"a": [1, None, "é"]}) == {"a": [1, None, "é"]}
+    index, end = collectives.index(), collectives.count() - 1
+    # Of other lengths in each, and alone within.
+    every = collectives.from_each(lambda: ["é" * 7 * index, index, collectives.count()])
+    assert every == [["é" * 7 * number, number, 1] for number in range(end + 1)]
+    with pytest.raises(UserError, match="no such file" if index == end else f"process {end} failed: no such file"):
+        collectives.from_each(fail if index == end else lambda: None)
     own = (np.arange(3.0) + collectives.index(), np.array([True, False]) if collectives.index() else np.ones(2, bool))
     first = collectives.broadcast(own)
     assert first[0].tolist() == [0.0, 1.0, 2.0]

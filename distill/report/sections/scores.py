@@ -14,7 +14,7 @@ from kerneldistill.runs.results import Results
 _PROTOCOLS = (
     "test accuracy of networks fitted to the set by named protocols, mean and deviation of the seeds. IOR: points over "
     "random real images; HLR: points that one-hot labels lack to the whole train split; LRS, ARS: label-robust and "
-    "augmentation-robust scores, of 100 (DD-Ranking, 2505.13300); lr, decay: chosen on validation"
+    "augmentation-robust scores, of 100 (DD-Ranking, 2505.13300); lr, decay: chosen on validation; took: all networks"
 )
 
 

@@ -22,7 +22,7 @@ SOFT = target()._replace(support=Support(target().support.images, target().suppo
 def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     test = Targets(engine, SOFT.test, CLASSES)
-    result = KernelEvaluation(SOFT, SOFT.kernel, ScoreCache(tmp_path)).result(range(2), measure_whole=True)
+    result = KernelEvaluation(SOFT, ScoreCache(tmp_path), SOFT.kernel).result(range(2), measure_whole=True)
 
     def directly(support: Support) -> float:
         return evaluate(engine, support, test, 1e-3).accuracy
@@ -37,7 +37,7 @@ def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.M
     assert (result.protocol, result.network) == ("krr", "fc d1 ntk")
     # What is finished is not computed again.
     monkeypatch.setattr(module, "evaluate", lambda *given: pytest.fail("computed again"))
-    again = KernelEvaluation(SOFT, SOFT.kernel, ScoreCache(tmp_path)).result(range(2), measure_whole=True)
+    again = KernelEvaluation(SOFT, ScoreCache(tmp_path), SOFT.kernel).result(range(2), measure_whole=True)
     assert again == result
     assert result.seconds == pytest.approx(
         sum(s.seconds for s in (*result.learned.scores, *result.hard.scores))
@@ -50,7 +50,7 @@ def test_scores_are_those_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.M
 def test_a_flipped_run_is_judged_flipped(tmp_path: Path) -> None:
     engine = engine_of(SOFT.kernel, SHAPE)
     truth = evaluate(engine, regressed(SOFT.support, True), Targets(engine, SOFT.test, CLASSES), 1e-3)
-    flipped = KernelEvaluation(SOFT._replace(flip=True), SOFT.kernel, ScoreCache(tmp_path))
+    flipped = KernelEvaluation(SOFT._replace(flip=True), ScoreCache(tmp_path), SOFT.kernel)
     found = flipped.result(range(1), measure_whole=False)
     assert found.learned.scores[0].mse == truth.mse
     assert found.whole_train is None
@@ -59,7 +59,7 @@ def test_a_flipped_run_is_judged_flipped(tmp_path: Path) -> None:
 def test_large_train_splits_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WHOLE", 29)
     hard = SOFT._replace(support=SOFT.hard())
-    found = KernelEvaluation(hard, SOFT.kernel, ScoreCache(tmp_path)).result(range(1), measure_whole=True)
+    found = KernelEvaluation(hard, ScoreCache(tmp_path), SOFT.kernel).result(range(1), measure_whole=True)
     assert (found.whole_train, found.hlr, found.hard) == (None, None, None)
     assert np.isfinite(found.ior)
 

@@ -35,7 +35,7 @@ def test_predictions_are_those_of_ridge_regression_by_gradients(tmp_path: Path) 
     weights = np.linalg.solve(
         features.T @ features + penalty * np.eye(features.shape[1]), features.T @ what.support.labels
     )
-    found = LinearEvaluation(what, SPEC, ScoreCache(tmp_path)).result([5])
+    found = LinearEvaluation(what, ScoreCache(tmp_path), SPEC).result([5])
     predicted = tested @ weights
     assert found.learned.scores[0].accuracy == np.mean(predicted.argmax(1) == what.test.labels)
     labels = np.eye(CLASSES)[what.test.labels] - 1 / CLASSES
@@ -43,9 +43,9 @@ def test_predictions_are_those_of_ridge_regression_by_gradients(tmp_path: Path) 
 
 
 def test_every_seed_has_weights_and_random_images_of_its_own(tmp_path: Path) -> None:
-    found = LinearEvaluation(target(), SPEC, ScoreCache(tmp_path)).result(range(3))
+    found = LinearEvaluation(target(), ScoreCache(tmp_path), SPEC).result(range(3))
     assert (found.protocol, found.network, found.seeds) == ("linear", "mlp-w6-d1", (0, 1, 2))
     assert len({score.mse for score in found.learned.scores}) == 3
     assert found.ior == found.learned.mean - found.random_real.mean
-    again = LinearEvaluation(target(), SPEC, ScoreCache(tmp_path)).result(range(3))
+    again = LinearEvaluation(target(), ScoreCache(tmp_path), SPEC).result(range(3))
     assert again == found

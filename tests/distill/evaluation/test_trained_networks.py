@@ -29,7 +29,7 @@ SPEC = network_spec(PROTOCOL.network)
 def evaluation_of(
     folder: Path, what: EvaluationTarget | None = None, protocol: Protocol = PROTOCOL
 ) -> NetworkEvaluation:
-    return NetworkEvaluation(what or target(), protocol, SPEC, ScoreCache(folder), ScoreCache(folder / "shared"))
+    return NetworkEvaluation(what or target(), ScoreCache(folder), protocol, SPEC, ScoreCache(folder / "shared"))
 
 
 @pytest.fixture

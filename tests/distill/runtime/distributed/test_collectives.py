@@ -81,6 +81,7 @@ def test_a_process_alone_has_everything() -> None:
     assert collectives.broadcast(tree) is tree
     assert collectives.all_gather(np.arange(3)).tolist() == [[0, 1, 2]]
     assert collectives.from_first(lambda: "made") == "made"
+    assert collectives.from_each(lambda: "made") == ["made"]
     assert collectives.any_of(True)
     assert not collectives.any_of(False)
 
