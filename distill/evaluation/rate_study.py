@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +12,14 @@ import numpy as np
 
 from kerneldistill.evaluation.descent import Problem, descend
 from kerneldistill.evaluation.evaluation_target import EvaluationTarget
-from kerneldistill.evaluation.network_score import score_predictions
+from kerneldistill.evaluation.network_score import NetworkScore, score_predictions
 from kerneldistill.evaluation.network_spec import NetworkSpec
 from kerneldistill.evaluation.networks.model import Variables, model_of
 from kerneldistill.evaluation.studies import Outcome, Parameterization, RateSeries, RateStudy, RateTrial
 from kerneldistill.evaluation.training import initial
 from kerneldistill.evaluation.width_transfer import mu_scales
 from kerneldistill.kernels.finite_ntk import Apply
+from kerneldistill.pipeline.split import Split
 
 # Of the largest stable rate of the narrow network.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -96,9 +98,12 @@ def _trials(target: EvaluationTarget, problem: Problem, seed: int, stable: float
     for factor in FACTORS:
         found = descend(problem, factor * stable, STEPS)
         outcome = outcome_of(found.losses)
-        tested = score_predictions(
-            lambda images, params=found.params: predict(params, images), target.test, target.num_classes, _BATCH
-        )
+
+        def scored(split: Split, params: Any = found.params) -> NetworkScore:
+            return score_predictions(lambda images: predict(params, images), split, target.num_classes, _BATCH)
+
+        tested = scored(target.test)
+        chosen_by = scored(target.validation) if len(target.validation) else None
         yield RateTrial(
             factor,
             factor * stable,
@@ -106,6 +111,7 @@ def _trials(target: EvaluationTarget, problem: Problem, seed: int, stable: float
             float(found.losses[0]),
             _finite(found.losses.max()),
             _finite(found.losses[-1]),
+            chosen_by.mse if chosen_by is not None and chosen_by.finite else None,
             tested.accuracy if tested.finite else None,
             outcome,
         )

@@ -31,6 +31,7 @@ class RateTrial:
     seed: of its first weights
     first, highest, last: half mean square on the set, before the first step, at its highest, at the end; None for what
       is not finite
+    validation: half mean square on validation images; None without any, or where the network did not stay finite
     accuracy: on test; None where the network did not stay finite
     outcome: how it ended
     """
@@ -41,6 +42,7 @@ class RateTrial:
     first: float
     highest: float | None
     last: float | None
+    validation: float | None
     accuracy: float | None
     outcome: Outcome
 
@@ -64,10 +66,13 @@ class RateSeries:
         """Return the trials of a factor."""
         return tuple(trial for trial in self.trials if trial.factor == factor)
 
-    def loss(self, factor: float) -> float:
-        """Return the mean loss at the end; infinity where one diverged."""
-        losses = [trial.last for trial in self.of(factor) if trial.outcome != "diverged" and trial.last is not None]
-        return float(np.mean(losses)) if len(losses) == len(self.of(factor)) else float("inf")
+    def error(self, factor: float) -> float:
+        """Return the mean error on validation, the mean loss where there is none; infinity where one diverged."""
+        trials = self.of(factor)
+        errors = [trial.last if trial.validation is None else trial.validation for trial in trials]
+        known = [error for error in errors if error is not None]
+        diverged = any(trial.outcome == "diverged" for trial in trials) or len(known) < len(trials)
+        return float("inf") if diverged else float(np.mean(known))
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,8 @@ class RateStudy:
 
     @property
     def best(self) -> float:
-        """The factor by which the narrow networks end lowest."""
-        return min(self.factors, key=self.series[0].loss)
+        """The factor by which the narrow networks do best on validation."""
+        return min(self.factors, key=self.series[0].error)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from kerneldistill.evaluation.studies import CurveStudy, RateSeries, RateStudy, 
 from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.text import percent
 
+_FITTED = 1e-8
+
 Rows = tuple[tuple[str, ...], ...]
 
 
@@ -31,9 +33,9 @@ def rate_words(study: RateStudy) -> str:
     trials = narrow.of(study.best)
     rate = np.mean([trial.rate for trial in trials])
     return (
-        f"{study.network}: the rate that is best at width {narrow.width}, {rate:.3g} ({study.best:g} of the largest "
-        f"stable), ends there at {_cell(trials)}; at width {standard.width} in the standard parameterisation "
-        f"{_cell(standard.of(study.best))}, in mu {_cell(mu.of(study.best))}"
+        f"{study.network}: the rate that is best on validation at width {narrow.width}, {rate:.3g} ({study.best:g} "
+        f"of the largest stable), ends there at {_cell(trials)}; at width {standard.width} in the standard "
+        f"parameterisation {_cell(standard.of(study.best))}, in mu {_cell(mu.of(study.best))}"
     )
 
 
@@ -73,4 +75,6 @@ def _cell(trials: Sequence[RateTrial]) -> str:
     loss = np.mean([trial.last for trial in trials if trial.last is not None])
     accuracy = np.mean([trial.accuracy for trial in trials if trial.accuracy is not None])
     rose = sum(trial.outcome == "catapult" for trial in trials)
-    return f"{loss:.2g}, {percent(float(accuracy))}{f', catapult {rose} of {len(trials)}' if rose else ''}"
+    # Below is rounding of float32.
+    fitted = f"{loss:.2g}" if loss >= _FITTED else f"<{_FITTED:g}"
+    return f"{fitted}, {percent(float(accuracy))}{f', catapult {rose} of {len(trials)}' if rose else ''}"

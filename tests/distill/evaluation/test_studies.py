@@ -7,7 +7,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.evaluation import curve_study as curves
 from kerneldistill.evaluation import rate_study as rates
 from kerneldistill.evaluation.network_spec import network_spec
-from kerneldistill.evaluation.studies import CURVES, RATES, check_study, studied
+from kerneldistill.evaluation.studies import CURVES, RATES, RateSeries, RateStudy, RateTrial, check_study, studied
 from kerneldistill.evaluation.study_tables import curve_table, rate_table, rate_words
 from tests.helpers.evaluation_targets import target
 
@@ -44,13 +44,24 @@ def test_rates_around_the_stable_one_end_as_theory_says(monkeypatch: pytest.Monk
     assert np.mean(standard.stable_rates) < 0.5 * np.mean(narrow.stable_rates)
     assert np.mean(mu.stable_rates) > 0.5 * np.mean(narrow.stable_rates)
     assert {trial.rate for trial in standard.trials} == {trial.rate for trial in narrow.trials}
-    assert np.isfinite(narrow.loss(found.best))
-    assert narrow.loss(found.best) <= narrow.loss(0.25)
+    errors = {factor: np.mean([trial.validation for trial in narrow.of(factor)]) for factor in (0.25, 0.5)}
+    assert narrow.error(0.25) == pytest.approx(errors[0.25])
+    assert narrow.error(found.best) <= min(errors.values())
     title, header, rows = rate_table(found)
     assert len(rows) == 6
     assert {len(row) for row in rows} == {len(header)}
     assert "mean of 2 seeds" in title
     assert "at width 128 in the standard parameterisation" in rate_words(found)
+
+
+def test_the_best_rate_is_that_of_the_least_error_where_none_diverged() -> None:
+    def series(*trials: tuple[float, float | None, str]) -> RateSeries:
+        every = [RateTrial(factor, 1.0, 0, 1.0, 1.0, 0.1, error, 0.5, outcome) for factor, error, outcome in trials]
+        return RateSeries(8, "standard", (1.0,), tuple(every))
+
+    some = series((0.5, 0.3, "stable"), (1.0, 0.2, "catapult"), (2.0, 0.1, "diverged"), (4.0, None, "stable"))
+    assert [some.error(factor) for factor in (0.5, 1.0, 2.0, 4.0)] == [0.3, 0.2, np.inf, 0.1]
+    assert RateStudy("mlp-w8", "", 1, (some,) * 3, 0.0).best == 4.0  # by its loss, without validation
 
 
 def test_a_wide_network_trains_as_its_linearisation(monkeypatch: pytest.MonkeyPatch) -> None:

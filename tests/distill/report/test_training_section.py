@@ -22,7 +22,7 @@ def rate_study() -> RateStudy:
     def trial(factor: float, seed: int, outcome: str) -> RateTrial:
         fine = outcome != "diverged"
         last, accuracy = (0.01 / factor, 0.75 + 0.1 * seed) if fine else (None, None)
-        return RateTrial(factor, factor * 0.4, seed, 0.05, 0.05 if fine else None, last, accuracy, outcome)
+        return RateTrial(factor, factor * 0.4, seed, 0.05, 0.05 if fine else None, last, last, accuracy, outcome)
 
     def series(width: int, kind: str, *outcomes: str) -> RateSeries:
         trials = [trial(f, s, out) for f, out in zip((0.5, 2.0), outcomes, strict=True) for s in (0, 1)]
@@ -47,7 +47,7 @@ def test_curves_are_drawn_over_each_other_and_rates_have_their_table() -> None:
     rates, words = section.blocks[4:]
     assert rates.rows[0] == ("0.5", "0.02, 80.0 %", "diverged", "0.02, 80.0 %")
     assert rates.rows[1] == ("2", "0.005, 80.0 %, catapult 2 of 2", "diverged", "0.005, 80.0 %")
-    assert "the rate that is best at width 128, 0.8 (2 of the largest stable)" in words.text
+    assert "the rate that is best on validation at width 128, 0.8 (2 of the largest stable)" in words.text
     assert "in the standard parameterisation diverged, in mu 0.005" in words.text
 
 
