@@ -113,10 +113,10 @@ def check_request(request: EvaluationRequest) -> None:
 
 
 def _check_used(request: EvaluationRequest) -> None:
-    if not (request.protocols or request.studies) and request != EvaluationRequest(request.what):
-        raise UserError("--protocol is not given, and the other flags say how protocols judge: name one, --protocol dc")
     if request.shifts and not request.protocols:
         raise UserError("--shift is given without a protocol to test by: name one, for example --protocol krr dc-quick")
+    if not (request.protocols or request.studies) and request != EvaluationRequest(request.what):
+        raise UserError("--protocol is not given, and the other flags say how protocols judge: name one, --protocol dc")
     asked = " ".join(request.protocols)
     trained = [name for name in request.protocols if name != KRR]
     if request.specs and not trained and not request.studies:

@@ -4,10 +4,9 @@ What is found, as it is kept and shown. `rate_study` and `curve_study` find it.
 """
 
 from dataclasses import dataclass
+from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
-
-import numpy as np
 
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import NetworkSpec, network_spec
@@ -72,7 +71,7 @@ class RateSeries:
         errors = [trial.last if trial.validation is None else trial.validation for trial in trials]
         known = [error for error in errors if error is not None]
         diverged = any(trial.outcome == "diverged" for trial in trials) or len(known) < len(trials)
-        return float("inf") if diverged else float(np.mean(known))
+        return float("inf") if diverged else fmean(known)
 
 
 @dataclass(frozen=True)
