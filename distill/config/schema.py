@@ -66,7 +66,7 @@ class KernelConfig:
     # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
     # features: no network, but the products of the features of an encoder of yours, and b_std^2.
-    network: Annotated[NetworkName | Literal["features"], Mark(example="conv_net")]
+    network: Annotated[Literal[NetworkName, "features"], Mark(example="conv_net")]
     # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
     depth: Annotated[Depth, Mark(example=3)]
     # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
