@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kerneldistill.api.distilled_set import DistilledSet, load
 from kerneldistill.api.session import computing
+from kerneldistill.config.schema import ViewName
 from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.evaluation.request import EvaluationRequest, check_request
 from kerneldistill.runs.directory import RunDir
@@ -23,6 +24,7 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     shift: Sequence[str] = (),
     study: Sequence[str] = (),
+    ensemble: Sequence[ViewName] = (),
 ) -> tuple[ProtocolResult, ...]:
     """Judge a set on test images by named protocols, beside random real images: what `kdistill evaluate` does.
 
@@ -37,6 +39,7 @@ def evaluate(
       whole_train: train on the whole train split, too, where no figure for it is published
       out: of a bundle alone: where finished networks are kept; default beside the bundle
       shift: test on shifted images too: noise, blur, contrast, jpeg, shift, all of these, or folders of prepared data
+      ensemble: for krr: flip, shift or both, views of each test image whose kernels are averaged
       study: studies to keep with what is finished, for a report: rates and curves
 
     Returns:
@@ -62,6 +65,7 @@ def evaluate(
         out=None if out is None else Path(out),
         study=tuple(study),
         shift=tuple(shift),
+        ensemble=tuple(ensemble),
     )
     with computing():
         from kerneldistill.runs.protocol_evaluation import evaluate_bundle, evaluate_run

@@ -12,11 +12,12 @@ from typing import cast
 import numpy as np
 
 from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.config.kernel_names import kernel_name
-from kerneldistill.config.schema import KernelConfig
+from kerneldistill.config.schema import KernelConfig, ViewName
 from kerneldistill.evaluation.evaluation import RegressionEvaluation, RegressionUnit, Work
 from kerneldistill.evaluation.protocol_result import ProtocolResult, SeedScore, WholeTrain
 from kerneldistill.evaluation.protocols import KRR
@@ -33,10 +34,12 @@ class KernelUnit(RegressionUnit):
 
     kernel: which
     flip: whether from the images and their mirror images
+    ensemble: views of each test image, whose kernels are averaged
     """
 
     kernel: KernelConfig
     flip: bool
+    ensemble: tuple[ViewName, ...] = ()
 
     @property
     def words(self) -> str:
@@ -46,9 +49,13 @@ class KernelUnit(RegressionUnit):
 
 @dataclass(frozen=True, eq=False)
 class KernelEvaluation(RegressionEvaluation):
-    """Kernel ridge regression by one exact kernel, on a target. kernel: which. Others as in `Evaluation`."""
+    """Kernel ridge regression by one exact kernel, on a target.
+
+    kernel, ensemble: as in `KernelUnit`. Others as in `Evaluation`.
+    """
 
     kernel: KernelConfig
+    ensemble: tuple[ViewName, ...] = ()
 
     # Each has its part of the targets.
     dealt = False
@@ -67,17 +74,16 @@ class KernelEvaluation(RegressionEvaluation):
             every = f"all {len(target.train):,} images of train"
             (found,) = self.regressed(every, [target.whole_train()], first).scores
             of_whole = WholeTrain(found.accuracy, f"measured by {KRR}", found.seconds)
-        name = kernel_name(self.kernel)
-        return target.result(KRR, name, learned, hard, random_real, of_whole, shifts=shifts)
+        return target.result(KRR, self._name, learned, hard, random_real, of_whole, shifts=shifts)
 
     def unit(self, ridge: float, digest: str, space: str, seed: int) -> KernelUnit:
         """Return the unit of a set."""
-        return KernelUnit(ridge, digest, space, seed, self.kernel, self.target.flip)
+        return KernelUnit(ridge, digest, space, seed, self.kernel, self.target.flip, self.ensemble)
 
     def line(self, work: Work, score: SeedScore) -> str:
         """Say what a score is."""
         took = duration(score.seconds)
-        return f"{KRR}, {kernel_name(self.kernel)}, {work.what}: test {score.accuracy:.1%} ({took})"
+        return f"{KRR}, {self._name}, {work.what}: test {score.accuracy:.1%} ({took})"
 
     def computed(self, work: Sequence[Work]) -> list[SeedScore]:
         """Regress from one set, with all processes."""
@@ -86,10 +92,15 @@ class KernelEvaluation(RegressionEvaluation):
         images = one.support.images.astype(self._engine.dtype, copy=False)
         labels = one.support.labels.astype(np.float64, copy=False)
         given = regressed(Support(images, labels), unit.flip)
-        found, *shifted = (evaluate(self._engine, given, split, unit.ridge) for split in self._tests)
+        seen = views(unit.ensemble)
+        found, *shifted = (evaluate(self._engine, given, split, unit.ridge, seen) for split in self._tests)
         seconds = time.perf_counter() - began
         accuracies = tuple(score.accuracy for score in shifted)
         return [SeedScore(unit.seed, found.accuracy, found.mse, None, seconds, shifted=accuracies)]
+
+    @property
+    def _name(self) -> str:
+        return " ".join([kernel_name(self.kernel), *(f"+{name}" for name in self.ensemble)])
 
     @cached_property
     def _engine(self) -> Engine:

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from kerneldistill.config.assignments import named
 from kerneldistill.config.kernel_variants import sampled_kernels
-from kerneldistill.config.schema import FEATURES, KernelConfig
+from kerneldistill.config.schema import FEATURES, KernelConfig, ViewName
 from kerneldistill.errors import UserError
 from kerneldistill.evaluation.network_spec import NetworkSpec, network_spec
 from kerneldistill.evaluation.protocols import KRR, check_protocol, network_of
@@ -49,6 +49,8 @@ class EvaluationRequest:
     # Test the networks of protocols on shifted images too: noise, blur, contrast, jpeg, shift, all of these, or folders
     # of prepared data. Random real sets of two to eight times as many images are tested beside.
     shift: Annotated[tuple[str, ...], arg(metavar="NAME|DIR...", help_behavior_hint="")] = ()
+    # krr only: predict test by the mean kernel of views of each image: flip, shift (a pixel each way), or both.
+    ensemble: Annotated[tuple[ViewName, ...], arg(metavar="NAME...", help_behavior_hint="")] = ()
     processes: Processes = ALONE
 
     @property
@@ -124,6 +126,9 @@ def _check_used(request: EvaluationRequest) -> None:
             f"--networks has {request.specs[0].name}, which is trained, but --protocol is {asked}: add a "
             "protocol that trains, such as dc, or name kernels, such as network=fc,depth=1"
         )
+    if request.ensemble and KRR not in request.protocols:
+        given = f"--protocol is {asked}" if asked else "--protocol is not given"
+        raise UserError(f"--ensemble is {' '.join(request.ensemble)}, but {given}: add krr to it")
     kernels = [text for text in request.networks if _of_kernel(text)]
     if kernels and KRR not in request.protocols:
         given = f"--protocol is {asked}" if asked else "--protocol is not given"

@@ -149,7 +149,7 @@ def _evaluations(target: EvaluationTarget, request: EvaluationRequest, folder: P
     for name in request.protocols:
         if name == KRR:
             for kernel in request.kernels(target.kernel):
-                yield KernelEvaluation(target, ScoreCache(folder / KRR), kernel)
+                yield KernelEvaluation(target, ScoreCache(folder / KRR), kernel, request.ensemble)
             continue
         for spec in request.specs_of(name):
             if name == LINEAR:

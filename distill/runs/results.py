@@ -107,9 +107,7 @@ class Results:
     def table(self, dataset: str) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Title, header and rows for the closing table."""
         rows = [(self.chosen, percent(self.learned.accuracy), f"{self.learned.mse:.4f}")]
-        if self.ensembled is not None:
-            seen = f"the same, each test image also by {' and '.join(self.views)}"
-            rows.append((seen, percent(self.ensembled.accuracy), f"{self.ensembled.mse:.4f}"))
+        rows += self.ensembled_row()
         rows.append((f"its start, {self.began_as}", percent(self.start.accuracy), f"{self.start.mse:.4f}"))
         if self.random_real:
             mean = mean_percent([measured.accuracy for measured in self.random_real])
@@ -119,6 +117,13 @@ class Results:
             ("support", "test accuracy", "test mse"),
             tuple(rows),
         )
+
+    def ensembled_row(self) -> tuple[tuple[str, str, str], ...]:
+        """What views of the test images give, as a row below that of the chosen support; nothing without them."""
+        if self.ensembled is None:
+            return ()
+        seen = f"the same, each test image also by {' and '.join(self.views)}"
+        return ((seen, percent(self.ensembled.accuracy), f"{self.ensembled.mse:.4f}"),)
 
     def _random_mse(self) -> float:
         return float(np.mean([measured.mse for measured in self.random_real]))

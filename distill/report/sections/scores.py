@@ -38,6 +38,7 @@ def scores(entries: Sequence[ReportEntry]) -> Section:
 def _regression(entry: ReportEntry, entries: Sequence[ReportEntry], results: Results) -> Table:
     rows = [
         (results.chosen, percent(results.learned.accuracy), f"{results.learned.mse:.4f}"),
+        *results.ensembled_row(),
         (f"its start, {results.began_as}", percent(results.start.accuracy), f"{results.start.mse:.4f}"),
     ]
     if results.random_real:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerneldistill.algorithms.engines import engine_of
+from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.scoring import evaluate, random_support
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.algorithms.targets import Targets
@@ -54,6 +55,16 @@ def test_a_flipped_run_is_judged_flipped(tmp_path: Path) -> None:
     found = flipped.result(range(1), measure_whole=False)
     assert found.learned.scores[0].mse == truth.mse
     assert found.whole_train is None
+
+
+def test_views_are_told_by_name_and_kept_apart(tmp_path: Path) -> None:
+    engine = engine_of(SOFT.kernel, SHAPE)
+    truth = evaluate(engine, SOFT.support, Targets(engine, SOFT.test, CLASSES), 1e-3, views(("flip", "shift")))
+    cache = ScoreCache(tmp_path)
+    plain = KernelEvaluation(SOFT, cache, SOFT.kernel).result(range(1))
+    found = KernelEvaluation(SOFT, cache, SOFT.kernel, ("flip", "shift")).result(range(1))
+    assert found.learned.scores[0].mse == truth.mse != plain.learned.scores[0].mse
+    assert (found.network, plain.network) == ("fc d1 ntk +flip +shift", "fc d1 ntk")
 
 
 def test_large_train_splits_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
