@@ -45,4 +45,4 @@ def test_the_readme_runs(snippet: str) -> None:
 
 def test_the_readme_has_snippets_and_is_short() -> None:
     assert len(SNIPPETS) == 2
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 180
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 190
