@@ -40,13 +40,13 @@ def encoder(size: int = 512) -> Encoder:
     """Features [n, size] of images [n, h, w, 3] of 32 x 32 or more: patches of patches, and the means over quarters."""
     rng = np.random.default_rng(0)
     first, second = (
-        jnp.asarray(rng.standard_normal(shape) / np.sqrt(np.prod(shape[:3])), jnp.float32)
+        (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:3]))).astype(np.float32)
         for shape in ((4, 4, 3, 32), (4, 4, 32, size // 4))
     )
 
     def phi(images: Array) -> Array:
         x = images
-        for weights in (first, second):
+        for weights in map(jnp.asarray, (first, second)):
             numbers = ("NHWC", "HWIO", "NHWC")
             x = jax.nn.gelu(jax.lax.conv_general_dilated(x, weights, (4, 4), "SAME", dimension_numbers=numbers))
         n, height, width, channels = x.shape
@@ -54,6 +54,9 @@ def encoder(size: int = 512) -> Encoder:
         return quarters.mean((2, 4)).reshape(n, -1)
 
     return phi
+
+
+phi = encoder()
 
 
 def made(folder: Path, count: int, classes: int, side: int) -> Split:
@@ -92,7 +95,7 @@ def watched() -> Iterator[list[int]]:
 def measured(split: Split, classes: int, per_class: int, folder: Path, solve: bool) -> dict[str, Any]:
     """Time what a run does on features, once compiled."""
     shape: Any = split.images.shape[1:]
-    engine = FeatureEngine(features(encoder()), shape, np.dtype("float32"))
+    engine = FeatureEngine(features(phi), shape, np.dtype("float32"))
     targets, record = Targets(engine, split, classes, folder=folder), {}
     rows = np.concatenate([np.arange(per_class) * classes + label for label in range(classes)])
     support = real_support(split, rows, classes, engine.dtype)

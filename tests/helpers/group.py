@@ -12,10 +12,12 @@ import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from kerneldistill.algorithms import kept_features
 from kerneldistill.algorithms.gradient import loss_and_gradient
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.losses import LossValue, half_mse
@@ -26,12 +28,16 @@ from kerneldistill.algorithms.targets import Targets
 from kerneldistill.cli import main as cli
 from kerneldistill.errors import UserError
 from kerneldistill.kernels.architectures import conv_net, fc_net
+from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.exact_engine import ExactEngine
+from kerneldistill.kernels.feature_engine import FeatureEngine
+from kerneldistill.kernels.feature_kernel import features
 from kerneldistill.kernels.network import Network
 from kerneldistill.runtime.distributed import collectives, watchdog
 from kerneldistill.runtime.distributed.options import Processes
 from kerneldistill.runtime.distributed.start import joined
 from kerneldistill.runtime.distributed.stop import poll
+from tests.helpers.encoders import encoder
 from tests.helpers.splits import make_split
 
 SHAPE = (6, 6, 1)
@@ -48,7 +54,21 @@ def problem(network: Network) -> tuple[ExactEngine, Support, Targets]:
 
 def computed(network: Network, targets_in_turn: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Gradient, score and solved labels: what passes over targets give."""
-    engine, support, targets = problem(network)
+    return passes(*problem(network), targets_in_turn)
+
+
+def by_features(folder: Path) -> dict[str, np.ndarray]:
+    """The same by the features of an encoder, which are kept in `folder`, in files of four images."""
+    engine = FeatureEngine(features(encoder()), SHAPE, np.dtype(np.float64))
+    _, support, targets = problem(NETWORKS["fc"])
+    with patch.object(kept_features, "ROWS", 4):
+        return passes(engine, support, Targets(engine, targets.split, 3, folder=folder))
+
+
+def passes(
+    engine: Engine, support: Support, targets: Targets, targets_in_turn: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """See `computed`."""
     found = loss_and_gradient(engine, support, targets.chunks(7, targets_in_turn), RIDGE, half_mse)
     return {
         "loss": np.array(found.loss),
@@ -63,6 +83,7 @@ def same(file: Path, names: Iterable[str]) -> None:
     """What all compute together, for networks by name, and for targets that are too few for a shard each."""
     found = {f"{name}/{key}": array for name in names for key, array in computed(NETWORKS[name]).items()}
     found |= {f"few/{key}": array for key, array in computed(NETWORKS["fc"], np.array([4])).items()}
+    found |= {f"features/{key}": array for key, array in by_features(file.parent / "features").items()}
     alike("".join(hashlib.sha256(array.tobytes()).hexdigest() for array in found.values()))
     found |= {f"moved/{key}": array for key, array in moved().items()}
     np.savez(file if collectives.index() == 0 else f"{file}.{collectives.index()}", **found)

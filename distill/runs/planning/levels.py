@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kerneldistill.algorithms.encoders import import_encoder
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.config.coarse import coarser
 from kerneldistill.config.data_limits import check_levels
@@ -38,6 +39,7 @@ def _work(config: Config, size: DataSize, devices: int | Sequence[Described]) ->
             f"--topology is given, and the kernel is of features of {config.kernel.encoder!r}, which is planned for "
             "this machine alone: leave --topology out"
         )
+    import_encoder(config.kernel)  # a plan, and the forecast of a sweep, begin here
     engine = engine_of(config.kernel, size.image_shape)
     assert isinstance(engine, FeatureEngine)  # that of features
     return FeatureWorkload(config, size, engine)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from kerneldistill.runtime import signals
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.collectives import Shard
 from tests.helpers.exchanges import exchanges
-from tests.helpers.group import NETWORKS, computed
+from tests.helpers.group import NETWORKS, by_features, computed
 from tests.helpers.tolerance import FORWARD, assert_close
 
 Group = list[subprocess.Popen[str]]
@@ -116,6 +117,8 @@ def test_sums_are_taken_in_the_order_of_processes(dtype: type) -> None:
 
 def alone(*names: str) -> dict[str, dict[str, np.ndarray]]:
     few = {"few": computed(NETWORKS["fc"], np.array([4]))}
+    with tempfile.TemporaryDirectory() as folder:
+        few["features"] = by_features(Path(folder))
     return {name: computed(NETWORKS[name]) for name in names} | few
 
 
