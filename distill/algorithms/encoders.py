@@ -7,6 +7,7 @@ its user's own runs import it (`import_encoder`): a bundle, which a stranger may
 import os
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, cast
@@ -85,12 +86,16 @@ def checked_identity(kernel: KernelConfig, image_shape: Sequence[int]) -> Identi
       UserError: it is none that can be used.
     """
     height, width, channels = image_shape
-    phi: Encoder = encoder_of(kernel).phi
     try:
-        check_encoder(phi, (height, width, channels), np.dtype(kernel.dtype))
+        return _tried(encoder_of(kernel), (height, width, channels), kernel.dtype)
     except EncoderError as error:
         raise UserError(
             f"kernel.encoder is {kernel.encoder!r}, which {error}; or name another one with --kernel.encoder "
             "module:function"
         ) from error
-    return identity_of(phi, (height, width, channels), np.dtype(kernel.dtype))
+
+
+@lru_cache(maxsize=4)  # the stages of a run ask one after the other
+def _tried(encoder: FeatureKernel, image_shape: tuple[int, int, int], dtype: str) -> Identity:
+    check_encoder(encoder.phi, image_shape, np.dtype(dtype))
+    return identity_of(encoder.phi, image_shape, np.dtype(dtype))

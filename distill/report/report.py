@@ -148,6 +148,8 @@ def _on_test(rundir: RunDir, test_images: int) -> OnTest | Absent:
         return Absent("--test-images is 0")
     if not rundir.outcome_file.exists():
         return Absent("outcome.npz is not there: the run has not ended")
+    if rundir.config().kernel.encoder is not None:
+        return Absent("the kernel is of features of an encoder, and this is computed for infinitely wide networks")
     place = place_in_run(rundir, test_images)
     found = kept(place)
     if found is not None:
@@ -168,6 +170,8 @@ def _on_test_of_bundle(path: Path, tested: Examined) -> OnTest | None:
         return again
     support = Support(found.bundle.images, found.bundle.labels.astype(np.float64))
     kernel = found.bundle.manifest.kernel
+    if kernel.encoder is not None:
+        return None
     return _computed(path, place, kernel, support, found.start, found.data, tested.images)
 
 

@@ -47,6 +47,8 @@ def test_a_run_learns_by_the_features(learned: RunDir) -> None:
     assert results["learned"]["accuracy"] > results["start"]["accuracy"] > 0.15
     assert len(list(learned.features.glob("*/*.npy"))) == 4  # 1,300 of train, of validation, of test
     assert not list(find_problems(learned.path))
+    assert main(["report", str(learned.path), "--out", str(learned.path.parent / "report.html")]) == 0
+    assert "the kernel is of features of an encoder" in (learned.path.parent / "report.html").read_text()
     manifest = BundleManifest.from_file(learned.bundle / "manifest.json")
     assert manifest.encoder is not None
     assert (manifest.encoder.name, manifest.encoder.size) == (ENCODER, 12)
