@@ -34,6 +34,8 @@ def study(target: EvaluationTarget, request: EvaluationRequest, folder: Path) ->
       UserError: what is kept of earlier studies is damaged.
     """
     for name in request.studies:
+        _of(folder, name, target.digest)  # what is damaged is told before anything slow
+    for name in request.studies:
         found = []
         for spec in studied(name, request.specs):
             one = _MAKE[name](target, spec, request)

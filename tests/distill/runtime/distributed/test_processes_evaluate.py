@@ -61,7 +61,8 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, finished: RunDir) -> 
             np.testing.assert_allclose(other, own, atol=0.02)  # sums in another order
         assert len(theirs.shifts.ladder) == len(ours.shifts.ladder) == 3
     assert "left" in ends[0][1]
-    assert ends[1][1] == ""  # process 0 tells for all
+    assert "seed 0" in ends[0][1]
+    assert "seed 0" not in ends[1][1]  # process 0 tells for all
     assert list(find_problems(together.path)) == []
     files = {each.name for each in (together.path / "evaluation").rglob("*.json")}
     assert files == {each.name for each in (alone.path / "evaluation").rglob("*.json")}
