@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kerneldistill.kernels.activations import ACTIVATIONS
+    from kerneldistill.kernels.activations import ACTIVATIONS, expansion
     from kerneldistill.kernels.activations.dual import Dual
     from kerneldistill.kernels.activations.hermite import Hermite
-    from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
+    from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
     from kerneldistill.kernels.engine import Engine, JacobianEngine
     from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.feature_engine import FeatureEngine
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from kerneldistill.kernels.finite_ntk import empirical_ntk
     from kerneldistill.kernels.finite_width import FiniteNetwork
     from kerneldistill.kernels.gram_matrix import gram
-    from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+    from kerneldistill.kernels.layers import (
+        Activation,
+        AvgPool,
+        Concat,
+        Conv,
+        Dense,
+        Flatten,
+        GlobalAvgPool,
+        LayerNorm,
+        Residual,
+        Sum,
+    )
     from kerneldistill.kernels.network import Network
     from kerneldistill.kernels.sketch import FcSketch
 
@@ -31,6 +42,7 @@ _MODULES = {
     "ACTIVATIONS": "activations",
     "Activation": "layers",
     "AvgPool": "layers",
+    "Concat": "layers",
     "Conv": "layers",
     "Dense": "layers",
     "Dual": "activations.dual",
@@ -44,15 +56,19 @@ _MODULES = {
     "GlobalAvgPool": "layers",
     "Hermite": "activations.hermite",
     "JacobianEngine": "engine",
+    "LayerNorm": "layers",
     "Network": "network",
     "Residual": "layers",
+    "Sum": "layers",
     "conv_net": "architectures",
     "conv_vec": "architectures",
     "empirical_ntk": "finite_ntk",
+    "expansion": "activations",
     "fc_net": "architectures",
     "features": "feature_kernel",
     "gram": "gram_matrix",
     "myrtle": "architectures",
+    "resnet": "architectures",
     "tangent_features": "feature_kernel",
     "wide_resnet": "architectures",
 }
@@ -61,6 +77,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "AvgPool",
+    "Concat",
     "Conv",
     "Dense",
     "Dual",
@@ -74,15 +91,19 @@ __all__ = [
     "GlobalAvgPool",
     "Hermite",
     "JacobianEngine",
+    "LayerNorm",
     "Network",
     "Residual",
+    "Sum",
     "conv_net",
     "conv_vec",
     "empirical_ntk",
+    "expansion",
     "fc_net",
     "features",
     "gram",
     "myrtle",
+    "resnet",
     "tangent_features",
     "wide_resnet",
 ]

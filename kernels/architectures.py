@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import sqrt
 
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
-from kerneldistill.kernels.names import NetworkName
+from kerneldistill.kernels.names import MYRTLE_DEPTHS, RESNET_DEPTHS, NetworkName
 from kerneldistill.kernels.network import Network
 
 
@@ -47,7 +47,7 @@ def myrtle(depth: int, W_std: float = sqrt(2), b_std: float = 0.1, pools: int = 
     """
     blocks = {5: (2, 1, 1), 7: (2, 2, 2), 10: (3, 3, 3)}
     if depth not in blocks:
-        raise ValueError(f"a Myrtle network has depth 5, 7 or 10; got {depth}")
+        raise ValueError(f"a Myrtle network has depth {', '.join(map(str, MYRTLE_DEPTHS))}; got {depth}")
     conv, dense = Conv(W_std, b_std), Dense(W_std, b_std)
     first, second, third = ((conv, Activation(activation)) * count for count in blocks[depth])
     layers = (*first, AvgPool(), *second, AvgPool(), *third, *(AvgPool(),) * pools)
@@ -79,6 +79,26 @@ def wide_resnet(
     return Network((*body, _head(global_pool), Dense(W_std, b_std)))
 
 
+def resnet(
+    depth: int, W_std: float = sqrt(2), b_std: float = 0.1, activation: str = "relu", global_pool: bool = True
+) -> Network:
+    """ResNet-10, 18 or 34 for small images, pre-activation (He et al. 2016, 1603.05027), without batch norm.
+
+    Four stages of blocks of two 3x3 convs. The first block of the later ones halves the image by a stride of 2, and its
+    shortcut is a 1x1 conv of stride 2 behind the block's first activation (PreActResNet18 of kuangliu/pytorch-cifar).
+    All hidden layers have one width, where the paper doubles it with each stage.
+    """
+    blocks = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+    if depth not in blocks:
+        raise ValueError(f"a ResNet has depth {', '.join(map(str, RESNET_DEPTHS))}; got {depth}")
+    conv, act = Conv(W_std, b_std), Activation(activation)
+    same = Residual((act, conv, act, conv))
+    halving = Residual((Conv(W_std, b_std, stride=2), act, conv), Conv(W_std, b_std, size=1, stride=2))
+    first, *later = blocks[depth]
+    stages = [layer for count in later for layer in (act, halving, *(same,) * (count - 1))]
+    return Network((conv, *(same,) * first, *stages, act, _head(global_pool), Dense(W_std, b_std)))
+
+
 def _head(global_pool: bool) -> Flatten | GlobalAvgPool:
     return GlobalAvgPool() if global_pool else Flatten()
 
@@ -89,4 +109,5 @@ ARCHITECTURES: dict[NetworkName, Callable[..., Network]] = {
     "conv_vec": conv_vec,
     "myrtle": myrtle,
     "wide_resnet": wide_resnet,
+    "resnet": resnet,
 }

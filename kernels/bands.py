@@ -7,7 +7,11 @@ pairs of a tile stand innermost: every shift below then moves a major axis and a
 A band is narrow or wrapped. Narrow: offsets -r..r, and entries with p + d outside the image are zero wherever an
 operation reads a neighbour. Wrapped, where every offset is needed: offsets 0..n-1 modulo the image size n, which pair
 each p with each p' once and hold no entry outside (a quarter of the offsets -(n-1)..n-1); neighbours in the array are
-then not neighbours in the image across the seam between p' = n-1 and p' = 0.
+then not neighbours in the image across the seam between p' = n-1 and p' = 0. A circular convolution has no such seam:
+it needs its offsets modulo n, be they all or the few of a narrow band.
+
+A stride s leaves every s-th pixel, of both images: offset D between those that are left is s D between these.
+Convolutions of any stride thus mix no offsets, and before them only every s-th is held.
 """
 
 from functools import partial
@@ -29,14 +33,18 @@ class Plane(NamedTuple):
     inside: Array | None
     seams: tuple[Array, Array] | None
 
-    def box(self, x: Array, reach: int = 1) -> Array:
+    def box(self, x: Array, reach: int = 1, circular: bool = False) -> Array:
         """Sum each pixel and those up to `reach` away on both axes, zeros outside: `[..., h, ox, w, pairs]`, as it was.
 
         A convolution moves both pixels of a pair together, so it never mixes offsets: this is all of it but the
-        weights.
+        weights, and the stride.
+
+        circular: beyond an edge stands not zero but the other edge, which only offsets modulo the image size allow
         """
         if reach == 0:
             return x
+        if circular:
+            return _circular_box(x, reach)
         if self.seams is None:
             return _box(x, reach)
         rows, cols = (seam.astype(x.dtype) for seam in self.seams)
@@ -54,6 +62,15 @@ def _box(x: Array, reach: int) -> Array:
     padded, height, width = _framed(x, reach), x.shape[-4], x.shape[-2]
     rows = _sum_of_all(padded, height, -4)
     return _sum_of_all(rows, width, -2)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _circular_box(x: Array, reach: int) -> Array:
+    padded, height, width = _framed(x, reach, "wrap"), x.shape[-4], x.shape[-2]
+    return _sum_of_all(_sum_of_all(padded, height, -4), width, -2)
+
+
+_circular_box.defvjp(lambda x, reach: (_circular_box(x, reach), None), lambda reach, _, g: (_circular_box(g, reach),))
 
 
 def _sum_of_all(x: Array, size: int, axis: int) -> Array:
@@ -98,10 +115,17 @@ def _seamed_box_backward(reach: int, seams: tuple[Array, Array], g: Array) -> tu
 _seamed_box.defvjp(lambda x, seams, reach: (_seamed_box(x, seams, reach), seams), _seamed_box_backward)
 
 
-def _framed(x: Array, reach: int) -> Array:
+def _framed(x: Array, reach: int, mode: str = "constant") -> Array:
     """x in a frame of zeros: [..., h, ox, w, pairs] to [..., h + 2 reach, ox, w + 2 reach, pairs]."""
     frame = (reach, reach)
-    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), frame, (0, 0), frame, (0, 0)])
+    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), frame, (0, 0), frame, (0, 0)], mode=mode)
+
+
+def strided(x: Array, stride: int, firsts: tuple[int, int], sizes: tuple[int, int]) -> Array:
+    """Take every `stride`-th row and column of pixels, `sizes` of them from `firsts`: `[..., h, ox, w, pairs]`."""
+    for axis, first, size in zip((-4, -2), firsts, sizes, strict=True):
+        x = lax.slice_in_dim(x, first, first + stride * (size - 1) + 1, stride, axis)
+    return x
 
 
 @jax.custom_vjp

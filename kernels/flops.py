@@ -3,9 +3,10 @@
 Counted are additions, multiplications, divisions, roots and the like, one each; not comparisons, selections and moves.
 Per pixel pair of a band, for the NNGP and, where it is there, the NTK (each layer counts its own):
     entering    2 C                     sum over C channels of products, divided by C
-    Conv 3x3    6, then 6 for the NTK   separable box sum 2 + 2 (4 + 4 where a seam is masked), scale, bias or own
+    Conv 3x3    6, then 6 for the NTK   separable box sum 2 + 2 (4 + 4 where a seam is masked), and on each pair of
+                                        outputs scale, bias or own
     Activation  counted by tracing its dual on scalars, which is exact for any function
-    AvgPool     4 per value and axis that is left
+    AvgPool 2   4 per value and axis that is left; of size k 2k - 2 on those in between, see `windows`
     head        1
 In reverse a box sum is its own adjoint, and an activation costs what tracing its pullback says. A plane's forward pass
 is repeated there (`kerneldistill.kernels.resolution.base`).
@@ -53,14 +54,18 @@ def entry_flops(network: Network, image_shape: Shape, kind: KernelKind) -> Flops
         found = Passes(0, 0, False)
         for i, level in enumerate(levels(network, height, width)):
             found = level_passes(found, level, with_ntk, channels if i == 0 else 0)
-    found = count_passes(network.tail, found, with_ntk, Place(1, 0))
+    found = count_passes(network.tail, found, with_ntk, lambda _: Place(1, 0))
     return Flops(found.forward, found.forward + found.reverse)
 
 
 def level_passes(before: Passes, level: Level, with_ntk: bool, channels: int) -> Passes:
     """Add one resolution; `channels` of the images at the first, 0 at the others."""
-    offsets = level.offsets
+    places = level.places
     entering = Passes(2 * channels, 2 * channels + 1 if channels else 0, before.tangent)
-    place = Place(offsets.points, 8 if offsets.wrapped else 4)
-    found = count_passes(level.layers, before.and_then(entering, offsets.points), with_ntk, place)
-    return level.end.end_passes(found, offsets)
+
+    def place(path: str) -> Place:
+        own = places[path]
+        return Place(own.points, 8 if own.wraps else 4, own.height, own.width)
+
+    found = count_passes(level.layers, before.and_then(entering, level.offsets.points), with_ntk, place)
+    return level.end.end_passes(found, level.joint)

@@ -4,6 +4,8 @@ The standard deviation of pixel p before an activation is sqrt(K_xx[0, p]), and 
 image with itself. Targets do not change, so theirs are computed once per data set; a tile then takes no square root.
 """
 
+from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -73,34 +75,37 @@ def group_stds(network: Network, images: Array) -> Stds:
     pixels = tuple(images[:, :, c] for c in range(images.shape[2]))
     squares = [x * x for x in pixels]
     plane = sum(squares[1:], start=squares[0])[:, None] / len(pixels)
-    cov = None
+    cov, entering = None, Cov(plane, None)
     for level in plan:
         if cov is not None:
-            pixels, plane = (), cov.nngp[level.offsets.zero[0]]
-        rows = Side(pixels, _deviations(level, plane, stds))
+            # Entries beyond the edges are another matter: of offset 0 there are none.
+            pixels, entering = (), replace(cov, nngp=cov.nngp[level.offsets.zero[0]], clean=True)
+        rows = Side(pixels, _deviations(level, entering, stds))
         if tail or level is not plan[-1]:
-            cov = propagate_resolution(level, False, rows, jax.tree.map(level.offsets.columns, rows), cov)
+            cov = propagate_resolution(level, False, rows, rows.at(level, Offsets.columns), cov)
     if cov is not None and tail:
         _tail_of_self(network, cov, stds)
     return stds
 
 
-def _deviations(level: Level, plane: Array, stds: Stds) -> dict[str, Factors]:
-    """Pass offset 0 of `plane` [h, ox, w, lanes] through a level: add to `stds`, return the factors."""
-    offsets = level.offsets
+def _deviations(level: Level, entering: Cov, stds: Stds) -> dict[str, Factors]:
+    """Pass offset 0 of a plane [h, ox, w, lanes] through a level: add to `stds`, return the factors."""
+    offsets, plane = level.offsets, entering.nngp
     zero = offsets.zero[1] if plane.shape[1] > 1 else 0
-    alone = Offsets(offsets.height, offsets.width, 0, 0, wrapped=False)
+    circular = offsets.wraps and level.turns_round
+    alone = level._replace(offsets=Offsets(offsets.height, offsets.width, 0, 0, False, offsets.step, circular))
+    places, known = alone.places, cache(lambda place: place.plane(jnp.array(0)))
     found: dict[str, Factors] = {}
 
     def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
-        stds[path] = root(cov.nngp[:, 0])
+        stds[path] = activations[path].deviations(cov.nngp[:, 0])
         found[path] = activations[path].factors(stds[path])
         both = tuple(f[:, None] for f in found[path])
         return both, both
 
     activations = level.activations
-    pairs = Pairs(False, alone.plane(jnp.array(0)), factors)
-    propagate(level.layers, Cov(plane[:, zero : zero + 1], None), pairs)
+    pairs = Pairs(False, lambda path: known(places[path]), factors)
+    propagate(level.layers, replace(entering, nngp=plane[:, zero : zero + 1]), pairs)
     return found
 
 
@@ -112,4 +117,4 @@ def _tail_of_self(network: Network, cov: Cov, stds: Stds) -> None:
         own = network.activations[path].factors(stds[path])
         return own, own
 
-    propagate(network.tail, cov, Pairs(False, WHOLE_IMAGES, factors))
+    propagate(network.tail, cov, Pairs(False, lambda _: WHOLE_IMAGES, factors))

@@ -2,39 +2,98 @@
 
 A Flatten head needs offset 0 alone, a convolution or an activation no more offsets than the layers after it, a 2x2
 average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus needs radius 7, 3, 1, 0: 225 offsets of
-3,969 at full resolution, and no approximation. A global average pool needs them all, and holds them wrapped.
+3,969 at full resolution, and no approximation. A global average pool needs them all, and holds them wrapped. A stride s
+needs every s-th offset, and ends no resolution: a ResNet-18 with a global mean passes 16 offsets from 32x32 to 4x4.
 """
 
 from dataclasses import replace
 from typing import NamedTuple
 
-from kerneldistill.kernels.layers import Activation, Flatten
-from kerneldistill.kernels.layers.layer import End, Layer, Shape, leaves
+from kerneldistill.kernels.layers import AvgPool, Conv, Flatten
+from kerneldistill.kernels.layers.layer import End, Joint, Layer, Shape, leaves, places, shape_after, strides
+from kerneldistill.kernels.layers.pointwise import Pointwise
 from kerneldistill.kernels.network import Network, activations
 from kerneldistill.kernels.offsets import Offsets
 
 
 class Level(NamedTuple):
-    """The layers of one resolution.
+    """The layers of one resolution, or of several where convolutions have a stride.
 
     offsets: those of its band, and its pixels.
-    layers: convolutions, activations and residual blocks, by path, in order.
+    layers: convolutions, activations and blocks of branches, by path, in order.
     end: the pool or head that ends it.
+    after: the offsets of the next level; None behind a head
     """
 
     offsets: Offsets
     layers: dict[str, Layer]
     end: End
+    after: Offsets | None = None
 
     @property
-    def activations(self) -> dict[str, Activation]:
+    def activations(self) -> dict[str, Pointwise]:
         """Those among the layers."""
         return activations(self.layers)
 
+    @property
+    def places(self) -> dict[str, Offsets]:
+        """The offsets of the inputs of each leaf."""
+        return places(self.layers, self.offsets)[0]
+
+    @property
+    def turns_round(self) -> bool:
+        """Whether it has circular convolutions."""
+        return _turns_round(self.layers)
+
+    @property
+    def joint(self) -> Joint:
+        """The bands where it ends."""
+        return Joint(places(self.layers, self.offsets)[1], self.after)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether it is one resolution of neighbouring offsets, with a head or a pool of 2 x 2 at its end."""
+        joint, pool = self.joint, self.end if isinstance(self.end, AvgPool) else None
+        alike = {self.offsets, joint.before, *self.places.values()} == {self.offsets}
+        plain = self.offsets.step == 1 and not self.offsets.circular
+        return alike and plain and (pool is None or (pool.halves and joint.after is not None and joint.after.step == 1))
+
+
+Part = tuple[dict[str, Layer], End]
+
 
 def levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
-    """Split the layers up to the head by resolution, with the radius that each needs."""
-    parts: list[tuple[dict[str, Layer], End]] = []
+    """Split the layers up to the head by resolution, with the offsets that each needs.
+
+    Raises:
+      ValueError: a circular convolution stands where offsets modulo the image size cannot reach.
+    """
+    parts = _parts(network)
+    sizes = _sizes(parts, height, width)
+    radii, radius, step = [], (0, 0), 1
+    for (layers, end), (_, leaving) in zip(reversed(parts), reversed(sizes), strict=True):
+        radius, step = end.radius_before((step * radius[0], step * radius[1]), leaving), strides(layers.values())
+        radii.insert(0, (*radius, step))
+    exact = [_keeps_edges(part, entering) for part, (entering, _) in zip(parts, sizes, strict=True)]
+    # A wrapped band has no place for what a pool or a stride drops.
+    wrapped = all(exact) and radii[-1][:2] == tuple(size - 1 for size in sizes[-1][1])
+    bands, circular = [], True
+    for n, ((entering, _), (ry, rx, step)) in enumerate(zip(sizes, radii, strict=True)):
+        circular = circular and any(_turns_round(layers) for layers, _ in parts[n:])
+        bands.append(Offsets(*entering, ry, rx, wrapped, step, circular and not wrapped))
+        circular = circular and exact[n]
+    plan = tuple(
+        Level(band, layers, end, after)
+        for (layers, end), band, after in zip(parts, bands, [*bands[1:], None], strict=True)
+    )
+    for level in plan:
+        _check_circular(level)
+    return plan
+
+
+def _parts(network: Network) -> list[Part]:
+    """The layers up to the head, cut behind each pool."""
+    parts: list[Part] = []
     own: dict[str, Layer] = {}
     for path, layer in list(network.named.items())[: network.head + 1]:
         if isinstance(layer, End):
@@ -42,22 +101,40 @@ def levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
             own = {}
         else:
             own[path] = layer
+    return parts
+
+
+def _sizes(parts: list[Part], height: int, width: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The pixels that enter each part, and those that reach its end."""
     shape: Shape = (height, width, 1)
-    sizes: list[tuple[int, int]] = []
-    for _, end in parts:
-        sizes.append(shape[:2])
-        shape = end.shape_after(shape, 1)
-    radii, radius = [], (0, 0)
-    for (_, end), size in zip(reversed(parts), reversed(sizes), strict=True):
-        radius = end.radius_before(radius, size)
-        radii.insert(0, radius)
-    # A wrapped band is halved by a pool only where both sizes are even.
-    full = all((ry, rx) == (h - 1, w - 1) for (ry, rx), (h, w) in zip(radii, sizes, strict=True))
-    wrapped = full and all(h % 2 == w % 2 == 0 for h, w in sizes[:-1])
-    return tuple(
-        Level(Offsets(*size, ry, rx, wrapped), layers, end)
-        for size, (ry, rx), (layers, end) in zip(sizes, radii, parts, strict=True)
-    )
+    sizes = []
+    for layers, end in parts:
+        leaving = shape_after(layers.values(), shape, 1)
+        sizes.append((shape[:2], leaving[:2]))
+        shape = end.shape_after(leaving, 1)
+    return sizes
+
+
+def _keeps_edges(part: Part, size: tuple[int, int]) -> bool:
+    """Whether neighbours over the edges of its outputs, if there were some, would be such of its inputs."""
+    layers, end = part
+    leaving = places(layers, Offsets(*size, 0, 0, wrapped=False, circular=True))[1]
+    return leaving.circular and (end.is_head or end.offsets_after(leaving).circular)
+
+
+def _turns_round(layers: dict[str, Layer]) -> bool:
+    return any(isinstance(leaf, Conv) and leaf.padding == "CIRCULAR" for leaf in leaves(layers).values())
+
+
+def _check_circular(level: Level) -> None:
+    for path, leaf in leaves(level.layers).items():
+        place = level.places[path]
+        if _turns_round({path: leaf}) and not place.wraps:
+            raise ValueError(
+                f"layer {path}, {leaf}, joins the edges of {place.height} x {place.width} pixels, which no neighbours "
+                "are in the images: a pool, a stride or padding='VALID' before it drops pixels; use images whose sizes "
+                "those divide, or padding='SAME' here"
+            )
 
 
 def deviation_levels(network: Network, height: int, width: int) -> tuple[Level, ...]:
@@ -79,4 +156,4 @@ def points(network: Network, height: int, width: int, channels: int) -> int:
     if network.fully_connected:
         return height * width * channels
     plan = levels(network, height, width)
-    return sum(level.offsets.points * max(1, len(leaves(level.layers))) for level in plan)
+    return sum(sum(place.points for place in level.places.values()) or level.offsets.points for level in plan)

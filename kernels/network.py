@@ -7,8 +7,9 @@ fully connected network starts with Flatten.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kerneldistill.kernels.layers import Activation, Dense, Flatten
-from kerneldistill.kernels.layers.layer import End, Inputs, Layer, Shape, fan_ins, leaves, named
+from kerneldistill.kernels.layers import AvgPool, Dense, Flatten
+from kerneldistill.kernels.layers.layer import End, Inputs, Layer, Shape, fan_ins, leaves, named, shape_after
+from kerneldistill.kernels.layers.pointwise import Pointwise
 from kerneldistill.kernels.layers.weighted import Weighted
 from kerneldistill.kernels.names import Parameterization
 
@@ -58,8 +59,8 @@ class Network:
         return dict(list(self.named.items())[self.head + 1 :])
 
     @property
-    def activations(self) -> dict[str, Activation]:
-        """All activations."""
+    def activations(self) -> dict[str, Pointwise]:
+        """All activations and normalisations: what needs the standard deviations of its inputs."""
         return activations(self.named)
 
     @property
@@ -89,15 +90,17 @@ class Network:
         return replace(self, parameterization="standard", width=width)
 
     def check_images(self, shape: Sequence[int]) -> None:
-        """Raise ValueError where images of `shape` (h, w, c) cannot pass the pools."""
+        """Raise ValueError where images of `shape` (h, w, c) cannot pass the layers up to the head."""
         if len(shape) != 3 or min(shape) < 1:
             raise ValueError(f"images must be [n, height, width, channels]; got images of shape {tuple(shape)}")
-        pools = sum(isinstance(layer, End) and not layer.is_head for layer in self.layers)
+        pools = sum(isinstance(layer, AvgPool) and layer.halves for layer in self.layers)
         if min(shape[:2]) < 2**pools:
             raise ValueError(
                 f"images of {shape[0]} x {shape[1]} are too small for {pools} poolings of 2 x 2: "
                 f"at least {2**pools} x {2**pools} is needed; use fewer blocks"
             )
+        height, width, channels = shape
+        shape_after(self.layers[: self.head], (height, width, channels), 1)
 
     def fan_ins(self, image_shape: Shape, width: int) -> dict[str, int]:
         """Inputs of each output of every layer with weights, where hidden layers have `width` channels."""
@@ -107,7 +110,7 @@ class Network:
         """The network whose layers know their fan-in, where the standard parameterisation needs it.
 
         Raises:
-          ValueError: images of this shape (h, w, c) cannot pass the pools.
+          ValueError: images of this shape (h, w, c) cannot pass the layers.
         """
         self.check_images(image_shape)
         if self.width is None:
@@ -116,9 +119,9 @@ class Network:
         return replace(self, layers=tuple(layer.with_fan_ins(found, path) for path, layer in self.named.items()))
 
 
-def activations(layers: dict[str, Layer]) -> dict[str, Activation]:
-    """The activations among the leaves of some layers."""
-    return {path: leaf for path, leaf in leaves(layers).items() if isinstance(leaf, Activation)}
+def activations(layers: dict[str, Layer]) -> dict[str, Pointwise]:
+    """The activations and normalisations among the leaves of some layers."""
+    return {path: leaf for path, leaf in leaves(layers).items() if isinstance(leaf, Pointwise)}
 
 
 def _heads(layers: Sequence[Layer]) -> list[int]:

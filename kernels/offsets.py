@@ -12,8 +12,10 @@ class Offsets(NamedTuple):
     """The offsets of a band on images of height x width pixels.
 
     height, width: pixels.
-    ry, rx: offsets -ry..ry and -rx..rx are held, or, wrapped, all of them modulo the image size.
+    ry, rx: of the multiples of `step`, -ry..ry and -rx..rx are held, or, wrapped, all of them modulo the image size.
     wrapped: which of the two.
+    step: what a stride s of the convolutions ahead leaves to be wanted: every s-th offset.
+    circular: whether -ry..ry are modulo the image size, too: p + d beyond an edge comes in at the other.
     """
 
     height: int
@@ -21,11 +23,20 @@ class Offsets(NamedTuple):
     ry: int
     rx: int
     wrapped: bool
+    step: int = 1
+    circular: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
         """How many row and column offsets are held."""
-        return (self.height, self.width) if self.wrapped else (2 * self.ry + 1, 2 * self.rx + 1)
+        if self.wrapped:
+            return self.height // self.step, self.width // self.step
+        return 2 * self.ry + 1, 2 * self.rx + 1
+
+    @property
+    def wraps(self) -> bool:
+        """Whether offsets are modulo the image size, so that every entry is a pair of pixels."""
+        return self.wrapped or self.circular
 
     @property
     def zero(self) -> tuple[int, int]:
@@ -40,20 +51,23 @@ class Offsets(NamedTuple):
     def columns(self, images: Array) -> Array:
         """Lays x'(p + d) out for slicing by row offset: `[h, w, pairs]` to `[rows, ox, w, pairs]`.
 
-        Rows i to i + h of the result are the plane of row offset index i, zeros outside the image: one copy per column
-        offset, made once per tile, and none per row offset.
+        Rows i to i + h of the result, i in steps, are the plane of a row offset, zeros outside the image: one copy per
+        column offset, made once per tile, and none per row offset.
         """
         framed = self.framed(images)
-        return jnp.stack([framed[:, i : i + self.width] for i in range(self.shape[1])], axis=1)
+        firsts = (self.step * i for i in range(self.shape[1]))
+        return jnp.stack([framed[:, i : i + self.width] for i in firsts], axis=1)
 
     def framed(self, images: Array) -> Array:
-        """Frame `[h, w, pairs]` by zeros or, wrapped, by itself: rows i to i + h are those of row offset index i.
+        """Frame `[h, w, pairs]` by zeros or, modulo the size, by itself: rows i to i + h are those of a row offset.
 
-        And columns likewise: `[h + oy - 1, w + ox - 1, pairs]` for oy and ox offsets.
+        And columns likewise: `[h + oy - 1, w + ox - 1, pairs]` for oy and ox offsets in steps of 1.
         """
         if self.wrapped:
-            return jnp.pad(images, ((0, self.height - 1), (0, self.width - 1), (0, 0)), mode="wrap")
-        return jnp.pad(images, ((self.ry, self.ry), (self.rx, self.rx), (0, 0)))
+            more = (self.height - self.step, self.width - self.step)
+            return jnp.pad(images, ((0, more[0]), (0, more[1]), (0, 0)), mode="wrap")
+        rows, cols = self.step * self.ry, self.step * self.rx
+        return jnp.pad(images, ((rows, rows), (cols, cols), (0, 0)), mode="wrap" if self.circular else "constant")
 
     def blocks(self, lane_bytes: int, block_bytes: int | None) -> int:
         """Count the equal blocks of column offsets to cut a plane into, whose pairs take `lane_bytes` a point."""
@@ -67,7 +81,12 @@ class Offsets(NamedTuple):
         """Take the block `[h, count, w, pairs]` of row offset `row`, columns from `first`, of what `columns` made."""
         sizes = (self.height, count, *stacked.shape[2:])
         zero = jnp.zeros_like(row)
-        return lax.dynamic_slice(stacked, (row, first, zero, zero), sizes)
+        return lax.dynamic_slice(stacked, (self._steps(row), first, zero, zero), sizes)
+
+    def shrunk(self, height: int, width: int, stride: int) -> "Offsets":
+        """The offsets between the pixels that a convolution makes of these, height x width."""
+        whole = (stride * height, stride * width) == (self.height, self.width)
+        return self._replace(height=height, width=width, step=self.step // stride, circular=self.circular and whole)
 
     def plane(self, row: Array, first: Array | int = 0, count: int | None = None) -> Plane:
         """Where the entries of row offset `row` and `count` column offsets from `first` lie; by default all."""
@@ -75,11 +94,17 @@ class Offsets(NamedTuple):
         h = jnp.arange(self.height)[:, None, None, None]
         w = jnp.arange(self.width)[None, :, None]
         ox = first + jnp.arange(count)[:, None, None]
-        if self.wrapped:
+        if self.wraps:
             # The seam lies before the pixel p whose p' = p + d is 0 modulo the size.
-            rows = (h > 0) & (h != self.height - row)
-            cols = (w > 0) & (w != self.width - ox)
+            if self.wrapped:
+                seams = self.height - self._steps(row), self.width - self._steps(ox)
+            else:
+                seams = self.step * (self.ry - row) % self.height, self.step * (self.rx - ox) % self.width
+            rows, cols = (h > 0) & (h != seams[0]), (w > 0) & (w != seams[1])
             return Plane(None, (rows, cols[None]))
-        rows, cols = h + row - self.ry, w + ox - self.rx
+        rows, cols = h + self._steps(row - self.ry), w + self._steps(ox - self.rx)
         inside = (rows >= 0) & (rows < self.height) & ((cols >= 0) & (cols < self.width))[None]
         return Plane(inside, None)
+
+    def _steps(self, index: Array) -> Array:
+        return index if self.step == 1 else self.step * index

@@ -17,10 +17,17 @@ ARITHMETIC = frozenset(
 
 
 class Place(NamedTuple):
-    """points: pixel pairs, or 1 after the head. box: operations of a box sum on each."""
+    """Where a layer's inputs lie.
+
+    points: pixel pairs, or 1 after the head
+    box: operations of a box sum on each
+    height, width: pixels of an image
+    """
 
     points: int
     box: int
+    height: int = 1
+    width: int = 1
 
 
 class Passes(NamedTuple):

@@ -133,7 +133,7 @@ def kernel_after_head(network: Network, with_ntk: bool, cov: Cov, stds: Stds, co
     def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
         return layers[path].factors(stds[path]), cols[path]
 
-    cov = propagate(network.tail, cov, Pairs(with_ntk, WHOLE_IMAGES, factors))
+    cov = propagate(network.tail, cov, Pairs(with_ntk, lambda _: WHOLE_IMAGES, factors))
     if with_ntk:
         return jnp.zeros_like(cov.nngp) if cov.ntk is None else cov.ntk
     return cov.nngp

@@ -14,6 +14,7 @@ from kerneldistill.kernels.device_kinds import DeviceKind
 from kerneldistill.kernels.levels import Level, levels
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network, activations
+from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.resolution.base import Side
 from kerneldistill.kernels.resolution.passing import Passing, side_of
 
@@ -59,7 +60,7 @@ class _Resolution(NamedTuple):
     band: of one kernel entering it; 0 at the first, which makes its own from pixels
     stack: of one kernel leaving it plane by plane
     plane: one plane
-    activations: on a plane
+    activations: of the planes of all activations
     """
 
     fused: bool
@@ -76,7 +77,8 @@ def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
     if network.fully_connected:
         return len(network.activations)
     plan = levels(network, *image_shape[:2])
-    pixels = sum(p.offsets.height * p.offsets.width * len(p.activations) for p in plan)
+    places = [p.places[path] for p in plan for path in p.activations]
+    pixels = sum(place.height * place.width for place in places)
     return pixels + len(activations(network.tail))
 
 
@@ -112,7 +114,7 @@ def tiles(
             reverse.append(Tile(columns + 2 * size.row * unit, kernels * 2 * max(size.band, leaving) * unit, 0))
             continue
         passing = size.band + size.stack + leaving
-        at_work = _REVERSE_PLANES_PER_ACTIVATION * size.activations * size.plane
+        at_work = _REVERSE_PLANES_PER_ACTIVATION * size.activations
         blocks = level.offsets.blocks(unit, device.block_bytes)
         if blocks > 1:
             at_work = at_work // blocks + _JOINED_PLANES * size.plane
@@ -123,16 +125,25 @@ def tiles(
 
 def _resolution(level: Level, side: Side, fused: bool) -> _Resolution:
     """`side`: what an image brings."""
-    offsets, count = level.offsets, len(level.activations)
-    rows, cols = offsets.shape
-    wide = offsets.width + cols - 1 if fused else cols * offsets.width
-    arrays = len(side.pixels) + _FACTORS * count
+    offsets, places = level.offsets, [level.places[path] for path in level.activations]
+    arrays = [offsets] * len(side.pixels) + places * _FACTORS
     return _Resolution(
         fused=fused,
-        columns=(offsets.height + rows - 1) * wide * arrays,
-        row=offsets.height * offsets.width * arrays,
+        columns=sum(_laid_out(place, fused) for place in arrays),
+        row=sum(place.height * place.width for place in arrays),
         band=0 if side.pixels else offsets.points,
-        stack=level.end.stack_values(offsets),
-        plane=offsets.height * cols * offsets.width,
-        activations=count,
+        stack=level.end.stack_values(level.joint),
+        plane=_plane(offsets),
+        activations=sum(map(_plane, places)),
     )
+
+
+def _plane(offsets: Offsets) -> int:
+    return offsets.height * offsets.shape[1] * offsets.width
+
+
+def _laid_out(offsets: Offsets, fused: bool) -> int:
+    """Values of an image as the columns of a tile."""
+    rows, cols = offsets.shape
+    wide = offsets.width + cols - 1 if fused else cols * offsets.width
+    return (offsets.height + offsets.step * (rows - 1)) * wide

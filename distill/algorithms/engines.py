@@ -11,6 +11,7 @@ import numpy as np
 from kerneldistill.algorithms.encoders import encoder_of
 from kerneldistill.config.schema import FEATURES, KernelConfig
 from kerneldistill.errors import UserError
+from kerneldistill.kernels.activations import expansion
 from kerneldistill.kernels.architectures import ARCHITECTURES
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.feature_engine import FeatureEngine
@@ -41,6 +42,8 @@ def builder_of(kernel: KernelConfig) -> Callable[..., Network]:
 def builder_arguments(kernel: KernelConfig) -> dict[str, Any]:
     """Return those values of `kernel` that the builder of its network takes; None is its default."""
     values = {name: getattr(kernel, name) for name in signature(builder_of(kernel)).parameters}
+    if kernel.activation_degree is not None or kernel.activation_nodes is not None:
+        values["activation"] = expansion(kernel.activation, kernel.activation_degree, kernel.activation_nodes)
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -2,6 +2,7 @@
 
 from kerneldistill.algorithms.engines import builder_arguments
 from kerneldistill.config.schema import FEATURES, KernelConfig
+from kerneldistill.kernels.activations.hermite import Hermite
 from kerneldistill.kernels.architectures import ARCHITECTURES
 
 # `Whitener.apply`, written out so that numpy alone can do it; the probe shows that it does.
@@ -33,7 +34,7 @@ def predicting(kernel: KernelConfig, ridge: float, flip: bool) -> str:
     """Lines that predict with this program, in one call and step by step."""
     if kernel.network == FEATURES:
         return _predicting_by_features(kernel)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in builder_arguments(kernel).items())
+    arguments = ", ".join(f"{name}={_written(kernel, value)}" for name, value in builder_arguments(kernel).items())
     build = ARCHITECTURES[kernel.network].__name__
     standard = "" if kernel.width is None else f".standard({kernel.width})"
     mirrored = (
@@ -55,6 +56,13 @@ ridge = {ridge!r} * np.trace(k_ss) / len(k_ss)
 outputs = k_ts @ np.linalg.solve(k_ss + ridge * np.eye(len(k_ss)), labels)
 assert np.array_equal(outputs.argmax(1), classes)
 """
+
+
+def _written(kernel: KernelConfig, value: object) -> str:
+    """An argument of the builder of a network, as code."""
+    if not isinstance(value, Hermite):
+        return repr(value)
+    return f"kd.kernels.expansion({kernel.activation!r}, {value.degree}, {value.nodes})"
 
 
 def _predicting_by_features(kernel: KernelConfig) -> str:

@@ -65,16 +65,22 @@ class KernelConfig:
 
     # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
-    # features: no network, but the products of the features of an encoder of yours, and b_std^2.
+    # resnet: ResNet-10, 18 or 34, pre-activation, with strides of 2 and 1x1 shortcuts. features: no network, but the
+    # products of the features of an encoder of yours, and b_std^2.
     network: Annotated[Literal[NetworkName, "features"], Mark(example="conv_net")]
-    # Number of blocks; of a myrtle its name (5, 7 or 10); of a wide_resnet the blocks of each group.
+    # Number of blocks; of a myrtle its name (5, 7 or 10), of a resnet, too (10, 18 or 34); of a wide_resnet the blocks
+    # of each group.
     depth: Annotated[Depth, Mark(example=3)]
     # conv_net only: one more conv 3x3 and activation before the first block, as in the KIP paper.
     prepend: bool = True
     # After every layer but the last.
     activation: ActivationName = "relu"
-    # conv_net and wide_resnet: end with the mean over the pixels; else with flatten, all pixels as one vector. Default:
-    # flatten for a conv_net, the mean for a wide_resnet.
+    # sin, softplus and tanh only, which are expanded in Hermite polynomials: the degree. Default: 24.
+    activation_degree: Annotated[Count | None, Mark(example=48)] = None
+    # The same: nodes of the quadrature by which the coefficients are found. Default: twice the degree and 16.
+    activation_nodes: Annotated[Count | None, Mark(example=128)] = None
+    # conv_net, wide_resnet and resnet: end with the mean over the pixels; else with flatten, all pixels as one vector.
+    # Default: flatten for a conv_net, the mean for the others.
     global_pool: bool | None = None
     # myrtle only: average pools after its last block; 3 take images of 32x32 to one pixel.
     pools: CountOrZero = 3

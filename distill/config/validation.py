@@ -12,9 +12,10 @@ from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.parsing import first_fault
 from kerneldistill.config.schema import FEATURES, AugmentConfig, Config, GrowthConfig, KernelConfig, ScheduleConfig
 from kerneldistill.errors import UserError
+from kerneldistill.kernels.names import EXPANDED, MYRTLE_DEPTHS, RESNET_DEPTHS
 
-# Of which there is a network.
-MYRTLE_DEPTHS = (5, 7, 10)
+# Beyond, the polynomials of the quadrature leave the numbers of float64.
+_MOST_NODES = 200
 
 
 def check(config: Config) -> None:
@@ -140,20 +141,22 @@ def check_kernel(kernel: KernelConfig) -> None:
     """Check that the values of a network go together.
 
     Raises:
-      UserError: a Myrtle network of a depth there is none of, a head the network does not have, a width in the NTK
-        parameterisation, or none in the standard one.
+      UserError: a Myrtle network or ResNet of a depth there is none of, a head the network does not have, an expansion
+        of what has a closed form, a width in the NTK parameterisation, or none in the standard one.
     """
     _check_encoder(kernel)
-    if kernel.network == "myrtle" and kernel.depth not in MYRTLE_DEPTHS:
+    depths = {"myrtle": MYRTLE_DEPTHS, "resnet": RESNET_DEPTHS}.get(kernel.network)
+    if depths is not None and kernel.depth not in depths:
         raise UserError(
-            f"kernel.depth is {kernel.depth}, allowed for a myrtle network is one of "
-            f"{', '.join(map(str, MYRTLE_DEPTHS))}: set it, for example with --kernel.depth 5"
+            f"kernel.depth is {kernel.depth}, allowed for a {kernel.network} network is one of "
+            f"{', '.join(map(str, depths))}: set it, for example with --kernel.depth {depths[0]}"
         )
-    if kernel.global_pool is not None and kernel.network not in ("conv_net", "wide_resnet"):
+    if kernel.global_pool is not None and kernel.network not in ("conv_net", "wide_resnet", "resnet"):
         raise UserError(
             f"kernel.global_pool is {kernel.global_pool}, but a {kernel.network} has one head only: leave it out "
-            "(--kernel.global-pool None), or set --kernel.network conv_net or wide_resnet"
+            "(--kernel.global-pool None), or set --kernel.network conv_net, wide_resnet or resnet"
         )
+    _check_expansion(kernel)
     if kernel.parameterization == "standard" and (kernel.width is None or kernel.width < 1):
         raise UserError(
             f"kernel.width is {kernel.width}, allowed in the standard parameterisation is a whole number from 1 up: "
@@ -205,6 +208,31 @@ def _check_features(config: Config) -> None:
                 f"{name} is {given}, which takes the kernel of a network, and a kernel.network of features has none: "
                 f"set {remedy}, or another --kernel.network such as conv_net"
             )
+
+
+def _check_expansion(kernel: KernelConfig) -> None:
+    """Check the degree and the nodes of an expansion.
+
+    Raises:
+      UserError: the activation has none, or they do not go together.
+    """
+    degree, nodes = kernel.activation_degree, kernel.activation_nodes
+    if degree is None and nodes is None:
+        return
+    if kernel.activation not in EXPANDED:
+        name, value = ("degree", degree) if degree is not None else ("nodes", nodes)
+        raise UserError(
+            f"kernel.activation_{name} is {value}, but {kernel.activation} has a closed form: leave it out "
+            f"(--kernel.activation-{name} None), or set --kernel.activation {' or '.join(EXPANDED)}"
+        )
+    degree = 24 if degree is None else degree
+    nodes = 2 * degree + 16 if nodes is None else nodes
+    if not degree < nodes <= _MOST_NODES:
+        raise UserError(
+            f"kernel.activation_nodes is {nodes}, allowed with a kernel.activation_degree of {degree} is a whole "
+            f"number above it and at most {_MOST_NODES}: set, for example, --kernel.activation-degree 48 "
+            "--kernel.activation-nodes 112"
+        )
 
 
 def _check_scale(kernel: KernelConfig) -> None:

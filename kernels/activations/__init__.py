@@ -18,7 +18,7 @@ from kerneldistill.kernels.activations.identity import Identity
 from kerneldistill.kernels.activations.monomial import Monomial
 from kerneldistill.kernels.activations.relu import Relu
 from kerneldistill.kernels.activations.sign import Sign
-from kerneldistill.kernels.names import ActivationName
+from kerneldistill.kernels.names import EXPANDED, ActivationName
 
 ACTIVATIONS: dict[ActivationName, Dual] = {
     "relu": Relu(),
@@ -34,6 +34,22 @@ ACTIVATIONS: dict[ActivationName, Dual] = {
     "softplus": Hermite(jax.nn.softplus),
     "tanh": Hermite(jnp.tanh),
 }
+
+
+def expansion(name: str, degree: int | None = None, nodes: int | None = None) -> Hermite:
+    """Expand a named activation that has no closed form to a degree; see `Hermite`.
+
+    degree: None is that of the table
+    nodes: of the quadrature; None: twice the degree and 16
+
+    Raises:
+      ValueError: the activation has a closed form or is unknown, or the numbers do not go together.
+    """
+    dual = dual_of(name)
+    if not isinstance(dual, Hermite):
+        raise ValueError(f"{name!r} has a closed form, and no degree; expanded are {', '.join(EXPANDED)}")
+    degree = dual.degree if degree is None else degree
+    return Hermite(dual.function, degree, 2 * degree + 16 if nodes is None else nodes)
 
 
 def dual_of(function: str | Callable[[Array], Array] | Dual) -> Dual:

@@ -2,25 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
+import jax.numpy as jnp
 from jax import Array, lax
 
-from kerneldistill.kernels.layers.layer import Inputs, Pairs, ScaledWeights
+from kerneldistill.kernels.bands import Plane, strided
+from kerneldistill.kernels.layers.layer import Inputs, ScaledWeights, Shape
 from kerneldistill.kernels.layers.weighted import Weighted
+from kerneldistill.kernels.offsets import Offsets
+from kerneldistill.kernels.passes import Place
+
+Padding = Literal["SAME", "VALID", "CIRCULAR"]
 
 
 @dataclass(frozen=True)
 class Conv(Weighted):
-    """Convolution, stride 1, SAME zero padding, with weights of variance W_std^2 / fan_in and biases of b_std^2.
+    """Convolution with weights of variance W_std^2 / fan_in and biases of b_std^2.
 
     size: of its square filter, odd
+    stride: between the pixels of its outputs
+    padding: SAME adds zeros, CIRCULAR what stands at the other edge, for 1 / stride as many outputs as inputs, rounded
+      up and placed as XLA's SAME places them; VALID adds nothing
 
     Raises:
-      ValueError: for an even size; when the network is made.
+      ValueError: for an even size, a stride below 1 or an unknown padding; when the network is made.
     """
 
     size: int = 3
+    stride: int = 1
+    padding: Padding = "SAME"
 
     before_head: ClassVar[bool] = True
 
@@ -34,22 +45,72 @@ class Conv(Weighted):
         """See `Weighted.reach`."""
         return self.size // 2
 
+    @property
+    def strides(self) -> int:
+        """See `Layer.strides`."""
+        return self.stride
+
     def check(self, inputs: Inputs) -> Inputs:
         """See `Layer.check`."""
         if self.size < 1 or self.size % 2 == 0:
             raise ValueError(f"{self}: the size of a filter must be odd, 1, 3, 5, ...")
+        if self.stride < 1:
+            raise ValueError(f"{self}: the stride of a filter must be 1 or more")
+        if self.padding not in get_args(Padding):
+            raise ValueError(f"{self}: the padding of a convolution is one of {', '.join(get_args(Padding))}")
         return super().check(inputs)
+
+    def shape_after(self, shape: Shape, width: int) -> Shape:
+        """See `Layer.shape_after`."""
+        if self.padding == "VALID" and min(shape[:2]) < self.size:
+            raise ValueError(
+                f"{self}: {shape[0]} x {shape[1]} pixels reach it, but without padding its filter needs {self.size} x "
+                f"{self.size}: use larger images, fewer layers before it, or padding='SAME'"
+            )
+        return self._outputs(shape[0]), self._outputs(shape[1]), width
+
+    def offsets_after(self, offsets: Offsets) -> Offsets:
+        """See `Layer.offsets_after`."""
+        return offsets.shrunk(self._outputs(offsets.height), self._outputs(offsets.width), self.stride)
 
     def weight_shape(self, fan_in: int, outputs: int) -> tuple[int, ...]:
         """See `Weighted.weight_shape`."""
         return self.size, self.size, fan_in // self.taps, outputs
 
-    def sums(self, k: Array, pairs: Pairs) -> Array:
+    def sums(self, k: Array, plane: Plane) -> Array:
         """See `Weighted.sums`."""
-        return pairs.plane.box(k, self.reach)
+        whole = plane.box(k, self.reach, self.padding == "CIRCULAR")
+        if self.stride == 1 and self.padding != "VALID":
+            return whole
+        height, width = k.shape[-4], k.shape[-2]
+        # The box sum around pixel p is what a filter sees whose middle is p.
+        middles = self.reach - self._padded(height)[0], self.reach - self._padded(width)[0]
+        return strided(whole, self.stride, middles, (self._outputs(height), self._outputs(width)))
+
+    def outputs(self, place: Place) -> int:
+        """See `Weighted.outputs`."""
+        pixels = self._outputs(place.height) * self._outputs(place.width)
+        return place.points // (place.height * place.width) * pixels
 
     def apply(self, x: Array, weights: Mapping[str, ScaledWeights], path: str) -> Array:
         """See `Layer.apply`."""
-        own = weights[path]
-        product = lax.conv_general_dilated(x, own.W, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        own, padding = weights[path], self.padding
+        if padding == "CIRCULAR":
+            pads = (self._padded(size) for size in x.shape[1:3])
+            x, padding = jnp.pad(x, ((0, 0), *pads, (0, 0)), mode="wrap"), "VALID"
+        strides = (self.stride, self.stride)
+        product = lax.conv_general_dilated(x, own.W, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return own.output(product)
+
+    def _outputs(self, pixels: int) -> int:
+        """How many there are along an axis."""
+        if self.padding == "VALID":
+            return max(0, (pixels - self.size) // self.stride + 1)
+        return -(-pixels // self.stride)
+
+    def _padded(self, pixels: int) -> tuple[int, int]:
+        """How many pixels are added before and behind an axis."""
+        if self.padding == "VALID":
+            return 0, 0
+        total = max((self._outputs(pixels) - 1) * self.stride + self.size - pixels, 0)
+        return total // 2, total - total // 2

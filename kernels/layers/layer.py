@@ -5,8 +5,9 @@ Layers are frozen data, equal if their numbers are, so a network names each by i
 kept in a mapping by path, never by order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from jax import Array
@@ -22,6 +23,10 @@ Inputs = Literal["images", "gaussian", "other"]
 Shape = tuple[int, int, int]  # height, width, channels; (1, 1, channels) after the head
 
 
+# Of the layer at a path.
+Places = Callable[[str], Place]
+
+
 class BothFactors(Protocol):
     """Finds the factors of both sides of the pairs, for the activation at `path` whose inputs have covariance `cov`."""
 
@@ -32,13 +37,13 @@ class Pairs(NamedTuple):
     """The pairs whose covariances pass through layers.
 
     with_ntk: whether the tangent kernel is wanted
-    plane: where the entries lie
+    plane: where the entries lie that reach the layer at a path
     factors: of both sides
     strip: rows of pixels that an activation takes at a time, for a compiler that keeps an order; None: all
     """
 
     with_ntk: bool
-    plane: Plane
+    plane: Callable[[str], Plane]
     factors: BothFactors
     strip: int | None = None
 
@@ -80,9 +85,26 @@ class Layer:
         """Name the layers that this one is made of."""
         yield path, self
 
+    @property
+    def strides(self) -> int:
+        """By how many pixels of the inputs the pixels of the outputs are apart; the layer ends no resolution."""
+        return 1
+
     def shape_after(self, shape: Shape, width: int) -> Shape:
-        """The shape of the outputs, where hidden layers have `width` channels."""
+        """The shape of the outputs, where hidden layers have `width` channels.
+
+        Raises:
+          ValueError: the inputs have too few pixels.
+        """
         return shape
+
+    def offsets_after(self, offsets: Offsets) -> Offsets:
+        """The offsets of the outputs, from those of the inputs; of a layer that ends no resolution."""
+        return offsets
+
+    def places(self, offsets: Offsets, path: str) -> dict[str, Offsets]:
+        """The offsets of the inputs of each leaf."""
+        return {path: offsets}
 
     def fan_ins(self, shape: Shape, width: int, path: str) -> dict[str, int]:
         """Inputs of each output of the weighted leaves, for inputs of `shape`."""
@@ -99,13 +121,24 @@ class Layer:
     def cov(self, cov: Cov, pairs: Pairs, path: str) -> Cov:
         """Compute the covariances of the outputs from those of the inputs.
 
-        Treat an entry as one pair of pixels, or of images after the head; only `pairs.plane.box` mixes them.
+        Treat an entry as one pair of pixels, or of images after the head; only `Plane.box` mixes them.
         """
         raise NotImplementedError
 
-    def passes(self, before: Passes, with_ntk: bool, place: Place) -> Passes:
-        """Count the operations of `cov` on each point of `place` after those `before`."""
+    def passes(self, before: Passes, with_ntk: bool, places: Places, path: str) -> Passes:
+        """Count the operations of `cov` on each point of its place after those `before`."""
         raise NotImplementedError
+
+
+class Joint(NamedTuple):
+    """The bands where one resolution meets the next.
+
+    before: offsets at the end of the one
+    after: those that the other needs; None behind a head
+    """
+
+    before: Offsets
+    after: Offsets | None
 
 
 @dataclass(frozen=True)
@@ -122,12 +155,12 @@ class End(Layer):
         """The radius of offsets it needs before it, for a radius `after` it; `size` is that of the image before it."""
         raise NotImplementedError
 
-    def reduce_plane(self, cov: Cov, offsets: Offsets) -> Cov:
-        """Reduce a plane [h, ox, w, pairs] of the band of `offsets`: a head sums it to [pairs], with its weight."""
-        pixels = offsets.height * offsets.width
+    def reduce_plane(self, cov: Cov, joint: Joint) -> Cov:
+        """Reduce a plane [h, ox, w, pairs] of the band before it: a head sums it to [pairs], with its weight."""
+        pixels = joint.before.height * joint.before.width
         return cov.map(lambda k: k.sum((0, 1, 2)) / self.pixel_pairs(pixels))
 
-    def reduce_stack(self, cov: Cov, offsets: Offsets) -> Cov:
+    def reduce_stack(self, cov: Cov, joint: Joint) -> Cov:
         """Reduce the stack of reduced planes [oy, ...]."""
         return cov.map(lambda k: k.sum(0))
 
@@ -135,14 +168,14 @@ class End(Layer):
         """How many pairs of the `pixels` of two images a head averages."""
         raise NotImplementedError
 
-    def stack_values(self, offsets: Offsets) -> int:
+    def stack_values(self, joint: Joint) -> int:
         """Values of a stack of reduced planes, for each pair of images."""
-        return offsets.shape[0]
+        return joint.before.shape[0]
 
-    def end_passes(self, before: Passes, offsets: Offsets) -> Passes:
-        """Count the operations on the band of `offsets` after those `before`."""
+    def end_passes(self, before: Passes, joint: Joint) -> Passes:
+        """Count the operations on the band before it after those `before`."""
         kernels = 1 + before.tangent
-        return before.and_then(Passes(kernels, kernels, before.tangent), offsets.points)
+        return before.and_then(Passes(kernels, kernels, before.tangent), joint.before.points)
 
 
 def named(layers: Sequence[Layer], prefix: str = "") -> dict[str, Layer]:
@@ -169,11 +202,32 @@ def apply(layers: Mapping[str, Layer], x: Array, weights: Mapping[str, ScaledWei
     return x
 
 
-def count_passes(layers: Mapping[str, Layer], before: Passes, with_ntk: bool, place: Place) -> Passes:
+def count_passes(layers: Mapping[str, Layer], before: Passes, with_ntk: bool, places: Places) -> Passes:
     """Count the operations of `propagate`."""
-    for layer in layers.values():
-        before = layer.passes(before, with_ntk, place)
+    for path, layer in layers.items():
+        before = layer.passes(before, with_ntk, places, path)
     return before
+
+
+def places(layers: Mapping[str, Layer], offsets: Offsets) -> tuple[dict[str, Offsets], Offsets]:
+    """The offsets of the inputs of each leaf, from those of the first, and of the last outputs; of no pool or head."""
+    found: dict[str, Offsets] = {}
+    for path, layer in layers.items():
+        found |= layer.places(offsets, path)
+        offsets = layer.offsets_after(offsets)
+    return found, offsets
+
+
+def strides(layers: Iterable[Layer]) -> int:
+    """By how many pixels of the first inputs the pixels of the last outputs are apart."""
+    return prod(layer.strides for layer in layers)
+
+
+def shape_after(layers: Iterable[Layer], shape: Shape, width: int) -> Shape:
+    """The shape of the last outputs."""
+    for layer in layers:
+        shape = layer.shape_after(shape, width)
+    return shape
 
 
 def fan_ins(layers: Mapping[str, Layer], shape: Shape, width: int) -> dict[str, int]:

@@ -11,8 +11,9 @@ from math import sqrt
 
 from jax import Array
 
+from kerneldistill.kernels.bands import Plane
 from kerneldistill.kernels.layers.cov import Cov
-from kerneldistill.kernels.layers.layer import Inputs, Layer, Pairs, Shape
+from kerneldistill.kernels.layers.layer import Inputs, Layer, Pairs, Places, Shape
 from kerneldistill.kernels.passes import Passes, Place
 
 
@@ -56,7 +57,7 @@ class Weighted(Layer):
         """The shape of W in a finite network."""
         return fan_in, outputs
 
-    def sums(self, k: Array, pairs: Pairs) -> Array:
+    def sums(self, k: Array, plane: Plane) -> Array:
         """Sum the covariances `k` of the inputs that an output sees."""
         return k
 
@@ -67,21 +68,28 @@ class Weighted(Layer):
         parameters, is the new K; in the standard parameterisation fan_in mean(K), and 1 for a bias (Sohl-Dickstein et
         al. 2020, 2001.07301).
         """
-        cov = cov.cleaned(pairs.plane)
+        plane = pairs.plane(path)
+        cov = cov.cleaned(plane)
         scale = self.W_std**2 / self.taps
-        sums = self.sums(cov.nngp, pairs)
+        sums = self.sums(cov.nngp, plane)
         nngp = scale * sums + self.b_std**2
         if not pairs.with_ntk:
             return Cov(nngp, None, clean=False)
         own = nngp if self.fan_in is None else self.fan_in / self.taps * sums + float(self.b_std > 0)
-        return Cov(nngp, own if cov.ntk is None else own + scale * self.sums(cov.ntk, pairs), clean=False)
+        return Cov(nngp, own if cov.ntk is None else own + scale * self.sums(cov.ntk, plane), clean=False)
 
-    def passes(self, before: Passes, with_ntk: bool, place: Place) -> Passes:
-        """See `Layer.passes`: the sums, a scale and a bias for each kernel, or what is the layer's own."""
-        box = place.box * self.reach
-        forward, reverse = box + 2, box + 1
+    def outputs(self, place: Place) -> int:
+        """How many pairs of pixels its outputs have."""
+        return place.points
+
+    def passes(self, before: Passes, with_ntk: bool, places: Places, path: str) -> Passes:
+        """See `Layer.passes`: the sums, and of what is left a scale and a bias for each kernel, or what is its own."""
+        place = places(path)
+        box, kernels = place.box * self.reach, 1 + (with_ntk and before.tangent)
+        summed = before.and_then(Passes(kernels * box, kernels * box, before.tangent), place.points)
+        forward, reverse = 2, 1
         if with_ntk:
             # The layer's own part is the covariance itself: nothing before the first weights.
-            forward += 2 * (self.fan_in is not None) + (box + 2) * before.tangent
-            reverse += 1 + (box + 1) * before.tangent
-        return before.and_then(Passes(forward, reverse, with_ntk), place.points)
+            forward += 2 * (self.fan_in is not None) + 2 * before.tangent
+            reverse += 1 + before.tangent
+        return summed.and_then(Passes(forward, reverse, with_ntk), self.outputs(place))

@@ -5,7 +5,8 @@ activations, and only the pooled quarter of it is stored. In reverse each is rec
 its intermediates from memory would cost more than the arithmetic.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from kerneldistill.kernels.bands import Plane
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
 from kerneldistill.kernels.levels import Level
+from kerneldistill.kernels.offsets import Offsets
 
 
 class Side(NamedTuple):
@@ -29,6 +31,12 @@ class Side(NamedTuple):
 
     pixels: tuple[Array, ...]
     factors: dict[str, Factors]
+
+    def at(self, level: Level, function: Callable[[Offsets, Array], Array]) -> "Side":
+        """Map all arrays, each with the offsets that it meets in a level."""
+        places = level.places
+        pixels = tuple(function(level.offsets, x) for x in self.pixels)
+        return Side(pixels, {path: tuple(function(places[path], x) for x in f) for path, f in self.factors.items()})
 
 
 def propagate_resolution(
@@ -47,21 +55,23 @@ def propagate_resolution(
     count = offsets.shape[1] // blocks
 
     def propagate_block(row: Array, first: Array, given: Cov | None) -> Cov:
-        theirs = jax.tree.map(lambda x: offsets.block_of(x, row, first, count), cols)
-        return propagate_plane(level, with_ntk, offsets.plane(row, first, count), rows, theirs, given)
+        theirs = cols.at(level, lambda place, x: place.block_of(x, row, first, count))
+        return propagate_plane(level, with_ntk, lambda place: place.plane(row, first, count), rows, theirs, given)
 
     propagated = jax.checkpoint(propagate_block, prevent_cse=False)
 
+    joint = level.joint
+
     def reduced_plane(row: Array, given: Cov | None) -> Cov:
         if blocks == 1:
-            return level.end.reduce_plane(propagated(row, jnp.zeros_like(row), given), offsets)
+            return level.end.reduce_plane(propagated(row, jnp.zeros_like(row), given), joint)
         firsts, parts = count * jnp.arange(blocks), jax.tree.map(partial(_cut, blocks), given)
         cov = lax.map(lambda inputs: propagated(row, *inputs), (firsts, parts))
-        return level.end.reduce_plane(jax.tree.map(_joined, cov), offsets)
+        return level.end.reduce_plane(jax.tree.map(_joined, cov), joint)
 
     planes = jnp.arange(offsets.shape[0])
     stack = lax.map(lambda inputs: reduced_plane(*inputs), (planes, before))
-    return level.end.reduce_stack(stack, offsets)
+    return level.end.reduce_stack(stack, joint)
 
 
 def _cut(blocks: int, plane: Array) -> Array:
@@ -79,7 +89,7 @@ def _joined(parts: Array) -> Array:
 def propagate_plane(
     level: Level,
     with_ntk: bool,
-    plane: Plane,
+    plane: Callable[[Offsets], Plane],
     rows: Side,
     cols: Side,
     given: Cov | None,
@@ -87,14 +97,17 @@ def propagate_plane(
 ) -> Cov:
     """Pass a plane, or a block of its column offsets, through the layers of a level: `[h, ox, w, pairs]`.
 
-    cols: sliced by offset, `[h, ox, w, pairs]`. given: what enters, None at full resolution. strip: see `Pairs`.
+    plane: where entries of such offsets lie. cols: sliced by offset, `[h, ox, w, pairs]`. given: what enters, None at
+    full resolution. strip: see `Pairs`.
     """
+    places, known = level.places, cache(plane)
 
     def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
         return tuple(f[:, None] for f in rows.factors[path]), cols.factors[path]
 
     entering = _products(rows.pixels, cols.pixels) if given is None else given
-    return propagate(level.layers, entering, Pairs(with_ntk, plane, factors, strip)).cleaned(plane)
+    pairs = Pairs(with_ntk, lambda path: known(places[path]), factors, strip)
+    return propagate(level.layers, entering, pairs).cleaned(known(level.joint.before))
 
 
 def _products(rows: tuple[Array, ...], cols: tuple[Array, ...]) -> Cov:

@@ -172,9 +172,9 @@ class Kernels:
 
         def passed(rows: Side, before: Cov | None) -> Cov:
             entering = jax.tree.map(lambda x: x[:, None], before)
-            cov = base.propagate_plane(self.level, self.with_ntk, place, rows, theirs, entering, STRIP)
+            cov = base.propagate_plane(self.level, self.with_ntk, lambda _: place, rows, theirs, entering, STRIP)
             if self.is_head:
-                return self.level.end.reduce_plane(cov, self.level.offsets).map(lambda k: k[None])
+                return self.level.end.reduce_plane(cov, self.level.joint).map(lambda k: k[None])
             return cov.map(lambda k: k[:, 0])
 
         return passed

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from kerneldistill.kernels.device_kinds import CPU, DeviceKind
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.levels import Level
+from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.resolution import base
 from kerneldistill.kernels.resolution.base import Side
 
@@ -30,7 +31,7 @@ class Passing(NamedTuple):
 
     def fuses(self, level: Level, side: Side) -> bool:
         """Whether a kernel passes a level, to which an image brings arrays such as `side`, `[..., pairs]`."""
-        if not (self.core_bytes and level.layers):
+        if not (self.core_bytes and level.layers and level.uniform):
             return False
         if jax.tree.leaves(side)[0].dtype != jnp.float32:
             return False
@@ -40,8 +41,7 @@ class Passing(NamedTuple):
 
     def lay_out(self, level: Level, side: Side) -> Side:
         """Lay arrays `[h, w, pairs]` of a group of images out as the columns of a tile."""
-        how = level.offsets.framed if self.fuses(level, side) else level.offsets.columns
-        return jax.tree.map(how, side)
+        return side.at(level, Offsets.framed if self.fuses(level, side) else Offsets.columns)
 
     def propagate(self, level: Level, with_ntk: bool, rows: Side, cols: Side, before: Cov | None, reverse: bool) -> Cov:
         """Compute `base.propagate_resolution` of columns that `lay_out` made; differentiable in rows and band.
@@ -70,9 +70,13 @@ class Passing(NamedTuple):
 
 def side_of(level: Level, channels: int, pairs: int, dtype: str) -> Side:
     """The shapes of what images bring to a level: `channels` of pixels, 0 but for the first, and factors."""
-    pixel = jax.ShapeDtypeStruct((level.offsets.height, level.offsets.width, pairs), dtype)
-    factors = {path: jax.eval_shape(layer.factors, pixel) for path, layer in level.activations.items()}
-    pixels: Any = (pixel,) * channels
+
+    def pixel(place: Offsets) -> Any:
+        return jax.ShapeDtypeStruct((place.height, place.width, pairs), dtype)
+
+    places = level.places
+    factors = {path: jax.eval_shape(layer.factors, pixel(places[path])) for path, layer in level.activations.items()}
+    pixels: Any = (pixel(level.offsets),) * channels
     return Side(pixels, factors)
 
 

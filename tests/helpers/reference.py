@@ -9,9 +9,21 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from kerneldistill.kernels.activations import dual_of
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LayerNorm,
+    Residual,
+    Sum,
+)
 from kerneldistill.kernels.layers.layer import Layer
 from kerneldistill.kernels.network import Network
 
@@ -23,12 +35,14 @@ class _Kernel(NamedTuple):
 
     inputs: what a next layer has per output (and filter tap), in the standard parameterisation; None in NTK's.
     width: of the hidden layers, likewise.
+    channels: in widths of a hidden layer.
     """
 
     nngp: Pairs
     ntk: Pairs
     inputs: int | None
     width: int | None
+    channels: int = 1
 
 
 def reference_kernel(network: Network, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +69,12 @@ def _through(layers: tuple[Layer, ...], kernels: list[_Kernel]) -> list[_Kernel]
             branch = _through(layer.branch, kernels)
             shortcut = kernels if layer.shortcut is None else _through((layer.shortcut,), kernels)
             kernels = [_sum(a, b) for a, b in zip(branch, shortcut, strict=True)]
+        elif isinstance(layer, Sum):
+            kernels = [_total(each) for each in zip(*(_through(b, kernels) for b in layer.branches), strict=True)]
+        elif isinstance(layer, Concat):
+            kernels = [_mixed(each) for each in zip(*(_through(b, kernels) for b in layer.branches), strict=True)]
+        elif isinstance(layer, LayerNorm):
+            kernels = [_normalised(layer, which, kernels) for which in range(3)]
         elif isinstance(layer, Activation):
             kernels = [_activated(layer, which, kernels) for which in range(3)]
         elif isinstance(layer, Conv | Dense):
@@ -70,23 +90,79 @@ def _sum(a: _Kernel, b: _Kernel) -> _Kernel:
     )
 
 
+def _total(kernels: tuple[_Kernel, ...]) -> _Kernel:
+    first, *others = kernels
+    for other in others:
+        first = _sum(first, other)
+    return first
+
+
+def _mixed(kernels: tuple[_Kernel, ...]) -> _Kernel:
+    """Of the channels of all of them, behind one another."""
+    channels = sum(kernel.channels for kernel in kernels)
+
+    def mean(name: str) -> Pairs:
+        parts = [(kernel.channels / channels, getattr(kernel, name)) for kernel in kernels]
+        return {key: sum(share * pairs[key] for share, pairs in parts) for key in parts[0][1]}
+
+    inputs = None if kernels[0].width is None else kernels[0].width * channels
+    return _Kernel(mean("nngp"), mean("ntk"), inputs, kernels[0].width, channels)
+
+
+def _normalised(layer: LayerNorm, which: int, kernels: list[_Kernel]) -> _Kernel:
+    own = kernels[which]
+    first, second = (kernels[1], kernels[2]) if which == 0 else (own, own)
+
+    def variance(kernel: _Kernel, p: int, q: int) -> float:
+        pixels = {(a, b) for a, b, _, _ in kernel.nngp} if layer.whole else {(p, q)}
+        return sum(kernel.nngp[a, b, a, b] for a, b in pixels) / len(pixels) + layer.eps
+
+    scale = {(p, q, r, s): 1 / sqrt(variance(first, p, q) * variance(second, r, s)) for p, q, r, s in own.nngp}
+    nngp, ntk = ({key: scale[key] * pairs[key] for key in pairs} for pairs in (own.nngp, own.ntk))
+    return own._replace(nngp=nngp, ntk=ntk)
+
+
 def _weighted(layer: Conv | Dense, kernel: _Kernel) -> _Kernel:
-    taps, reach = layer.taps, layer.reach
-    sums, tangents = ({key: _window(pairs, key, reach) for key in pairs} for pairs in (kernel.nngp, kernel.ntk))
+    taps = layer.taps
+    sums, tangents = (_windows(layer, pairs) for pairs in (kernel.nngp, kernel.ntk))
     nngp = {key: layer.W_std**2 / taps * value + layer.b_std**2 for key, value in sums.items()}
     if kernel.inputs is None:
         own = nngp
     else:
         own = {key: kernel.inputs * value + (1 if layer.b_std > 0 else 0) for key, value in sums.items()}
     ntk = {key: own[key] + layer.W_std**2 / taps * tangents[key] for key in own}
-    return kernel._replace(nngp=nngp, ntk=ntk, inputs=kernel.width)
+    return kernel._replace(nngp=nngp, ntk=ntk, inputs=kernel.width, channels=1)
 
 
-def _window(pairs: Pairs, key: tuple[int, int, int, int], reach: int) -> float:
-    p, q, r, s = key
-    around = np.ndindex(2 * reach + 1, 2 * reach + 1)
-    moved = ((i - reach, j - reach) for i, j in around)
-    return sum(pairs.get((p + i, q + j, r + i, s + j), 0.0) for i, j in moved)
+def _windows(layer: Conv | Dense, pairs: Pairs) -> Pairs:
+    """What each pair of outputs sees: sums over the taps of the filter, which lies on both images alike."""
+    if isinstance(layer, Dense):
+        return pairs
+    height, width = _size(pairs)
+    size, stride = layer.size, layer.stride
+    pads = lax.padtype_to_pads(
+        (height, width), (size, size), (stride, stride), layer.padding.replace("CIRCULAR", "SAME")
+    )
+    (before, rows), (left, cols) = (
+        (pad[0], (n + sum(pad) - size) // stride + 1) for n, pad in zip((height, width), pads, strict=True)
+    )
+
+    def at(p: int, q: int, r: int, s: int) -> float:
+        if layer.padding == "CIRCULAR":
+            p, q, r, s = p % height, q % width, r % height, s % width
+        return pairs.get((p, q, r, s), 0.0)
+
+    def window(p: int, q: int, r: int, s: int) -> float:
+        taps = ((i - before, j - left) for i, j in np.ndindex(size, size))
+        p, q, r, s = (stride * each for each in (p, q, r, s))
+        return sum(at(p + i, q + j, r + i, s + j) for i, j in taps)
+
+    return {key: window(*key) for key in np.ndindex(rows, cols, rows, cols)}
+
+
+def _size(pairs: Pairs) -> tuple[int, int]:
+    """The pixels of an image."""
+    return max(key[0] for key in pairs) + 1, max(key[1] for key in pairs) + 1
 
 
 def _activated(layer: Activation, which: int, kernels: list[_Kernel]) -> _Kernel:
@@ -137,7 +213,7 @@ def _value_and_slope(phi, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _averaged(layer: AvgPool | Flatten | GlobalAvgPool, kernel: _Kernel) -> _Kernel:
     """Pools and heads: the same mean for both kernels."""
-    height, width = (max(key[i] for key in kernel.nngp) + 1 for i in (0, 1))
+    height, width = _size(kernel.nngp)
     inputs = kernel.inputs
     if isinstance(layer, Flatten) and inputs is not None:
         inputs *= height * width
@@ -147,12 +223,14 @@ def _averaged(layer: AvgPool | Flatten | GlobalAvgPool, kernel: _Kernel) -> _Ker
 
 def _mean(layer: AvgPool | Flatten | GlobalAvgPool, pairs: Pairs, height: int, width: int) -> Pairs:
     match layer:
-        case AvgPool():
-            blocks = np.ndindex(height // 2, width // 2, height // 2, width // 2)
-            corners = list(np.ndindex(2, 2, 2, 2))
+        case AvgPool(size, stride):
+            every = stride or size
+            rows, cols = ((n - size) // every + 1 for n in (height, width))
+            window = list(np.ndindex(size, size, size, size))
             return {
-                (p, q, r, s): sum(pairs[2 * p + i, 2 * q + j, 2 * r + k, 2 * s + m] for i, j, k, m in corners) / 16
-                for p, q, r, s in blocks
+                key: sum(pairs[tuple(every * a + i for a, i in zip(key, moved, strict=True))] for moved in window)
+                / size**4
+                for key in np.ndindex(rows, cols, rows, cols)
             }
         case Flatten():
             return {(0, 0, 0, 0): sum(pairs[p, q, p, q] for p, q in np.ndindex(height, width)) / (height * width)}

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec
+from kerneldistill.kernels.architectures import conv_net, conv_vec, resnet
 from kerneldistill.kernels.exact_engine import ExactEngine
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Flatten
 from kerneldistill.kernels.network import Network
 
 COLUMNS = 32
@@ -25,10 +26,13 @@ class Case(NamedTuple):
     dtype: str
 
 
+WINDOWS = Network((Conv(), Activation(), AvgPool(3), Conv(), Activation(), Flatten()))
 CASES = {
     "8x8": Case(conv_net(2), (8, 8, 1), "float32"),
     "16x16, global mean": Case(conv_net(2, global_pool=True), (16, 16, 3), "float32"),
     "28x28, no pools": Case(conv_vec(3), (28, 28, 1), "float32"),
+    "32x32, strides": Case(resnet(10), (32, 32, 3), "float32"),
+    "20x20, windows": Case(WINDOWS, (20, 20, 3), "float32"),
     "32x32, float64": Case(conv_net(3), (32, 32, 3), "float64"),
 }
 

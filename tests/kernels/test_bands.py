@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.bands import pool_x, pool_y
+from kerneldistill.kernels.bands import pool_x, pool_y, strided
 from kerneldistill.kernels.offsets import Offsets
+from kerneldistill.kernels.windows import Window
 
 # Bands of even and odd images, and the offsets that a 2x2 pool leaves of them.
 POOLED = [
@@ -17,6 +18,13 @@ POOLED = [
     (Offsets(6, 4, 5, 3, wrapped=True), Offsets(3, 2, 2, 1, wrapped=True)),
 ]
 BANDS = [before for before, _ in POOLED]
+# Every other offset of them, and few modulo the size.
+STEPPED = [
+    Offsets(4, 6, 1, 2, wrapped=False, step=2),
+    Offsets(4, 8, 1, 3, wrapped=True, step=2),
+    Offsets(5, 4, 2, 1, wrapped=False, circular=True),
+    Offsets(6, 5, 1, 1, wrapped=False, step=2, circular=True),
+]
 
 
 def all_pairs(offsets: Offsets) -> np.ndarray:
@@ -29,8 +37,8 @@ def band_of(pairs: np.ndarray, offsets: Offsets) -> np.ndarray:
     h, w = offsets.height, offsets.width
     band = np.zeros((offsets.shape[0], h, offsets.shape[1], w, 1))
     for i, p, j, q in np.ndindex(band.shape[:-1]):
-        y, x = p + i - offsets.zero[0], q + j - offsets.zero[1]
-        if offsets.wrapped:
+        y, x = (place + offsets.step * (n - n0) for place, n, n0 in zip((p, q), (i, j), offsets.zero, strict=True))
+        if offsets.wraps:
             y, x = y % h, x % w
         if 0 <= y < h and 0 <= x < w:
             band[i, p, j, q, 0] = pairs[p, q, y, x]
@@ -42,6 +50,20 @@ def boxed(pairs: np.ndarray, reach: int) -> np.ndarray:
     h, w = pairs.shape[:2]
     around = np.ndindex(2 * reach + 1, 2 * reach + 1)
     return sum(framed[i : i + h, j : j + w, i : i + h, j : j + w] for i, j in around)
+
+
+def turned(pairs: np.ndarray, reach: int) -> np.ndarray:
+    around = [(i - reach, j - reach) for i, j in np.ndindex(2 * reach + 1, 2 * reach + 1)]
+    return sum(np.roll(pairs, (i, j, i, j), (0, 1, 2, 3)) for i, j in around)
+
+
+def averaged(pairs: np.ndarray, size: int, stride: int) -> np.ndarray:
+    h, w = ((n - size) // stride + 1 for n in pairs.shape[:2])
+    found = np.zeros((h, w, h, w))
+    for p, q, r, s in np.ndindex(found.shape):
+        y, x, v, u = (slice(stride * n, stride * n + size) for n in (p, q, r, s))
+        found[p, q, r, s] = pairs[y, x, v, u].mean()
+    return found
 
 
 def pooled(pairs: np.ndarray) -> np.ndarray:
@@ -58,7 +80,7 @@ def pool(offsets: Offsets, band: jax.Array) -> jax.Array:
 
 
 @pytest.mark.parametrize("reach", [0, 1, 2])
-@pytest.mark.parametrize("offsets", BANDS)
+@pytest.mark.parametrize("offsets", [*BANDS, *STEPPED])
 def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets, reach: int) -> None:
     pairs = all_pairs(offsets)
     plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
@@ -66,6 +88,54 @@ def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets, reach: int) ->
     # Outside the image anything may stand.
     found = found if plane.inside is None else np.where(plane.inside, found, 0)
     np.testing.assert_allclose(found, band_of(boxed(pairs, reach), offsets), atol=1e-13)
+
+
+@pytest.mark.parametrize("reach", [1, 3])
+@pytest.mark.parametrize("offsets", [each for each in (*BANDS, *STEPPED) if each.wraps])
+def test_a_circular_box_goes_on_at_the_other_edge(offsets: Offsets, reach: int) -> None:
+    pairs = all_pairs(offsets)
+    plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
+    circular = jax.jit(lambda x: plane.box(x, reach, circular=True))
+    np.testing.assert_allclose(circular(band_of(pairs, offsets)), band_of(turned(pairs, reach), offsets), atol=1e-13)
+    x, y = np.random.default_rng(1).standard_normal((2, *band_of(pairs, offsets).shape))
+    np.testing.assert_allclose(np.vdot(circular(x), y), np.vdot(x, jax.vjp(circular, x)[1](y)[0]), rtol=1e-12)
+
+
+def test_a_stride_leaves_the_offsets_between_the_pixels_that_are_left() -> None:
+    before = Offsets(5, 6, 1, 1, wrapped=False, step=2)
+    pairs = all_pairs(before)
+    found = strided(jnp.asarray(band_of(pairs, before)), 2, (0, 1), (3, 3))
+    after = before.shrunk(3, 3, 2)
+    assert after == Offsets(3, 3, 1, 1, wrapped=False)
+    inside = band_of(np.ones((3, 3, 3, 3)), after)
+    np.testing.assert_array_equal(found * inside, band_of(pairs[::2, 1::2, ::2, 1::2], after))
+
+
+# Windows of every kind: apart, side by side, overlapping; where every other offset is wanted; offsets modulo the size.
+WINDOWS = [
+    (Offsets(7, 9, 5, 2, wrapped=False), 3, 3, Offsets(2, 3, 1, 0, wrapped=False)),
+    (Offsets(7, 6, 4, 4, wrapped=False), 3, 2, Offsets(3, 2, 1, 1, wrapped=False)),
+    (Offsets(8, 7, 4, 1, wrapped=False), 2, 3, Offsets(3, 2, 1, 0, wrapped=False)),
+    (Offsets(9, 8, 5, 5, wrapped=False), 2, 2, Offsets(4, 4, 1, 1, wrapped=False, step=2)),
+    (Offsets(6, 4, 3, 3, wrapped=False, circular=True), 2, 2, Offsets(3, 2, 1, 1, wrapped=False, circular=True)),
+    (Offsets(6, 9, 5, 8, wrapped=True), 3, 3, Offsets(2, 3, 1, 2, wrapped=True)),
+    (Offsets(8, 4, 7, 3, wrapped=True), 2, 2, Offsets(4, 2, 3, 1, wrapped=True, step=2)),
+    (Offsets(6, 3, 5, 2, wrapped=True), 2, 3, Offsets(2, 1, 1, 0, wrapped=True)),
+]
+
+
+@pytest.mark.parametrize(("before", "size", "stride", "after"), WINDOWS)
+def test_a_window_averages_both_images(before: Offsets, size: int, stride: int, after: Offsets) -> None:
+    pairs = all_pairs(before)
+    rows, cols = (
+        Window(size, stride, outputs, offsets, after.step)
+        for outputs, offsets in zip((after.height, after.width), after.shape, strict=True)
+    )
+    columns = cols.pool(jnp.asarray(band_of(pairs, before)), before.wrapped)
+    flat = rows.pool(columns.reshape(*columns.shape[:2], -1), before.wrapped)
+    found = flat.reshape(*flat.shape[:2], *columns.shape[2:])
+    inside = band_of(np.ones((after.height, after.width) * 2), after)
+    np.testing.assert_allclose(found * inside, band_of(averaged(pairs, size, stride), after), atol=1e-14)
 
 
 @pytest.mark.parametrize(("before", "after"), POOLED)
@@ -87,7 +157,7 @@ def test_adjoints_are_adjoint(operation, offsets: Offsets) -> None:
     np.testing.assert_allclose(np.vdot(value, y), np.vdot(x, back), rtol=1e-12)
 
 
-@pytest.mark.parametrize("offsets", BANDS)
+@pytest.mark.parametrize("offsets", [*BANDS, *STEPPED])
 def test_images_are_laid_out_as_the_second_pixel_of_each_pair(offsets: Offsets) -> None:
     image = np.random.default_rng(2).standard_normal((offsets.height, offsets.width, 1))
     stacked = offsets.columns(jnp.asarray(image))

@@ -46,6 +46,17 @@ def test_a_small_network_by_hand(shape: tuple[int, int, int]) -> None:
     assert entry_flops(network, shape, "ntk").forward == by_hand(*shape)
 
 
+def test_a_stride_and_a_window_by_hand() -> None:
+    # One offset: a box sum on 6 x 8 pixels, scale and bias on 3 x 4. Windows of 3 leave 2 x 2, whose one needs 5 x 5.
+    network = Network((Conv(stride=2, b_std=0.0), Flatten()))
+    assert entry_flops(network, (6, 8, 3), "nngp").forward == 48 * (6 + 4) + 12 * 2 + 12
+    pooled = Network((Conv(), AvgPool(3), Flatten()))
+    # Of each row of the band, sums of three on 3 offsets x 2 pixels and on 2 pixels, and a division; then of columns.
+    rows, columns = 5 * 6, 2
+    pool = rows * (2 * (3 * 2 + 2) + 2) + columns * (2 * (3 * 2 + 2) + 2)
+    assert entry_flops(pooled, (6, 6, 1), "nngp").forward == 5 * 5 * 36 * (2 + 4 + 2) + pool + 4
+
+
 def test_a_dense_layer_by_hand() -> None:
     # Products of 2 x 3 x 4 pixels, a dense layer, identity, a dense layer whose own part meets what came before.
     network = fc_net(1, activation="identity")
@@ -77,14 +88,20 @@ def arithmetic(jaxpr: Jaxpr) -> int:
         inner = [getattr(value, "jaxpr", value) for value in equation.params.values() if hasattr(value, "eqns")]
         count += sum(repeats * arithmetic(part) for part in inner)
         if equation.outvars and jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating):
-            if equation.primitive.name in ARITHMETIC:
+            if equation.primitive.name in {*ARITHMETIC, "add_any"}:  # which adds cotangents
                 count += prod(equation.outvars[0].aval.shape)
             elif equation.primitive.name == "reduce_sum":
                 count += prod(equation.invars[0].aval.shape)
     return count
 
 
-@pytest.mark.parametrize("name", ["conv_net, odd", "conv_net, mean", "nested"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv_net, odd", "conv_net, mean", "nested", "strided", "strided, mean", "circular", "pools"),
+        *("joined", "normalised"),
+    ],
+)
 def test_as_the_program_is_traced(name: str) -> None:
     network, shape = CASES[name]
     rows, cols, weights = given(network, shape)

@@ -7,12 +7,36 @@ import jax
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LayerNorm,
+    Residual,
+)
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import engine
+from tests.helpers.networks import A, C
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+ERF = Activation("erf")
+PADDED = Network(
+    (
+        *(Conv(padding="CIRCULAR"), A, Conv(size=5, stride=2, padding="CIRCULAR"), ERF, Conv(padding="VALID"), A),
+        *(Conv(1.2, 0.2, stride=2), A, Flatten(), Dense()),
+    )
+)
+POOLS = Network((C, A, AvgPool(3, 2), C, A, AvgPool(3), C, A, GlobalAvgPool(), Dense()))
+BRANCHES = (Conv(1.1, stride=2), A), (Conv(size=1, stride=2),), (Conv(b_std=0.3, size=5, stride=2),)
+BLOCK = Residual((C, A, C), Conv(size=1))
+NORM, WHOLE = LayerNorm(eps=1e-12), LayerNorm(whole=True, eps=1e-12)
+JOINED = Network((C, NORM, A, Concat(BRANCHES), BLOCK, WHOLE, ERF, Flatten(), Dense()))
 NETWORKS: dict[str, Network] = {
     "fc1_8": fc_net(1),
     "fc3_erf_8": fc_net(3, activation="erf"),
@@ -24,6 +48,10 @@ NETWORKS: dict[str, Network] = {
     "convnet2_gap_12": conv_net(2, prepend=False, global_pool=True),
     "convnet2_std_12": conv_net(2).standard(width=64),
     "myrtle5_8": myrtle(5, pools=1),
+    "resnet10_8": resnet(10),
+    "padded_9": PADDED,
+    "pools_13": POOLS,
+    "joined_6": JOINED,
 }
 # At equal images acos turns rounding of c = 1 into its square root: neural-tangents keeps half the digits there in
 # float64. Ours is exact there, which test_invariants holds against the closed form.

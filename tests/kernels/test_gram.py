@@ -12,9 +12,11 @@ from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, wide
 from kerneldistill.kernels.blocks import block, half_block, whole
 from kerneldistill.kernels.gram_matrix import gram
 from kerneldistill.kernels.image_features import features
+from kerneldistill.kernels.layers import AvgPool, Conv, Dense, Flatten, GlobalAvgPool, LayerNorm
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
+from tests.helpers.networks import CIRCULAR, JOINED, STRIDED, A, C
 from tests.helpers.tolerance import assert_close
 
 # Few terms compile sooner, and have their own derivative.
@@ -31,8 +33,16 @@ def value_and_gradient(network: Network) -> Callable[[np.ndarray], tuple[float, 
 
 @pytest.mark.parametrize(
     "network",
-    [conv_net(1), wide_resnet(1, groups=1, activation="gelu", global_pool=False).standard(4), COARSE],
-    ids=["conv_net", "wide_resnet, standard", "expansion"],
+    [
+        conv_net(1),
+        wide_resnet(1, groups=1, activation="gelu", global_pool=False).standard(4),
+        COARSE,
+        Network((*STRIDED, GlobalAvgPool(), Dense())),
+        Network((*CIRCULAR, Flatten(), Dense())),
+        Network((C, LayerNorm(), A, AvgPool(3, 1), Conv(padding="VALID", size=1), LayerNorm(whole=True), A, Flatten())),
+        Network((*JOINED, Flatten(), Dense())),
+    ],
+    ids=["conv_net", "wide_resnet, standard", "expansion", "strided", "circular", "pool and norm", "joined"],
 )
 def test_gradients_are_finite_differences_also_at_equal_images(network: Network) -> None:
     function = value_and_gradient(network)

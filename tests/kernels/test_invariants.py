@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
+from kerneldistill.kernels.layers import AvgPool, Conv, Dense, Flatten, GlobalAvgPool, LayerNorm
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import both_kernels, images
+from tests.helpers.networks import CIRCULAR, JOINED, STRIDED, A, C
 
 TWINS = images(5, (4, 4, 2))
 TWINS[3] = TWINS[0]
@@ -13,8 +15,15 @@ TWINS[3] = TWINS[0]
 
 @pytest.mark.parametrize(
     ("network", "dtype"),
-    [(conv_net(1), "float64"), (wide_resnet(1, groups=1), "float32"), (fc_net(2, activation="tanh"), "float64")],
-    ids=["conv_net", "wide_resnet", "expansion"],
+    [
+        (conv_net(1), "float64"),
+        (wide_resnet(1, groups=1), "float32"),
+        (fc_net(2, activation="tanh"), "float64"),
+        (Network((*STRIDED, GlobalAvgPool(), Dense())), "float32"),
+        (Network((*CIRCULAR, GlobalAvgPool(), Dense())), "float64"),
+        (Network((*JOINED, C, AvgPool(3, 1), LayerNorm(), A, Flatten(), Dense())), "float64"),
+    ],
+    ids=["conv_net", "wide_resnet", "expansion", "strided", "circular", "joined"],
 )
 def test_kernels_are_symmetric_and_positive_semidefinite(network: Network, dtype: str) -> None:
     x = TWINS.astype(dtype)
@@ -40,6 +49,21 @@ def test_the_diagonal_of_the_shallow_network_is_exact(dtype: str) -> None:
     first = W2 * np.mean(x.astype(np.float64).reshape(4, -1) ** 2, axis=1) + b2
     np.testing.assert_allclose(np.diag(nngp), W2 * first / 2 + b2, rtol=10 * np.finfo(dtype).eps)
     np.testing.assert_allclose(np.diag(ntk), W2 * first + b2, rtol=10 * np.finfo(dtype).eps)
+
+
+def test_circular_networks_do_not_see_where_images_begin() -> None:
+    circular, x = Conv(padding="CIRCULAR"), images(3, (4, 6, 2))
+    network = Network((circular, A, AvgPool(), circular, A, GlobalAvgPool(), Dense()))
+    turned = np.roll(x, (2, 4), axis=(1, 2))  # by windows of the pool
+    for whole, moved in zip(both_kernels(network, x, x), both_kernels(network, x, turned), strict=True):
+        np.testing.assert_allclose(moved, whole, rtol=1e-12)
+
+
+def test_normalised_networks_do_not_see_how_bright_images_are() -> None:
+    x = images(3, (4, 4, 2))
+    network = Network((Conv(b_std=0.0), LayerNorm(eps=1e-12), A, AvgPool(2, 1), Flatten(), Dense()))
+    for whole, bright in zip(both_kernels(network, x, x), both_kernels(network, x, 5 * x), strict=True):
+        np.testing.assert_allclose(bright, whole, rtol=1e-10)
 
 
 def test_relu_networks_without_biases_are_homogeneous() -> None:

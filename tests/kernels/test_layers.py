@@ -20,7 +20,7 @@ def no_factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
     raise AssertionError(f"{path} is no activation")
 
 
-WHOLE = Pairs(True, WHOLE_IMAGES, no_factors)
+WHOLE = Pairs(True, lambda _: WHOLE_IMAGES, no_factors)
 NNGP, NTK = jnp.full((2, 3), 0.5), jnp.full((2, 3), 0.25)
 
 
@@ -40,7 +40,7 @@ def test_conv_of_a_constant_image(fan_in: int | None) -> None:
     plane = Offsets(3, 4, 0, 0, wrapped=False).plane(jnp.array(0))
     layer = Conv(3.0, 0.5, fan_in)
     given = Cov(jnp.ones((3, 1, 4, 1)), jnp.full((3, 1, 4, 1), 2.0))
-    found = layer.cov(given, Pairs(True, plane, no_factors), "0")
+    found = layer.cov(given, Pairs(True, lambda _: plane, no_factors), "0")
     neighbours = np.outer([2, 3, 2], [2, 3, 3, 2])
     np.testing.assert_allclose(found.nngp[:, 0, :, 0], neighbours + 0.25)
     own = neighbours + 0.25 if fan_in is None else 2 * neighbours + 1
@@ -77,7 +77,7 @@ def test_activations_are_paired_with_their_factors_by_path() -> None:
 
     plane = Offsets(2, 2, 0, 0, wrapped=False).plane(jnp.array(0))
     layers = dict(list(network.named.items())[:-1])
-    propagate(layers, Cov(jnp.ones((2, 1, 2, 1)), None), Pairs(True, plane, factors))
+    propagate(layers, Cov(jnp.ones((2, 1, 2, 1)), None), Pairs(True, lambda _: plane, factors))
     assert seen == list(network.activations)
 
 

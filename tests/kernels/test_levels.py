@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
 from kerneldistill.kernels.levels import deviation_levels, levels, points
 from kerneldistill.kernels.network import Network
+from kerneldistill.kernels.offsets import Offsets
 
 
 def shapes(network: Network, height: int, width: int) -> list[tuple[int, int]]:
@@ -40,6 +41,59 @@ def test_a_global_mean_needs_every_offset_once() -> None:
     odd = levels(conv_net(1, global_pool=True), 5, 4)
     assert [level.offsets.wrapped for level in odd] == [False, False]
     assert odd[-1].offsets.shape == (3, 3)
+
+
+def test_a_stride_of_two_needs_every_other_offset() -> None:
+    (level,) = levels(resnet(18), 32, 32)
+    assert level.offsets == Offsets(32, 32, 3, 3, wrapped=True, step=8)
+    assert level.offsets.shape == (4, 4)
+    sizes = [(place.height, place.step) for place in level.places.values()]
+    assert sorted(set(sizes)) == [(4, 1), (8, 2), (16, 4), (32, 8)]
+    assert level.joint.before == Offsets(4, 4, 3, 3, wrapped=True)
+    # Of odd sizes the offsets from -(n - 1) to n - 1 between the last pixels.
+    (level,) = levels(resnet(10), 20, 32)
+    assert level.offsets == Offsets(20, 32, 2, 3, wrapped=False, step=8)
+    # Behind a pool all offsets of a radius are needed, whatever is wanted of what it leaves.
+    network = Network((Conv(), AvgPool(3), Conv(stride=2), AvgPool(), Flatten()))
+    assert [level.offsets for level in levels(network, 24, 24)] == [
+        Offsets(24, 24, 8, 8, wrapped=False),
+        Offsets(8, 8, 1, 1, wrapped=False, step=2),
+        Offsets(2, 2, 0, 0, wrapped=False),
+    ]
+
+
+def test_circular_convolutions_hold_few_offsets_modulo_the_size() -> None:
+    circular = Conv(padding="CIRCULAR")
+    network = Network((Conv(), AvgPool(), circular, AvgPool(), Conv(), Flatten()))
+    assert [(level.offsets.shape, level.offsets.circular) for level in levels(network, 12, 12)] == [
+        ((7, 7), True),
+        ((3, 3), True),
+        ((1, 1), False),
+    ]
+    whole = levels(Network((circular, AvgPool(), circular, GlobalAvgPool())), 12, 8)
+    assert [(level.offsets.wrapped, level.offsets.circular) for level in whole] == [(True, False)] * 2
+
+
+@pytest.mark.parametrize(
+    "before", [(AvgPool(),), (Conv(padding="VALID"),), (Conv(stride=2),)], ids=["pool", "unpadded", "stride"]
+)
+def test_edges_that_are_no_neighbours_are_not_joined(before: tuple) -> None:
+    network = Network((*before, Conv(padding="CIRCULAR"), Flatten()))
+    with pytest.raises(
+        ValueError, match=r"layer 1, Conv.*joins the edges of .* pixels, which no neighbours.*'SAME' here"
+    ):
+        levels(network, 7, 8)
+
+
+def test_a_kernel_of_a_tpu_passes_one_resolution_of_neighbouring_offsets() -> None:
+    def uniform(*layers: object) -> list[bool]:
+        return [level.uniform for level in levels(Network(layers), 8, 8)]
+
+    assert uniform(Conv(), AvgPool(), Conv(), Flatten()) == [True, True]
+    assert uniform(Conv(), AvgPool(4), Conv(), Flatten()) == [False, True]
+    assert uniform(Conv(stride=2), AvgPool(), Conv(), Flatten()) == [False, True]
+    assert uniform(Conv(), AvgPool(), Conv(stride=2), GlobalAvgPool()) == [False, False]
+    assert uniform(Conv(padding="CIRCULAR"), AvgPool(), Conv(), Flatten()) == [False, True]
 
 
 def test_no_band_is_narrower_than_its_pool_needs() -> None:

@@ -7,9 +7,21 @@ import pytest
 
 from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
 from kerneldistill.kernels.finite_width import FiniteNetwork
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LayerNorm,
+    Residual,
+    Sum,
+)
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
-from tests.helpers.networks import NESTED
+from tests.helpers.networks import NESTED, A, C
 from tests.helpers.reference import reference_kernel
 
 X = images(2, (4, 4, 2))
@@ -41,18 +53,39 @@ def assert_mean_is(truth: np.ndarray, found: np.ndarray, bias: float) -> None:
     assert (error < 0.2 * truth.max()).all(), "the bound says nothing"
 
 
-@pytest.mark.parametrize("network", [fc_net(1), NESTED], ids=["fc", "nested"])
+ROUND, TURNED, SINGLE = (
+    Conv(size=5, padding="CIRCULAR"),
+    Conv(stride=2, padding="CIRCULAR"),
+    Conv(size=1, padding="VALID"),
+)
+PADDED = Network((ROUND, A, TURNED, A, SINGLE, A, Flatten(), Dense()))
+WINDOWED = Network((C, A, AvgPool(3, 1), SINGLE, Activation("erf"), AvgPool(2), Flatten(), Dense()))
+SHORTCUT = Network((C, A, Residual((Conv(stride=2), A, C), Conv(size=1, stride=2)), A, GlobalAvgPool(), Dense()))
+NORMALISED = Network((C, LayerNorm(whole=True), A, Conv(b_std=0.3), LayerNorm(), A, Flatten(), Dense()))
+BRANCHES = Concat(((C, A), (Conv(size=1),))), Concat(((), (C,))), Sum(((C,), (C, A, C)))
+SPREAD = Network((C, A, *BRANCHES, A, Flatten(), Dense()))
+
+
+@pytest.mark.parametrize("network", [fc_net(1), NESTED, PADDED, WINDOWED], ids=["fc", "nested", "padded", "windowed"])
 def test_products_of_outputs_converge_to_the_nngp(network: Network) -> None:
     truth = reference_kernel(network, X, X)[0]
     assert_mean_is(truth, draws(network, 32, 200, ntk=False), bias=1 / 32)
 
 
 @pytest.mark.parametrize(
-    "network", [conv_net(1, activation="erf"), wide_resnet(1, groups=1)], ids=["conv_net", "wide_resnet"]
+    ("network", "count"),
+    [
+        (conv_net(1, activation="erf"), 64),
+        (wide_resnet(1, groups=1), 64),
+        (SHORTCUT, 128),
+        (NORMALISED, 64),
+        (SPREAD, 64),
+    ],
+    ids=["conv_net", "wide_resnet", "shortcut", "normalised", "spread"],
 )
-def test_products_of_jacobians_converge_to_the_ntk(network: Network) -> None:
+def test_products_of_jacobians_converge_to_the_ntk(network: Network, count: int) -> None:
     truth = reference_kernel(network, X, X)[1]
-    assert_mean_is(truth, draws(network, 32, 64, ntk=True), bias=1 / 32)
+    assert_mean_is(truth, draws(network, 32, count, ntk=True), bias=1 / 32)
 
 
 def test_the_standard_parameterisation_converges_to_its_own_kernel() -> None:

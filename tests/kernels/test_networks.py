@@ -2,8 +2,19 @@
 
 import pytest
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LayerNorm,
+    Residual,
+    Sum,
+)
 from kerneldistill.kernels.layers.layer import leaves
 from kerneldistill.kernels.network import Network
 
@@ -22,9 +33,14 @@ def test_depths_of_the_families() -> None:
     # Shankar et al. count the output layer with the convolutions.
     assert [count(myrtle(depth), Conv) + 1 for depth in (5, 7, 10)] == [5, 7, 10]
     # Zagoruyko & Komodakis call it a WRN-(6 n + 4): the first conv, 3 groups of n blocks of 2, 3 shortcuts.
-    resnet = wide_resnet(2)
-    assert count(resnet, Conv) == 6 * 2 + 4
-    assert (count(resnet, AvgPool), len(resnet.activations)) == (2, 13)
+    wide = wide_resnet(2)
+    assert count(wide, Conv) == 6 * 2 + 4
+    assert (count(wide, AvgPool), len(wide.activations)) == (2, 13)
+    # He et al. count the convolutions that are no shortcuts, and the output layer.
+    for depth in (10, 18, 34):
+        convs = [leaf for leaf in leaves(resnet(depth).named).values() if isinstance(leaf, Conv)]
+        assert sum(conv.size == 3 for conv in convs) + 1 == depth
+        assert [conv.stride for conv in convs if conv.size == 1] == [2, 2, 2]
 
 
 def test_heads() -> None:
@@ -45,6 +61,11 @@ def test_fan_ins_follow_channels_pixels_and_paths() -> None:
     network = Network((Residual((C, A, C), C), AvgPool(), A, Flatten(), D))
     truth = {"0.branch.0": 9 * 2, "0.branch.2": 9 * 4, "0.shortcut": 9 * 2, "4": 2 * 3 * 4}
     assert network.fan_ins((5, 6, 2), 4) == truth
+    # The channels of branches behind one another, after a stride, and after a convolution without padding.
+    branches = ((Conv(stride=2), A), (Conv(size=1, stride=2),))
+    joined = Network((C, A, Concat(branches), Conv(padding="VALID"), A, Flatten(), D))
+    truth = {"0": 18, "2.0.0": 36, "2.1.0": 4, "3": 9 * 8, "6": 1 * 1 * 4}
+    assert joined.fan_ins((5, 6, 2), 4) == truth
     assert list(conv_net(1, global_pool=True).fan_ins((4, 4, 3), 8).values()) == [27, 72, 8]
     assert list(fc_net(1).fan_ins((4, 4, 3), 8).values()) == [48, 8]
 
@@ -75,7 +96,24 @@ def test_only_the_standard_parameterisation_needs_sizes() -> None:
         ((C, A, Residual((C, A, C)), A, Flatten()), "acts on what is not Gaussian"),
         ((C, Residual((A,)), Flatten()), "must end with a Conv"),
         ((C, Residual(()), Flatten()), "must end with a Conv"),
-        ((C, Residual((A, AvgPool(), C)), Flatten()), "a branch is made of Conv, Activation and Residual"),
+        ((Conv(stride=0), Flatten()), "the stride of a filter must be 1 or more"),
+        ((Conv(padding="REFLECT"), Flatten()), "padding of a convolution is one of SAME, VALID, CIRCULAR"),
+        ((C, AvgPool(0), Flatten()), "the size and the stride of a pool must be 1 or more"),
+        ((C, LayerNorm(eps=0.0), Flatten()), "eps must be > 0"),
+        ((C, A, LayerNorm(), Flatten()), "acts on what is not Gaussian: put a Conv or a Dense directly before"),
+        ((LayerNorm(), Flatten()), "acts on the images themselves"),
+        ((C, Sum(((C,),)), Flatten()), "a sum has two branches or more"),
+        ((C, Sum(((C, A), (C, A))), Flatten()), "2 of its branches do not end with a Conv, and only one may"),
+        ((C, Sum(((), ())), Flatten()), "2 of its branches do not end with a Conv"),
+        ((C, Concat(((C,),)), Flatten()), "a concatenation has two branches or more"),
+        ((C, Concat(((C,), (C,))), A, Flatten()), "acts on what is not Gaussian"),
+        ((Concat(((C,), ())), Flatten()), "images have not the channels of a branch"),
+        ((C, Residual((A, Conv(stride=2))), Flatten()), r"branches have the strides \[2, 1\], and must have the same"),
+        ((C, Sum(((Dense(),), ())), Flatten()), "a branch is made of Conv.*got Dense"),
+        (
+            (C, Residual((A, AvgPool(), C)), Flatten()),
+            "a branch is made of Conv, Activation, LayerNorm.*put a pool between blocks",
+        ),
         ((Residual((C, A, C)), Flatten()), "give the block a Conv as its shortcut"),
     ],
 )
@@ -88,7 +126,24 @@ def test_impossible_networks_are_refused(layers: tuple, message: str) -> None:
     ("make", "message"),
     [
         (lambda: fc_net(1, activation="swish"), "unknown activation 'swish'"),
-        (lambda: myrtle(6), "depth 5, 7 or 10; got 6"),
+        (lambda: resnet(20), "depth 10, 18, 34; got 20"),
+        (
+            lambda: Network((C, Conv(padding="VALID", size=5), Flatten())).check_images((4, 9, 1)),
+            "Conv.*: 4 x 9 pixels reach it, but without padding its filter needs 5 x 5: use larger images",
+        ),
+        (
+            lambda: Network((Conv(stride=2), AvgPool(3), Flatten())).check_images((4, 9, 1)),
+            "AvgPool.*: 2 x 5 pixels reach it, but its window needs 3 x 3: use larger images",
+        ),
+        (
+            lambda: Network((C, Sum(((Conv(padding="VALID"),), (C,))), Flatten())).check_images((5, 5, 1)),
+            "of 5 x 5 pixels its branches leave 3 x 3 and 5 x 5: use padding='SAME'",
+        ),
+        (
+            lambda: Network((C, A, Concat(((C,), ())), Residual((C,)), Flatten())).check_images((5, 5, 1)),
+            "its branches leave 1 and 2 times the channels of a layer: end each with a Conv",
+        ),
+        (lambda: myrtle(6), "depth 5, 7, 10; got 6"),
         (lambda: wide_resnet(0), "depth >= 1 and groups >= 1; got 0, 3"),
         (lambda: fc_net(1).standard(0), "needs a width >= 1; got 0"),
         (lambda: Network(fc_net(1).layers, "standard"), "needs a width >= 1; got None"),

@@ -4,16 +4,10 @@ It is the finite network of the kernel, so `kernels` has it.
 """
 
 from kerneldistill.evaluation.network_spec import NetworkSpec
-from kerneldistill.evaluation.networks.model import Model, Variables
+from kerneldistill.evaluation.networks.model import Model, finite_model
 from kerneldistill.kernels.architectures import conv_net
-from kerneldistill.kernels.finite_width import FiniteNetwork
 
 
 def build(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int) -> Model:
     """Return the network of a spec."""
-    net = FiniteNetwork(conv_net(spec.depth).standard(spec.width), image_shape, spec.width, outputs)
-    return Model(
-        init=lambda key: Variables(net.init(key), {}),
-        apply=lambda variables, images: net.apply(variables.params, images),
-        train=lambda variables, images: (net.apply(variables.params, images), variables.stats),
-    )
+    return finite_model(conv_net(spec.depth), spec.width, image_shape, outputs)

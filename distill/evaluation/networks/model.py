@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from kerneldistill.evaluation.network_spec import FAMILIES, NetworkSpec
+from kerneldistill.kernels.finite_width import FiniteNetwork
+from kerneldistill.kernels.network import Network
 
 
 class Variables(NamedTuple):
@@ -54,6 +56,16 @@ def model_of(spec: NetworkSpec, image_shape: tuple[int, int, int], outputs: int)
     spec.check_image(image_shape)
     module = import_module(f"kerneldistill.evaluation.networks.{FAMILIES[spec.family].module}")
     return cast(Builder, module).build(spec, image_shape, outputs)
+
+
+def finite_model(network: Network, width: int, image_shape: tuple[int, int, int], outputs: int) -> Model:
+    """Return the finite network of a kernel, in the standard parameterisation of its own width, as a model."""
+    net = FiniteNetwork(network.standard(width), image_shape, width, outputs)
+    return Model(
+        init=lambda key: Variables(net.init(key), {}),
+        apply=lambda variables, images: net.apply(variables.params, images),
+        train=lambda variables, images: (net.apply(variables.params, images), variables.stats),
+    )
 
 
 def flax_model(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:

@@ -183,6 +183,7 @@ class Workload:
         return tuple(
             f"{o.height}x{o.width}: {o.shape[0]}x{o.shape[1]} offsets"
             + (", wrapped" if o.wrapped else f", radius {o.ry},{o.rx}" if o.ry != o.rx else f", radius {o.ry}")
+            + (f", steps of {o.step}" if o.step > 1 and o.shape != (1, 1) else "")
             for o in (level.offsets for level in levels(network, height, width))
         )
 

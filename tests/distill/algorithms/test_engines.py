@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,7 +12,8 @@ from kerneldistill.algorithms.engines import engine_of, network_of
 from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import ActivationName, KernelConfig
 from kerneldistill.kernels.activations import ACTIVATIONS
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, wide_resnet
+from kerneldistill.kernels.activations.hermite import Hermite
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
 from kerneldistill.kernels.layers import Activation
 from kerneldistill.kernels.network import Network
 
@@ -29,6 +31,19 @@ NETWORKS: dict[str, tuple[KernelConfig, Network]] = {
         wide_resnet(2, activation="gelu", groups=2),
     ),
     "wide_resnet, flat": (KernelConfig("wide_resnet", 1, global_pool=False), wide_resnet(1, global_pool=False)),
+    "resnet": (KernelConfig("resnet", 18, W_std=1.5, b_std=0.2), resnet(18, 1.5, 0.2)),
+    "resnet, flat": (
+        KernelConfig("resnet", 10, activation="erf", global_pool=False),
+        resnet(10, activation="erf", global_pool=False),
+    ),
+    "degree": (
+        KernelConfig("fc", 1, activation="tanh", activation_degree=40),
+        fc_net(1, activation=Hermite(jnp.tanh, 40, 96)),
+    ),
+    "nodes": (
+        KernelConfig("fc", 1, activation="sin", activation_nodes=90),
+        fc_net(1, activation=Hermite(jnp.sin, 24, 90)),
+    ),
     "standard": (KernelConfig("fc", 1, parameterization="standard", width=64), fc_net(1).standard(64)),
     "conv_vec": (KernelConfig("conv_vec", 3, W_std=1.5, b_std=0.2), conv_vec(3, 1.5, 0.2)),
 }

@@ -42,6 +42,8 @@ BAD = {
     "kernel.groups": [0],
     "kernel.W_std": [0.0, -1.0, float("inf"), float("nan")],
     "kernel.width": [0, -1],
+    "kernel.activation_degree": [0],
+    "kernel.activation_nodes": [0],
     "kernel.b_std": [-0.1, float("nan")],
     "support.size": [0],
     "loss.temperature": [0.0, float("inf")],
@@ -168,6 +170,7 @@ KERNELS = [
     KernelConfig("conv_vec", 3),
     KernelConfig("myrtle", 5, pools=1),
     KernelConfig("wide_resnet", 1, groups=4),
+    KernelConfig("resnet", 10),
 ]
 
 
@@ -182,21 +185,6 @@ def test_an_image_is_refused_exactly_where_the_network_refuses_it(kernel: Kernel
                 check_image(kernel, shape)
         else:
             check_image(kernel, shape)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "message"),
-    [
-        (KernelConfig("myrtle", 6), r"kernel\.depth is 6, .*5, 7, 10.*--kernel\.depth 5"),
-        (KernelConfig("fc", 1, global_pool=False), r"kernel\.global_pool is False.*--kernel\.global-pool None"),
-        (KernelConfig("fc", 1, parameterization="standard"), r"kernel\.width is None.*--kernel\.width 1024"),
-        (KernelConfig("fc", 1, parameterization="standard", width=0), r"kernel\.width is 0.*--kernel\.width 1024"),
-        (KernelConfig("fc", 1, width=64), r"kernel\.width is 64.*--kernel\.parameterization standard"),
-    ],
-)
-def test_values_of_a_kernel_must_go_together(kernel: KernelConfig, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        check(replace(DIGITS, kernel=kernel))
 
 
 @pytest.mark.parametrize(

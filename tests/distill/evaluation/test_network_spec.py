@@ -17,6 +17,7 @@ from kerneldistill.evaluation.network_spec import FAMILIES, NetworkSpec, network
         ("convnet-w32-d2", NetworkSpec("convnet", "none", 32, 2)),
         ("kip-convnet", NetworkSpec("kip-convnet", "none", 1024, 3)),
         ("mlp-d1", NetworkSpec("mlp", "none", 128, 1)),
+        ("kip-resnet18-w64", NetworkSpec("kip-resnet18", "none", 64, 18)),
         ("resnet18-instance-w16", NetworkSpec("resnet18", "instance", 16, 4)),
     ],
 )

@@ -39,6 +39,8 @@ def shapes(name: str, shape: tuple[int, int, int], outputs: int) -> Variables:
         ("frepo-convnet", (28, 28, 1), 10, 1280 + 295_168 + 1_180_160 + 81_930),
         # One convolution more than the three blocks.
         ("kip-convnet-w4", (8, 8, 1), 3, 40 + 3 * 148 + 15),
+        # Four stages of two blocks of two convolutions, a 1x1 shortcut in three of them; images of any size.
+        ("kip-resnet18-w4", (3, 5, 1), 3, 40 + 16 * 148 + 3 * 20 + 15),
     ],
 )
 def test_sizes_are_those_of_the_sources(name: str, shape: tuple, outputs: int, parameters: int) -> None:
