@@ -17,6 +17,8 @@ DIGESTS = "digests.json"
 # What is not part of the run: what others keep beside it, and what has a manifest of its own.
 _OTHERS = {DIGESTS, "coarse", "prepared", "features", "bundle", "report", "evaluation", "export"}
 _OTHERS |= {"failure.json", "log.txt"}
+# What `report` and `evaluate` put beside the run's bundle.
+_BESIDE = (".", "bundle-")
 
 
 class FinishedFiles:
@@ -101,8 +103,8 @@ class FinishedFiles:
         """The names of all files but those of others; links to folders are not followed."""
         for parent, folders, files in os.walk(self._folder):
             if Path(parent) == self._folder:
-                folders[:] = [name for name in folders if name not in _OTHERS and not name.startswith(".")]
-                files = [name for name in files if name not in _OTHERS and not name.startswith(".")]
+                folders[:] = [name for name in folders if name not in _OTHERS and not name.startswith(_BESIDE)]
+                files = [name for name in files if name not in _OTHERS and not name.startswith(_BESIDE)]
             yield from (self._name(Path(parent, name)) for name in files if Path(parent, name).is_file())
 
     def _name(self, path: Path) -> str:

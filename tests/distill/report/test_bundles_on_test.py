@@ -15,6 +15,7 @@ from kerneldistill.report.report_entry import Absent, held
 from kerneldistill.report.sections.certainty import calibration_error, certainty, predictors
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.verify import find_problems
 from tests.helpers.pages import Page
 
 
@@ -75,3 +76,15 @@ def test_without_data_it_says_how_to_name_them(alone: Path) -> None:
 def test_a_run_has_its_own_data(finished: RunDir, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--prepared is elsewhere, but RUN holds its prepared data"):
         write_report([finished.path], tmp_path / "page.html", Examined(30, "elsewhere"))
+
+
+def test_what_lies_beside_a_runs_own_bundle_is_no_part_of_the_run(
+    finished: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerneldistill.runtime.devices.setup", lambda: None)
+    own = RunDir(Path(shutil.copytree(finished.path, tmp_path / "own")))
+    words = ["report", str(own.bundle), "--prepared", str(own.prepared), "--test-images"]
+    assert cli.main([*words, "30"]) == 0
+    own.finished.add()  # as the next stage does
+    assert cli.main([*words, "31"]) == 0
+    assert list(find_problems(own.path)) == []
