@@ -17,7 +17,7 @@ def rate_table(study: RateStudy) -> tuple[str, tuple[str, ...], Rows]:
     """Title, header and rows: a row for each rate, a column for each kind of network."""
     seeds = len(study.series[0].stable_rates)
     title = (
-        f"{study.network} by {study.steps} steps of gradient descent on the whole set: loss at the end, test accuracy, "
+        f"gradient descent on the whole set, {study.steps} steps of {study.network}: loss at the end, test accuracy, "
         f"mean of {seeds} seeds; rates are parts of the largest stable one at width {study.series[0].width}; "
         f"it took {duration(study.seconds)}"
     )

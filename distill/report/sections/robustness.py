@@ -38,7 +38,7 @@ def robustness_of(entries: Sequence[ReportEntry]) -> Section:
 
 def _chart(name: str, entry: ReportEntry, entries: Sequence[ReportEntry], result: ProtocolResult) -> Chart:
     lines = [line for run, each in enumerate(robustness(result)) for line in _lines(run, each)]
-    caption = f"{result.protocol}, {result.network}: the set, and dashed the line of random real images"
+    caption = f"accuracy on shifted images by {result.protocol}, {result.network}; dashed: lines of random real sets"
     return line_chart(name, named(entry, entries, caption), lines, Scales("test accuracy", "shifted", percent=True))
 
 
