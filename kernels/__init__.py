@@ -4,6 +4,8 @@
 
     k_ts = gram(conv_net(3), targets, support)
 
+`features(phi)` is the kernel of the features of an encoder of yours.
+
 README.md in this folder holds the mathematics and the order to read the code in. Importing this package loads neither
 jax nor numpy: each name is loaded when it is first used.
 """
