@@ -4,13 +4,15 @@
 
 The encoder is that of `scripts.examples.train_encoder`, trained here on the train split of CIFAR-10. Every set is
 judged by kernel ridge regression with the features, and by a linear probe: logistic regression on the features of the
-set, to the class of each image. Medoids are the real images nearest to the centres of k-means of the features of each
-class. Run directories and the encoder stay in --work; the same command again measures what is missing.
+set, to the class of each image, of which learned labels know nothing. Medoids are the real images nearest to the
+centres of k-means of the features of each class. Run directories, encoder and features stay in --work; the same command
+again measures what is missing.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,13 +47,13 @@ DRAWS = 5
 
 
 def config_of(folder: str, size: int, steps: int) -> Config:
-    """CIFAR-10, standardised; images and labels learned by cross-entropy, as CLP-DD does (2605.07194)."""
+    """CIFAR-10, standardised; learned by cross-entropy with a temperature, as CLP-DD does (2605.07194)."""
     base = preset_config("cifar10-fc1")
     return replace(
         base,
         data=replace(base.data, dir=folder, whiten="standard"),
         kernel=KernelConfig(FEATURES, 1, encoder=NAME),
-        support=SupportConfig(size, learn_labels=True),
+        support=SupportConfig(size),
         loss=LossConfig("cross_entropy", temperature=0.1),
         optim=replace(base.optim, learning_rate=0.02, steps=steps, target_batch=5000),
         krr=KrrConfig(ridge=1e-3),
@@ -70,6 +72,13 @@ def encoder(data: Prepared, file: Path, epochs: int) -> dict[str, Any]:
     net: Any = Encoder()
     give_encoder(features(lambda x: net.apply(params, x)), NAME)
     return json.loads(file.with_suffix(".json").read_text())
+
+
+def kept(file: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """What is in a file, or what `make` returns, which is then in it."""
+    if not file.exists():
+        file.write_text(json.dumps(make()))
+    return json.loads(file.read_text())
 
 
 class Judge:
@@ -92,7 +101,8 @@ class Judge:
 
     def all_features(self, targets: Targets) -> np.ndarray:
         """Of all images of a split, [n, d]."""
-        return np.concatenate([chunk.features.values for chunk in targets.chunks(1)])  # pyright: ignore
+        found: Any = [(chunk.features, len(chunk.labels)) for chunk in targets.chunks(1)]
+        return np.concatenate([features.values[:count] for features, count in found])
 
     def probe(self, values: np.ndarray, classes: np.ndarray) -> float:
         """Test accuracy of logistic regression on features [n, d] of images of `classes` [n]."""
@@ -129,19 +139,22 @@ class Judge:
 
 def measured(config: Config, work: Path, judge: Judge) -> dict[str, Any]:
     """Learn a set and judge it and its rivals."""
-    began, size = time.perf_counter(), config.support.size
-    with RunDir(work / str(size)).open(config) as rundir:
-        run(config, rundir)
-    learned, data = Outcome.load(rundir.outcome_file), judge.data
+    began, size, data = time.perf_counter(), config.support.size, judge.data
+    learned = {}
+    for name, learns in (("labels_learned", True), ("labels_fixed", False)):
+        own = replace(config, support=replace(config.support, learn_labels=learns))
+        with RunDir(work / f"{size}-{name}").open(own) as rundir:
+            run(own, rundir)
+        found, last = Outcome.load(rundir.outcome_file), rundir.metrics_file.read_text().splitlines()[-1]
+        scores = judge.scores(found.support, found.start.class_ids)
+        learned[name] = {**scores, "seconds": round(json.loads(last)["elapsed"], 1)}
     draws = [random_support(data.train, judge.classes, size, 0, draw, judge.engine.dtype) for draw in range(DRAWS)]
     real = [judge.scores(draw, draw.labels.argmax(1)) for draw in draws]
     medoids = judge.medoids(size)
-    last = json.loads(rundir.metrics_file.read_text().splitlines()[-1])
     return {
         "images": size,
-        "steps": last["step"],
-        "learning_seconds": round(last["elapsed"], 1),
-        "learned": judge.scores(learned.support, learned.start.class_ids),
+        "steps": config.optim.steps,
+        "learned": learned,
         "random_real": {name: [score[name] for score in real] for name in real[0]},
         "medoids": judge.scores(medoids, medoids.labels.argmax(1)),
         "seconds": round(time.perf_counter() - began, 1),
@@ -152,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data.dir", dest="dir", required=True, help="folder of TFDS data sets that holds cifar10")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100], help="images to learn (default 10 100)")
-    parser.add_argument("--steps", type=int, default=600, help="outer steps (default 600)")
+    parser.add_argument("--steps", type=int, default=300, help="outer steps (default 300)")
     parser.add_argument("--epochs", type=int, default=4, help="of the encoder (default 4)")
     parser.add_argument("--work", type=Path, default=Path("runs/feature-kernels"), help="folder of what is made")
     parser.add_argument("--out", type=Path, default=Path("feature-kernels.json"))
@@ -169,7 +182,7 @@ def main() -> None:
         "data": data.manifest.summary(),
         "devices": f"{len(jax.devices())} {jax.devices()[0].device_kind}",
         "encoder": {**trained_in, "features": judge.engine.size},
-        "whole_train": judge.whole(),
+        "whole_train": kept(args.work / "whole.json", judge.whole),
         "sets": [],
     }
     for size in args.sizes:
