@@ -126,7 +126,9 @@ class Branches(Layer):
 
     def cov(self, cov: Cov, pairs: Pairs, path: str) -> Cov:
         """See `Layer.cov`."""
-        return self.joined_cov([propagate(part, cov, pairs) for part in self.named_parts(path)])
+        # The last first: the order in which gradients by the common input are added.
+        found = [propagate(part, cov, pairs) for part in reversed(self.named_parts(path))]
+        return self.joined_cov(found[::-1])
 
     def passes(self, before: Passes, with_ntk: bool, places: Places, path: str) -> Passes:
         """See `Layer.passes`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerneldistill.kernels.architectures import conv_net, conv_vec, resnet
 from kerneldistill.kernels.exact_engine import ExactEngine
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Flatten
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kerneldistill.kernels.network import Network
 
 COLUMNS = 32
@@ -26,7 +26,7 @@ class Case(NamedTuple):
     dtype: str
 
 
-WINDOWS = Network((Conv(), Activation(), AvgPool(3), Conv(), Activation(), Flatten()))
+WINDOWS = Network((Conv(), Activation(), AvgPool(3), Conv(), Activation(), Flatten(), Dense()))
 CASES = {
     "8x8": Case(conv_net(2), (8, 8, 1), "float32"),
     "16x16, global mean": Case(conv_net(2, global_pool=True), (16, 16, 3), "float32"),

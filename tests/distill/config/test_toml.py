@@ -71,8 +71,8 @@ def test_an_unknown_preset_names_the_known() -> None:
         ("[optim]\nlearning_rate = 'fast'", r"optim\.learning_rate is 'fast', allowed is a finite number above 0"),
         ("[kernel]\nprepend = 1", r"kernel\.prepend is 1, allowed is a valid boolean"),
         (
-            "[kernel]\nnetwork = 'resnet'",
-            r"kernel\.network is 'resnet', allowed is 'fc', 'conv_net', 'conv_vec', 'my.*",
+            "[kernel]\nnetwork = 'vgg'",
+            r"kernel\.network is 'vgg', allowed is 'fc', 'conv_net', 'conv_vec', 'my.*",
         ),
         ("optim = 3", r"optim is 3, allowed is a table \[optim\]"),
         ("[data]\nname = 1979-05-27", r"data\.name is \['1979-05-27'\], allowed is a valid string"),

@@ -122,7 +122,7 @@ def test_the_examples_in_the_messages_are_allowed(name: str) -> None:
     [
         ("optim.steps", "10", "a whole number from 0 up: set it, for example with --optim.steps 300"),
         ("optim.target_batch", 10.5, "a whole number from 1 up"),
-        ("kernel.network", "resnet", "'fc', 'conv_net', .*--kernel.network conv_net"),
+        ("kernel.network", "vgg", "'fc', 'conv_net', .*--kernel.network conv_net"),
         ("support.flip", 1, "a valid boolean"),
         ("loss", "mse", r"a table \[loss\]"),
     ],
