@@ -37,7 +37,10 @@ class Call(NamedTuple):
     @property
     def text(self) -> str:
         """The description in lines that a terminal holds; those of examples are as they were written."""
-        return "\n".join(line if line[:1] == " " else fill(line, WIDTH) for line in self.description.splitlines())
+        return "\n".join(
+            line if line[:1] == " " else fill(line, WIDTH, break_on_hyphens=False)
+            for line in self.description.splitlines()
+        )
 
     def parse(self, kind: type[Arguments], *markers: Any, default: Arguments | None = None) -> Arguments:
         """Return the arguments as a dataclass.
