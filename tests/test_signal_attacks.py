@@ -13,6 +13,7 @@ from kerneldistill.runs.directory import RunDir
 from scripts.signal_attacks.damage import damaged
 
 
+@pytest.mark.slow
 # orbax's reader of a damaged checkpoint leaves callbacks to an event loop that is closed by then.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_random_damages_to_a_run_are_all_named(finished: RunDir, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_a_full_disk_is_one_line_in_each_stage(finished: RunDir, tmp_path: Path)
         told_once(limited(size, *words), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_that_was_there(finished: RunDir, tmp_path: Path) -> None:
     run = shutil.copytree(finished.path, tmp_path / "run", symlinks=True)
     bundle = shutil.copytree(finished.bundle, tmp_path / "bundle")

@@ -57,6 +57,7 @@ def test_a_fully_connected_network_is_products_of_matrices(small: Config) -> Non
     assert bounded(fc, "h100").fastest < bounded(of(small, "h100"), "h100").fastest / 100
 
 
+@pytest.mark.slow
 def test_chips_for_a_wanted_time(small: Config) -> None:
     work = of(small, "v5e:2x2", 40_000, rows=100)
     one = bounded(of(small, "v5e:1x1", 40_000, rows=100), "v5e:1x1")

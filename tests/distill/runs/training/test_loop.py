@@ -134,7 +134,7 @@ def test_batches_change_with_the_step_and_the_seed(tmp_path: Path, monkeypatch: 
         assert np.bincount(TRAIN.labels[list(rows)]).tolist() == [8, 8, 8]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, pytest.param(OSError, marks=pytest.mark.slow)])
 def test_a_run_stopped_at_any_moment_ends_as_an_undisturbed_one(
     tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:

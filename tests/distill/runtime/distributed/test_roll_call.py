@@ -58,7 +58,7 @@ def begun(deeds: list[str]) -> tuple[list[subprocess.Popen[str]], int]:
     ("deed", "how", "status"),
     [
         ("kill", "is gone: run", 75),
-        ("stop", "has been silent for 6 s: run", 75),
+        pytest.param("stop", "has been silent for 6 s: run", 75, marks=pytest.mark.slow),
         ("fail", "has failed: see what it", 7),
     ],
 )
