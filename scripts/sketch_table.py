@@ -153,6 +153,7 @@ def main() -> None:
     sample = data.train.images[:COMPARED]
     truth = kernel(args.depth, sample, sample)
     rows = [by_kernel(args.depth, data, args.part)]
+    print(rows[0], flush=True)
     for size in args.sizes:
         phi = FcSketch(fc_net(args.depth), "ntk", size)
         features = encoded(phi, sample)
@@ -160,8 +161,8 @@ def main() -> None:
         for images in (args.part, len(data.train)):
             rows.append(by_sketch(phi, data, images, error))
             print(rows[-1], flush=True)
-    if args.out:
-        args.out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+            if args.out:
+                args.out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     if args.figure:
         args.figure.write_text(figure(rows))
     cells = [
