@@ -50,3 +50,9 @@ def filled(x: Array | np.ndarray, size: int) -> Array | np.ndarray:
         return x
     module = np if isinstance(x, np.ndarray) else jnp
     return module.concatenate([x, module.repeat(x[-1:], size - len(x), axis=0)])
+
+
+def even_chunk(images: int, most: int, devices: int) -> int:
+    """The size of even chunks of `images`: at most `most`, rounded up to what `devices` share evenly."""
+    each = -(-images // -(-images // most))
+    return -(-each // devices) * devices

@@ -64,6 +64,12 @@ def half_block(network: Network, kind: KernelKind, images: Features, rows: Array
     return lax.map(half_row, (rows, partners))
 
 
+def halved(kernel: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What `half_block` gives for `rows` [r] of a kernel whose rows [r, s] are at hand, on the host."""
+    size = kernel.shape[1]
+    return np.take_along_axis(kernel, (rows[:, None] + np.arange(size // 2 + 1)) % size, axis=1)
+
+
 def whole(half: np.ndarray) -> np.ndarray:
     """The symmetric kernel [s, s] from what `half_block` gives for all its rows, [s, s // 2 + 1]; on the host."""
     size = len(half)

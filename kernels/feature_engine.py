@@ -17,7 +17,8 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.batching import even_chunk, filled
+from kerneldistill.kernels.blocks import halved
 from kerneldistill.kernels.encoder_checks import Identity, identity_of
 from kerneldistill.kernels.feature_kernel import FeatureKernel
 from kerneldistill.kernels.image_checks import check_images
@@ -78,8 +79,7 @@ class FeatureEngine:
 
     def chunk(self, targets: int, support: int) -> int:
         """See `Engine.chunk`: a group of the encoder's; the support costs little."""
-        each = -(-targets // -(-targets // self.group))
-        return -(-each // len(self.devices)) * len(self.devices)
+        return even_chunk(targets, self.group, len(self.devices))
 
     def support_features(self, images: Array | np.ndarray) -> Encoded:
         """See `Engine.support_features`."""
@@ -106,9 +106,7 @@ class FeatureEngine:
 
     def half_k_ss(self, support: Encoded, rows: np.ndarray) -> np.ndarray:
         """See `Engine.half_k_ss`: rows of one product, whose other half costs nothing worth sparing."""
-        count = len(support)
-        kernel = self.k_ts(support, Encoded(support.values[rows]))
-        return np.take_along_axis(kernel, (rows[:, None] + np.arange(count // 2 + 1)) % count, axis=1)
+        return halved(self.k_ts(support, Encoded(support.values[rows])), rows)
 
     def pullback(
         self,

@@ -20,7 +20,8 @@ from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from kerneldistill.kernels.batching import filled
+from kerneldistill.kernels.batching import even_chunk, filled
+from kerneldistill.kernels.blocks import halved
 from kerneldistill.kernels.finite_width import FiniteNetwork, Params
 from kerneldistill.kernels.image_checks import check_images
 from kerneldistill.kernels.network import Network
@@ -84,8 +85,7 @@ class FeatureMap:
 
     def chunk(self, images: int) -> int:
         """The even size of chunks in which so many images are embedded."""
-        each = -(-images // -(-images // self.group))
-        return -(-each // len(self.devices)) * len(self.devices)
+        return even_chunk(images, self.group, len(self.devices))
 
     @cached_property
     def everywhere(self) -> NamedSharding:
@@ -222,7 +222,7 @@ class RandomFeatures:
         count = len(support)
         even = filled(np.asarray(support.values), count + -count % len(self.devices))
         kernel = np.asarray(self.map.k_ts(support.values, jax.device_put(even, self.map.sharded)))[:count]
-        return np.take_along_axis(kernel[rows], (rows[:, None] + np.arange(count // 2 + 1)) % count, axis=1)
+        return halved(kernel[rows], rows)
 
     def pullback(
         self,

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
-from scipy import linalg
 
+from kerneldistill.algorithms.krr import Regression
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.kernels import ExactEngine, fc_net
+from kerneldistill.kernels.feature_engine import FeatureEngine
+from kerneldistill.kernels.feature_kernel import FeatureKernel
 from kerneldistill.kernels.sketch import FcSketch
 from kerneldistill.pipeline.prepared import Prepared, load
 from kerneldistill.pipeline.split import Split
@@ -30,7 +31,7 @@ from kerneldistill.runtime import devices
 from kerneldistill.runtime.console import closing_table
 
 RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
-# Images encoded at a time.
+# Images whose products are added at a time.
 BATCH = 2000
 COMPARED = 500
 
@@ -57,11 +58,7 @@ class Row:
 
 def encoded(phi: FcSketch, images: np.ndarray) -> np.ndarray:
     """Features [n, d] of images [n, h, w, c]."""
-    program = jax.jit(phi)
-    whole = -len(images) % BATCH
-    padded = np.concatenate([images, images[:whole]]) if whole else images
-    parts = [np.asarray(program(padded[start : start + BATCH])) for start in range(0, len(padded), BATCH)]
-    return np.concatenate(parts)[: len(images)]
+    return FeatureEngine(FeatureKernel(phi), images.shape[1:], images.dtype).encode(images)
 
 
 def by_sketch(phi: FcSketch, data: Prepared, images: int, error: float) -> Row:
@@ -74,11 +71,10 @@ def by_sketch(phi: FcSketch, data: Prepared, images: int, error: float) -> Row:
     scatter = np.zeros((features.shape[1],) * 2)
     for part in parts:
         scatter += part.T @ part
-    mean = float(np.trace(scatter)) / images
     right = features.T.astype(np.float64) @ centred_one_hot(train.labels, len(data.manifest.class_names))
 
-    def weights(ridge: float) -> np.ndarray:
-        return linalg.solve(scatter + ridge * mean * np.eye(len(scatter)), right, assume_a="pos")
+    def weights(ridge: float) -> np.ndarray:  # the kernel and the scatter have one trace
+        return Regression(scatter, ridge * len(scatter) / images).solve(right)
 
     ridge, accuracy = chosen(weights, validation, test, data)
     return Row(features.shape[1], images, error, ridge, accuracy, (encoding, time.perf_counter() - began))
@@ -92,11 +88,11 @@ def by_kernel(depth: int, data: Prepared, images: int) -> Row:
         kernel(depth, split.images, train.images) for split in (train, data.validation, data.test)
     )
     encoding, began = time.perf_counter() - began, time.perf_counter()
-    labels, mean = centred_one_hot(train.labels, len(data.manifest.class_names)), float(np.trace(k_tt)) / images
+    labels = centred_one_hot(train.labels, len(data.manifest.class_names))
     k_tt = k_tt.astype(np.float64)
 
     def weights(ridge: float) -> np.ndarray:
-        return linalg.solve(k_tt + ridge * mean * np.eye(images), labels, assume_a="pos", overwrite_a=True)
+        return Regression(k_tt, ridge).solve(labels)
 
     ridge, accuracy = chosen(weights, validation, test, data)
     return Row(None, images, None, ridge, accuracy, (encoding, time.perf_counter() - began))

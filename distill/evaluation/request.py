@@ -126,12 +126,12 @@ def _check_used(request: EvaluationRequest) -> None:
             f"--networks has {request.specs[0].name}, which is trained, but --protocol is {asked}: add a "
             "protocol that trains, such as dc, or name kernels, such as network=fc,depth=1"
         )
-    if request.ensemble and KRR not in request.protocols:
-        given = f"--protocol is {asked}" if asked else "--protocol is not given"
+    if KRR in request.protocols:
+        return
+    given = f"--protocol is {asked}" if asked else "--protocol is not given"
+    if request.ensemble:
         raise UserError(f"--ensemble is {' '.join(request.ensemble)}, but {given}: add krr to it")
-    kernels = [text for text in request.networks if _of_kernel(text)]
-    if kernels and KRR not in request.protocols:
-        given = f"--protocol is {asked}" if asked else "--protocol is not given"
+    if kernels := [text for text in request.networks if _of_kernel(text)]:
         raise UserError(f"--networks has the kernel {kernels[0]!r}, but {given}: add krr to it")
 
 
