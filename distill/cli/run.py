@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import (
@@ -42,8 +43,6 @@ def execute(call: Call) -> int:
     from kerneldistill.runtime.distributed.start import joined
 
     asked = resolved(job.processes)
-    beside = call.name == "label-solve" and job.dir is None
-    folder = job.folder.with_name(f"{job.folder.name}-label-solve") if beside else job.folder
     given = repr((call.name, replace(job, processes=ALONE)))
     prepared = job.prepared if isinstance(job, ComputingJob) else None
     followers = job.track if isinstance(job, LearningJob) else ()
@@ -51,7 +50,7 @@ def execute(call: Call) -> int:
     with ExitStack() as stack:
         if asked is not None:
             stack.enter_context(joined(asked, given))
-        rundir = RunDir(folder)
+        rundir = RunDir(_folder(job, call.name))
         if call.name != "distill" and not rundir.config_file.exists():
             collectives.from_first(lambda: check_given(job.settings, rundir, prepared))
         opened = rundir.open(job.settings)
@@ -66,6 +65,12 @@ def execute(call: Call) -> int:
         act = getattr(stages, call.name.replace("-", "_"))
         act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job), prepared, followers))
     return 0
+
+
+def _folder(job: Job, command: str) -> Path:
+    """Return the run's directory: labels are solved for beside the run of the same name."""
+    beside = command == "label-solve" and job.dir is None
+    return job.folder.with_name(f"{job.folder.name}-label-solve") if beside else job.folder
 
 
 def _prepare_alone(job: DataJob, out: str) -> None:

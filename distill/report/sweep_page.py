@@ -97,20 +97,6 @@ def sweep_page(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     done = sum(row.get("status") == "done" for row in rows)
     title = f"{folder.resolve().name}: {done} of {len(rows)} runs done"
     lead = f"The best predicts {100 * max(scored):.1f} % of its test images." if scored else "None has been tested yet."
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("title", title),
-        node("style", style()),
-    )
     best = max(scored, default=None)
     header = [_heading(column) for column in shown]
     lines = [_row(row, shown, folder, best) for row in rows]
@@ -132,7 +118,25 @@ def sweep_page(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
         node("script", SCRIPT),
         class_="wide-page",
     )
-    return page(node("html", head, body, lang="en"))
+    return page(node("html", _head(title), body, lang="en"))
+
+
+def _head(title: str) -> Element:
+    """What the page lets in: its own script, and nothing from elsewhere."""
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    return node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", http_equiv="Content-Security-Policy", content=policy),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("meta", name="color-scheme", content="light dark"),
+        node("title", title),
+        node("style", style()),
+    )
 
 
 def _laws(rows: Sequence[Mapping[str, str]]) -> Element | None:

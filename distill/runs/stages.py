@@ -8,39 +8,33 @@ import time
 from functools import partial
 
 from kerneldistill.algorithms.engines import engine_of
-from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.label_solve import label_solve as solve
 from kerneldistill.algorithms.problem import problem_of
 from kerneldistill.algorithms.registry import algorithm_of
-from kerneldistill.algorithms.scoring import evaluate as score_of
-from kerneldistill.algorithms.scoring import random_support
-from kerneldistill.algorithms.support import regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
 from kerneldistill.config.data_limits import check_support
-from kerneldistill.config.kernel_names import start_name
 from kerneldistill.config.schema import Config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
-from kerneldistill.evaluation.protocol_result import set_sha256
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline.storage.files import write_whole
+from kerneldistill.runs.closing_test import closing_test
 from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned
 from kerneldistill.runs.completion import Stages, run_is_done, stages_of
 from kerneldistill.runs.conduct import USUAL, Conduct
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.fork import first_state
 from kerneldistill.runs.initial_support import spent_before, start_of
-from kerneldistill.runs.measuring import measured
 from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runs.planning.announcement import Method, announce
 from kerneldistill.runs.planning.plan import check_memory
 from kerneldistill.runs.planning.precedent import precedent_for
 from kerneldistill.runs.preparing import prepare, take_given
 from kerneldistill.runs.refit import with_labels_refitted
-from kerneldistill.runs.results import Measured, Results
+from kerneldistill.runs.results import Results
 from kerneldistill.runs.run_encoder import recorded, use_encoder
 from kerneldistill.runs.run_pictures import RunPictures
 from kerneldistill.runs.training.checkpoints import Checkpoints
@@ -196,41 +190,7 @@ def evaluate(rundir: RunDir) -> None:
     data, engine = _open(config, rundir)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     from_first(lambda: rundir.finished.check(rundir.outcome_file))
-    num_classes, size = len(data.manifest.class_names), len(outcome.support.images)
-    test = Targets(engine, data.test, num_classes, folder=rundir.features)
-    supports = [outcome.support, outcome.start.support]
-    supports += [
-        random_support(data.train, num_classes, size, config.seed, draw, engine.dtype)
-        for draw in range(config.evaluate.baseline_draws)
-    ]
-    ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
-    sources = [regressed(support, config.support.flip) for support in supports]
-    scored = zip(sources, ridges, strict=True)
-    validation = Targets(engine, data.validation, num_classes, folder=rundir.features)
-    names = config.evaluate.ensemble
-    with activity("evaluating", len(sources) + bool(names) + bool(len(validation)), "sets") as shown:
-        found = []
-        for source, ridge in scored:
-            found.append(measured(engine, source, test, ridge))
-            shown.update(len(found))
-        ensembled = score_of(engine, sources[0], test, outcome.ridge, views(names)) if names else None
-        held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
-    chosen, start, *baselines = found
-    results = Results(
-        step=outcome.step,
-        label_mode=outcome.label_mode,
-        support_size=size,
-        num_test=len(test),
-        learned=chosen,
-        start=start,
-        random_real=tuple(baselines),
-        validation=None if held_out is None else Measured(*held_out),
-        protocols=Results.protocols_of(rundir.results_file, set_sha256(*outcome.support)),
-        averaged=outcome.averaged,
-        began_as=start_name(config),
-        ensembled=None if ensembled is None else Measured(*ensembled),
-        views=names,
-    )
+    results = closing_test(config, rundir, data, engine, outcome)
     from_first(lambda: rundir.finished.write(rundir.results_file, results.to_json().encode()))
     record_done("evaluate", rundir)
     closing_table(*results.table(data.manifest.name))
