@@ -12,7 +12,8 @@ from kerneldistill.kernels.exact_engine import ExactEngine
 def step_programs(engine: ExactEngine, support: int, targets: int) -> Mapping[str, Callable[[], Lowered]]:
     """Name the programs of a step of `support` images and a chunk of `targets`, in the order in which it runs them.
 
-    jacobian stands for block_saving and pullback in a second-order step, whose chunks are `jacobian_chunk`.
+    There is no block_saving where the engine keeps nothing of such a chunk, which may not fit the devices. jacobian stands
+    for block_saving and pullback in a second-order step, whose chunks are `jacobian_chunk`.
     """
     rows, columns = _features(engine, support), _features(engine, targets)
     entries = jax.ShapeDtypeStruct((targets, support), engine.dtype)
@@ -21,12 +22,12 @@ def step_programs(engine: ExactEngine, support: int, targets: int) -> Mapping[st
     indices = jax.ShapeDtypeStruct((-(-support // devices) * devices,), jnp.int64)
     fewer = _features(engine, engine.jacobian_chunk(targets, support))
 
-    def saved() -> object:
-        if not engine.saved_bytes(support, targets):
-            return None
-        return jax.eval_shape(engine._k_ts_saving, rows, columns)[1]
+    keeps = bool(engine.saved_bytes(support, targets))
 
-    return {
+    def saved() -> object:
+        return jax.eval_shape(engine._k_ts_saving, rows, columns)[1] if keeps else None
+
+    programs: dict[str, Callable[[], Lowered]] = {
         "features": lambda: engine._target_features.lower(columns.images),
         "half_block": lambda: engine._half_k_ss.lower(rows, indices),
         "block": lambda: engine._k_ts.lower(rows, columns),
@@ -35,6 +36,9 @@ def step_programs(engine: ExactEngine, support: int, targets: int) -> Mapping[st
         "pullback_images": lambda: engine._pullback_images.lower(rows.images, parts),
         "jacobian": lambda: engine._k_ts_and_jacobian.lower(rows, fewer),
     }
+    if not keeps:
+        del programs["block_saving"]
+    return programs
 
 
 def _features(engine: ExactEngine, count: int):

@@ -26,7 +26,7 @@ class Request:
     kernel: whose engine
     image_shape: (h, w, c)
     support, targets: images of a chunk
-    programs: names of `kernels.step_programs`; empty: all
+    programs: names of `kernels.step_programs`, those that the step has of them; empty: all
     xla_only: without kernels of ours
     """
 
@@ -106,7 +106,7 @@ def _main() -> None:
     devices, kernel = topology(request.topology).compiled_for(), request.kernel
     engine = ExactEngine(network_of(kernel), kernel.get, request.image_shape, np.dtype(kernel.dtype), devices)
     programs = step_programs(engine, request.support, request.targets)
-    for name in request.programs or programs:
+    for name in [name for name in request.programs or programs if name in programs]:
         began = time.perf_counter()
         compiled = programs[name]().compile()
         seconds = time.perf_counter() - began
