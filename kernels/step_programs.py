@@ -12,8 +12,8 @@ from kerneldistill.kernels.exact_engine import ExactEngine
 def step_programs(engine: ExactEngine, support: int, targets: int) -> Mapping[str, Callable[[], Lowered]]:
     """Name the programs of a step of `support` images and a chunk of `targets`, in the order in which it runs them.
 
-    There is no block_saving where the engine keeps nothing of such a chunk, which may not fit the devices. jacobian stands
-    for block_saving and pullback in a second-order step, whose chunks are `jacobian_chunk`.
+    There is no block_saving where the engine keeps nothing of such a chunk, which may not fit the devices. jacobian
+    stands for block_saving and pullback in a second-order step, whose chunks are `jacobian_chunk`.
     """
     rows, columns = _features(engine, support), _features(engine, targets)
     entries = jax.ShapeDtypeStruct((targets, support), engine.dtype)
