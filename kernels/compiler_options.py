@@ -57,9 +57,11 @@ def as_it_is(function: Callable[..., T]) -> Callable[..., T]:
 def _called_once(function: Callable[..., T]) -> Callable[..., T]:
     # The compiler plans to deal a large operation to threads; in a routine it does not, but where that operation is all
     # that the routine returns, it still asks for the bounds of a part ("Incorrect number of arguments"). So the routine
-    # returns two things.
+    # returns two things. And it aborts where an argument is not read ("All or none of the slices should have an
+    # explicit index"), as the covariances' factors are not by an activation with nothing but a head behind it, of which
+    # the NTK is wanted. So the second thing reads a value of each.
     def with_another(*args: Any) -> tuple[T, Any]:
-        return function(*args), jnp.zeros((), bool)
+        return function(*args), sum((_first(x) for x in jax.tree.leaves(args)), jnp.zeros((), bool))
 
     def called(*args: Any) -> T:
         # This attribute of a call is what the compiler itself gives to small loops (small_while_loop_hoisting_pass.cc).
@@ -68,6 +70,12 @@ def _called_once(function: Callable[..., T]) -> Callable[..., T]:
         return jax.tree.map(lambda x: jnp.where(found[1], x, x), found[0])
 
     return called
+
+
+def _first(x: Any) -> Any:
+    """Whether the first value is NaN: a comparison that no compiler leaves out."""
+    value = jnp.ravel(x)[0]
+    return value != value
 
 
 @cache

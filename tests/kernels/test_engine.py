@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -13,10 +14,10 @@ import pytest
 from kerneldistill.kernels.architectures import fc_net
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.gram_matrix import gram
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
+from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
 from kerneldistill.kernels.network import Network
 from tests.helpers.exchanges import exchanges
-from tests.helpers.kernels import allow, engine, gradient, images, kernel
+from tests.helpers.kernels import allow, engine, gradient, images, jacobian, kernel
 from tests.helpers.tolerance import FORWARD, GRADIENT, assert_close
 
 NETWORK = Network((Conv(), Activation(), AvgPool(), Flatten(), Dense()))
@@ -69,6 +70,22 @@ def test_ragged_blocks_on_three_devices(truth: tuple[np.ndarray, np.ndarray], tm
     found = np.load(file)
     assert_close(found["kernel"], truth[0], FORWARD["float64"])
     assert_close(found["gradient"], truth[1], GRADIENT["float64"])
+
+
+@pytest.mark.parametrize("head", [Flatten(), GlobalAvgPool()])
+def test_a_network_may_end_with_its_head(head: Flatten | GlobalAvgPool) -> None:
+    """The NTK of its last activation leaves covariances unread: XLA's compiler of CPUs stops the process at such."""
+    network = Network((Conv(), Activation(), head))
+    own, few = engine(network, SHAPE), (TARGETS[:3], SUPPORT[:2])
+    assert_close(kernel(own, *few), np.asarray(jax.jit(partial(gram, network))(*few)), FORWARD["float64"])
+
+    def by_both(targets: jax.Array, support: jax.Array) -> jax.Array:
+        return (gram(network, targets, support) * COTANGENT[:3, :2]).sum()
+
+    truth = np.asarray(jax.jit(jax.grad(by_both, 1))(*few))
+    assert_close(gradient(own, *few, COTANGENT[:3, :2]), truth, GRADIENT["float64"])
+    by_entry = jacobian(own, *few)[1]
+    assert_close(np.einsum("ts,tshwc->shwc", COTANGENT[:3, :2], by_entry), truth, GRADIENT["float64"])
 
 
 def test_devices_exchange_the_gradient_by_the_pixels_and_nothing_else() -> None:
