@@ -1,10 +1,12 @@
 """Steps and Label Solve on feature kernels at the size of many classes: seconds, rates and the peak of memory.
 
     python -m scripts.feature_scale --targets 50000 --classes 1000 --out scripts/results/feature-scale.json
+    python -m scripts.feature_scale --photographs --targets 8192 --side 64
 
-Images are made: patches of colour that differ from class to class, with noise, in a file that is mapped. The encoder is
-two convolutions of fixed random weights. Peak memory is what the process holds beside mapped files (RssAnon). A record
-is added to those in FILE; each size should have a process of its own.
+Images are made: patches of colour that differ from class to class, with noise, in a file that is mapped; or they are
+squares of the two photographs that come with scikit-learn. The encoder is two convolutions of fixed random weights.
+Peak memory is what the process holds beside mapped files (RssAnon). A record is added to those in FILE; each size
+should have a process of its own.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from sklearn.datasets import load_sample_images
 
 from kerneldistill.algorithms.feature_regression import FeatureRegression
 from kerneldistill.algorithms.gradient import fit_of, loss_and_gradient
@@ -71,6 +74,20 @@ def made(folder: Path, count: int, classes: int, side: int) -> Split:
         images[own] = colours[labels[own]][:, place][:, :, place] + noise
     images.flush()
     return Split(np.memmap(folder / "images", np.float32, "r", shape=images.shape), labels)
+
+
+def photographed(folder: Path, count: int, side: int) -> Split:
+    """`count` squares [side, side, 3] of two photographs in a mapped file, in turn, evenly over all places."""
+    images = np.memmap(folder / "images", np.float32, "w+", shape=(count, side, side, 3))
+    for label, picture in enumerate(load_sample_images().images):
+        squares = np.lib.stride_tricks.sliding_window_view(picture, (side, side), axis=(0, 1))
+        places = np.linspace(0, squares.shape[0] * squares.shape[1] - 1, len(images[label::2])).astype(int)
+        for row, place in enumerate(places):
+            images[label + 2 * row] = squares[divmod(place, squares.shape[1])].transpose(1, 2, 0) / 127.5 - 1
+    images.flush()
+    return Split(
+        np.memmap(folder / "images", np.float32, "r", shape=images.shape), np.arange(count, dtype=np.int32) % 2
+    )
 
 
 @contextmanager
@@ -125,15 +142,23 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--per-class", type=int, default=10, help="images of the support in each class")
     parser.add_argument("--side", type=int, default=32, help="pixels of an image's side")
+    parser.add_argument("--photographs", action="store_true", help="squares of real photographs, of two classes")
     parser.add_argument("--no-solve", action="store_true", help="leave Label Solve out")
     parser.add_argument("--out", type=Path, help="a JSON file to add the record to")
     args = parser.parse_args()
     devices.setup()
+    classes = 2 if args.photographs else args.classes
     with tempfile.TemporaryDirectory() as folder:
-        split = made(Path(folder), args.targets, args.classes, args.side)
+        place = Path(folder)
+        if args.photographs:
+            split = photographed(place, args.targets, args.side)
+        else:
+            split = made(place, args.targets, classes, args.side)
         with watched() as peak:
-            found = measured(split, args.classes, args.per_class, Path(folder), not args.no_solve)
-    shape = {"targets": args.targets, "classes": args.classes, "side": args.side, "devices": len(jax.devices())}
+            found = measured(split, classes, args.per_class, place, not args.no_solve)
+    shape = {"targets": args.targets, "classes": classes, "side": args.side, "devices": len(jax.devices())}
+    if args.photographs:
+        shape["images"] = "photographs"
     record = {**shape, **found, "peak_bytes": peak[0]}
     print(json.dumps(record))
     if args.out is not None:
