@@ -2,8 +2,8 @@
 
     python -m scripts.cost_table scripts/results/cost/cifar10-16
 
-Costs are those of the best score so far on validation: kernel entries of the last level, and processor time from the
-first step of the first level on, validation included.
+Costs are those of the best score so far on validation: kernel entries and processor time, with validation included,
+from the first step of the first level on. An entry of a coarser level counts as one, though it costs less.
 """
 
 import argparse
