@@ -48,16 +48,18 @@ def builder_arguments(kernel: KernelConfig) -> dict[str, Any]:
 
 
 def engine_of(
-    kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = ()
+    kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = (), shards: int = 1
 ) -> ExactEngine | FeatureEngine:
     """The engine of `kernel`, on all devices unless they are given, for images of `image_shape` (h, w, c).
+
+    shards: parts that the support is dealt in, where the engine is of a network
 
     Raises:
       UserError: it is of features, and their encoder was not given.
     """
     if kernel.network == FEATURES:
         return _feature_engine(kernel, encoder_of(kernel), image_shape, devices)
-    return exact_engine_of(kernel, image_shape, devices)
+    return exact_engine_of(kernel, image_shape, devices, shards)
 
 
 @lru_cache(maxsize=4)
@@ -74,7 +76,7 @@ def _feature_engine(
 
 @lru_cache(maxsize=16)  # it holds the programs that it has compiled
 def exact_engine_of(
-    kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = ()
+    kernel: KernelConfig, image_shape: tuple[int, int, int], devices: tuple[jax.Device, ...] = (), shards: int = 1
 ) -> ExactEngine:
     """The engine of the exact kernel of a network; see `engine_of`."""
-    return ExactEngine(network_of(kernel), kernel.get, image_shape, np.dtype(kernel.dtype), devices)
+    return ExactEngine(network_of(kernel), kernel.get, image_shape, np.dtype(kernel.dtype), devices, shards)

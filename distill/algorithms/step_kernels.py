@@ -90,5 +90,5 @@ def feature_map(config: Config, kernel: KernelConfig, train: Targets, networks: 
 def _one(config: Config, kernel: KernelConfig, train: Targets) -> Kernels:
     if config.random_features.networks:
         return Redrawn(train, feature_map(config, kernel, train, config.random_features.networks), config.seed)
-    engine = engine_of(kernel, train.engine.image_shape, train.engine.devices)
+    engine = engine_of(kernel, train.engine.image_shape, train.engine.devices, config.support.shards)
     return Always(train if engine == train.engine else train.with_engine(engine))

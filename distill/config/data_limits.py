@@ -60,6 +60,19 @@ def check_levels(config: Config, image_shape: Sequence[int]) -> None:
             raise UserError(f"coarse has {text!r}: {error}") from error
 
 
+def check_shards(support: SupportConfig, devices: int) -> None:
+    """Check that a support can be dealt to so many devices of a process.
+
+    Raises:
+      UserError: its parts do not divide the devices.
+    """
+    if devices % support.shards:
+        raise UserError(
+            f"support.shards is {support.shards}, allowed on {devices} device{'s' * (devices > 1)} is what divides "
+            f"them: set, for example, --support.shards {math.gcd(devices, support.shards)}"
+        )
+
+
 def images_per_class(size: int, num_classes: int) -> tuple[int, ...]:
     """Deal `size` images to the classes: [num_classes] counts that differ by at most one, the larger ones first."""
     each, left = divmod(size, num_classes)

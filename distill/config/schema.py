@@ -178,6 +178,9 @@ class SupportConfig:
     refit: Annotated[Literal["none", "mse", "cross_entropy"], Mark("resume")] = "none"
     # Training images that they are fitted to.
     refit_targets: Annotated[Count, Mark("resume", example=10000)] = 10000
+    # Deal the images to the devices in so many parts, and the targets to those that have a part in common: for
+    # thousands of images, whose kernels and gradients would else be whole on each device. It divides size and devices.
+    shards: Annotated[Count, Mark("resume", stage=None, example=2)] = 1
 
 
 @dataclass(frozen=True)

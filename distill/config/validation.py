@@ -33,6 +33,7 @@ def check(config: Config) -> None:
         except UserError as error:
             raise UserError(f"kernel.sampled has {text!r}: {error}") from error
     _check_features(config)
+    _check_shards(config)
     _check_learning(config)
     _check_augmentation(config.augment)
     levels_of(config)
@@ -86,6 +87,21 @@ def _check_learning(config: Config) -> None:
         raise UserError(
             f"random_features.networks is {config.random_features.networks}, but random features estimate the kernel "
             "nngp alone (an ntk has a feature for each weight): set --kernel.get nngp, or --random-features.networks 0"
+        )
+
+
+def _check_shards(config: Config) -> None:
+    """Check that the support is dealt evenly, and by an engine that can."""
+    size, shards = config.support.size, config.support.shards
+    if shards > 1 and config.kernel.network == FEATURES:
+        raise UserError(
+            f"support.shards is {shards}, but features are at hand on each device: leave it out (--support.shards 1), "
+            "or set another --kernel.network such as conv_net"
+        )
+    if size % shards:
+        raise UserError(
+            f"support.shards is {shards}, allowed is what divides the support.size of {size}: set, for example, "
+            f"--support.shards {math.gcd(size, shards)} or --support.size {-(-size // shards) * shards}"
         )
 
 

@@ -98,5 +98,5 @@ def drawn_targets(config: Config, data: Prepared, count: int, draw: int = 0) -> 
     """Class-balanced training images, `count` or all, under the exact kernel, to fit labels to."""
     classes = len(data.manifest.class_names)
     rows = balanced(data.train.labels, classes, count, generator(config.seed, Stream.REFIT, draw))
-    engine = engine_of(config.kernel, data.manifest.image_shape)
+    engine = engine_of(config.kernel, data.manifest.image_shape, shards=config.support.shards)
     return Targets(engine, Split(data.train.images[rows], data.train.labels[rows]), classes)

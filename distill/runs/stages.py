@@ -4,8 +4,11 @@ Of several processes all go through a stage, with what is slow divided among the
 """
 
 import json
+import math
 import time
 from functools import partial
+
+import jax
 
 from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.label_solve import label_solve as solve
@@ -14,7 +17,7 @@ from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.contact_sheet import draw_sheet
 from kerneldistill.bundle.writer import BundleContents, sheet_of, write_bundle
-from kerneldistill.config.data_limits import check_support
+from kerneldistill.config.data_limits import check_shards, check_support
 from kerneldistill.config.schema import Config
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
@@ -155,6 +158,7 @@ def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> Non
       UserError: images were learned in this directory; see also `prepare`.
     """
     check(config)
+    check_shards(config.support, jax.local_device_count())
     if config.coarse:
         raise UserError("coarse is set, but label-solve learns no images: leave out --coarse, or run kdistill run")
     if rundir.checkpoints.exists():
@@ -245,4 +249,6 @@ def _open(config: Config, rundir: RunDir) -> tuple[Prepared, Engine]:
         from_first(lambda: rundir.tie_to_data(data.manifest.fingerprint))
         from_first(rundir.record_environment)
     check_support(config.support, data.manifest.class_counts["train"])
-    return data, engine_of(config.kernel, data.manifest.image_shape)
+    # A run may be evaluated where there are other devices than those it was learned on.
+    shards = math.gcd(config.support.shards, jax.local_device_count())
+    return data, engine_of(config.kernel, data.manifest.image_shape, shards=shards)

@@ -72,8 +72,9 @@ def _measured(work: Workload) -> Speed:
     Take fewer rows where one group of columns with the whole support would take longer than a chunk should.
     """
     engine, size = work.engine, work.engine.image_shape
-    unit = points(engine.network, *size) * len(engine.devices) * engine.group
-    rows_count = max(1, min(work.rows, engine.points_at_once // unit))
+    unit = points(engine.network, *size) * engine.target_shards * engine.group
+    shards = engine.support_shards
+    rows_count = shards * max(1, min(work.rows, engine.points_at_once // unit) // shards)
     rng = np.random.default_rng(0)
     support, targets = (rng.standard_normal((count, *size)).astype(engine.dtype) for count in (rows_count, work.chunk))
     began = time.perf_counter()

@@ -28,6 +28,7 @@ class Request:
     support, targets: images of a chunk
     programs: names of `kernels.step_programs`, those that the step has of them; empty: all
     xla_only: without kernels of ours
+    shards: parts that the support is dealt in
     """
 
     topology: str
@@ -37,6 +38,7 @@ class Request:
     targets: int
     programs: tuple[str, ...] = ()
     xla_only: bool = False
+    shards: int = 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def _main() -> None:
     if request.xla_only:
         KINDS.update({name: kind._replace(core_bytes=0) for name, kind in KINDS.items()})
     devices, kernel = topology(request.topology).compiled_for(), request.kernel
-    engine = ExactEngine(network_of(kernel), kernel.get, request.image_shape, np.dtype(kernel.dtype), devices)
+    dtype = np.dtype(kernel.dtype)
+    engine = ExactEngine(network_of(kernel), kernel.get, request.image_shape, dtype, devices, request.shards)
     programs = step_programs(engine, request.support, request.targets)
     for name in [name for name in request.programs or programs if name in programs]:
         began = time.perf_counter()

@@ -41,6 +41,8 @@ def _key(work: Workload) -> str:
     devices = work.engine.devices
     of = (jax.__version__, devices[0].device_kind, len(devices), repr(work.config.kernel), work.engine.image_shape)
     how = (work.rows, work.chunk, work.second_order is not None, work.config.random_features)
+    if work.config.support.shards > 1:
+        how = (*how, work.config.support.shards)
     return hashlib.sha256(repr((*of, *how)).encode()).hexdigest()[:16]
 
 

@@ -150,8 +150,7 @@ def _lasting(work: Workload) -> tuple[Part, ...]:
 
 def _deviating(work: Workload) -> tuple[Part, ...]:
     """Parts of computing the standard deviations of train."""
-    chunk, devices = work.engine.chunk(work.size.train, 1), len(work.engine.devices)
-    each = -(-chunk // devices)
+    each = -(-work.engine.chunk(work.size.train, 1) // work.engine.target_shards)
     tile = _tiles(work, min(work.engine.group, each), each).forward
     # The images themselves are a part of the whole, and come back from the device with their deviations.
     return (Part("chunk of targets", 0, each * _bytes_of_features(work)), Part("tile", 0, tile.total))
@@ -159,11 +158,11 @@ def _deviating(work: Workload) -> tuple[Part, ...]:
 
 def _stepping(work: Workload) -> tuple[Part, ...]:
     """Parts of a step."""
-    support, itemsize = work.rows, work.engine.dtype.itemsize
-    forward, reverse = _tiles(work, work.pairs, support * work.per_device)
+    support, own, itemsize = work.rows, work.rows_per_device, work.engine.dtype.itemsize
+    forward, reverse = _tiles(work, work.pairs, own * work.per_device)
     # A block as it is computed and in float64; its cotangent in float64, filled, and as it is given to the devices.
     block = support * work.chunk
-    blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * support * work.per_device * itemsize)
+    blocks = Part("kernel blocks", block * (itemsize + 3 * 8), 2 * own * work.per_device * itemsize)
     bands = work.engine.saved_bytes(support, work.chunk) // len(work.engine.devices)
     # A TPU's compiler copies those of the group at work, where the others have them in place.
     groups = -(-work.per_device // work.engine.group) if work.engine.device.platform == "tpu" else 0
@@ -191,10 +190,10 @@ def _linearising(work: Workload) -> tuple[Part, ...]:
     """Parts of a second-order step, when the Jacobians of its last chunk have come to those of earlier steps."""
     order, rows = work.second_order, work.config.support.size
     assert order is not None  # `memory_of` asks for these parts where it is not
-    forward, reverse = _tiles(work, work.pairs, work.rows * work.per_device)
+    forward, reverse = _tiles(work, work.pairs, work.rows_per_device * work.per_device)
     image, size = _bytes_of_image(work), work.targets_of_steps
     # Those of a chunk as computed, with the targets first, and those of the chunk before it.
-    chunk = 3 * work.rows * work.per_device * image
+    chunk = 3 * work.rows_per_device * work.per_device * image
     # With mirror images the two halves are added up first, and then turned to have the support's images first.
     added = rows * work.chunk * image if work.config.support.flip else 0
     # A new batch is there in chunks and as a whole while all that the step before kept is still held.
@@ -204,7 +203,7 @@ def _linearising(work: Workload) -> tuple[Part, ...]:
     kernels = 6 * 8 * rows * int(np.max(order.kept, initial=0))
     return (
         _chunk(work),
-        Part("kernel blocks", kernels, 2 * work.rows * work.per_device * work.engine.dtype.itemsize),
+        Part("kernel blocks", kernels, 2 * work.rows_per_device * work.per_device * work.engine.dtype.itemsize),
         Part("Jacobians of a chunk", added, chunk),
         Part("kept Jacobians", kept * image),
         _support(work),
@@ -225,7 +224,9 @@ def _support(work: Workload) -> Part:
     if work.config.optim.transform_learning_rate is not None:
         # The matrix, its gradient, two moments, the update, and what a checkpoint copies of those that stay.
         own += 8 * prod(work.size.image_shape) * _bytes_of_image(work)
-    return Part("support", own, 4 * work.rows * _bytes_of_features(work))
+    # A device has its rows alone, but for the kernel of the support with itself, which takes the features of all.
+    rows = 4 * work.rows_per_device + work.rows * (work.engine.support_shards > 1)
+    return Part("support", own, rows * _bytes_of_features(work))
 
 
 def _tiles(work: Workload, pairs: int, entries: int) -> Tiles:

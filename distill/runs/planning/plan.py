@@ -80,6 +80,7 @@ class Plan:
     steps: outer steps
     coarse: of the level before; None where there is none
     roofline: bounds on devices that are not there; None for this machine
+    shards: parts that the support is dealt in
     features: of an image, where the kernel is made of them and an entry is an image encoded; None for entries
     """
 
@@ -104,6 +105,7 @@ class Plan:
     steps: int
     coarse: "Plan | None" = None
     roofline: Roofline | None = None
+    shards: int = 1
     features: int | None = None
 
     @property
@@ -154,6 +156,7 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse
         kernel=kernel_name(work.config.kernel),
         steps=work.config.optim.steps,
         coarse=coarse,
+        shards=work.config.support.shards,
         features=work.features if isinstance(work, FeatureWorkload) else None,
     )
 

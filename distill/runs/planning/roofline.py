@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kerneldistill.errors import UserError
 from kerneldistill.kernels.device_kinds import Limits
-from kerneldistill.kernels.tile_memory import saved
+from kerneldistill.kernels.tile_memory import deviations, saved
 from kerneldistill.kernels.topologies import Topology, topology
 from kerneldistill.runs.planning.compiled import Compiled, Request, compile_for
 from kerneldistill.runs.planning.machine import Machine
@@ -127,12 +127,12 @@ def bounds(work: Workload, there: Topology, entry: Entry) -> Roofline:
     """Bound a step whose entries take so much."""
     limits, engine = limits_of(work), work.engine
     lanes = _filled(work)
-    # Each device computes the features of all rows, and pulls its part back to their pixels: about an entry each.
-    entries = work.step_entries / there.devices / lanes + 2 * work.rows
+    # Each device computes the features of its rows, and pulls its part back to their pixels: about an entry each.
+    entries = work.step_entries / there.devices / lanes + 2 * work.rows_per_device
     arithmetic = entry.flops / (limits.matrix if engine.network.fully_connected else limits.vector)
     # The bands kept for the gradient are written and read.
     needed = 2 * engine.dtype.itemsize * saved(engine.network, engine.image_shape, engine.kind)
-    exchanged = _exchanged(work, there.devices)
+    exchanged = _exchanged(work)
     exchange = exchanged / limits.link
     own = memory_of(work).device
     return Roofline(
@@ -153,7 +153,7 @@ def _entry(work: Workload, programs: Sequence[Compiled]) -> Entry:
     """Count by the programs of a chunk, each device's part of it, or by our own account."""
     if not programs:
         return Entry(work.flops.step, UNFUSED * work.engine.dtype.itemsize * work.flops.step)
-    each = _filled(work) / (work.rows * work.per_device)
+    each = _filled(work) / (work.rows_per_device * work.per_device)
     return Entry(each * sum(of.flops for of in programs), each * sum(of.bytes for of in programs))
 
 
@@ -173,8 +173,9 @@ def _programs(work: Workload, there: Topology) -> list[Compiled]:
     # A step keeps bands only where there is room; else the pullback computes them again.
     forward = "block_saving" if work.engine.saved_bytes(work.rows, work.chunk) else "block"
     names = (forward, "pullback") if work.second_order is None else ("jacobian",)
-    shape = work.engine.image_shape
-    return list(compile_for(Request(there.name, work.config.kernel, shape, work.rows, work.chunk, names)))
+    shape, shards = work.engine.image_shape, work.engine.support_shards
+    request = Request(there.name, work.config.kernel, shape, work.rows, work.chunk, names, shards=shards)
+    return list(compile_for(request))
 
 
 def _filled(work: Workload) -> float:
@@ -183,16 +184,20 @@ def _filled(work: Workload) -> float:
     return work.per_device / (-(-work.per_device // lanes) * lanes)
 
 
-def _exchanged(work: Workload, devices: int) -> float:
-    """Count the bytes that a device sends: of the support's pixels, over a ring."""
-    pixels = work.rows * prod(work.engine.image_shape) * work.engine.dtype.itemsize
-    return 2 * (devices - 1) / devices * pixels
+def _exchanged(work: Workload) -> float:
+    """Count the bytes that a device sends: of its rows' pixels to those that have them, and for k_ss to the others."""
+    engine, itemsize = work.engine, work.engine.dtype.itemsize
+    pixels = prod(engine.image_shape)
+    features = pixels + deviations(engine.network, engine.image_shape)
+    gathered = (engine.support_shards - 1) * work.rows_per_device * features
+    return itemsize * (2 * (1 - 1 / engine.target_shards) * work.rows_per_device * pixels + gathered)
 
 
 def _chips(work: Workload, there: Topology, entry: Entry, wanted: float) -> tuple[int | None, int | None]:
     """Double the chips until all steps take `wanted` seconds, at the fastest and at the slowest."""
     found: list[int | None] = [None, None]
-    for count in (1 << n for n in range(MOST_CHIPS.bit_length())):
+    counts = (1 << n for n in range(MOST_CHIPS.bit_length()))
+    for count in (count for count in counts if count % work.engine.support_shards == 0):
         devices = Topology(there.name, there.family, (count,))
         engine = replace(work.engine, devices=devices.described)
         of = bounds(Workload(work.config, work.size, engine), devices, entry)

@@ -49,6 +49,9 @@ def _sizes(plan: Plan) -> list[str]:
         "tile": f"1 row x {plan.tile} columns",
         "chunk": f"{plan.support} rows x {plan.chunk:,} columns; {plan.chunks:,} a step",
     }
+    if plan.shards > 1:
+        devices = plan.machine.devices // plan.shards
+        rows["device"] = f"{plan.support // plan.shards:,} of the images, and {-(-plan.chunk // devices):,} of a chunk"
     rows |= {f"resolution {i}": text for i, text in enumerate(plan.resolutions, 1)}
     return ["sizes", columns(rows)]
 

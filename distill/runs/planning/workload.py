@@ -12,6 +12,7 @@ from kerneldistill.algorithms.engines import exact_engine_of
 from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.registry import algorithm_of
 from kerneldistill.algorithms.target_batch import batch_of_step
+from kerneldistill.config.data_limits import check_shards
 from kerneldistill.config.schema import Config
 from kerneldistill.config.settings import flag
 from kerneldistill.errors import UserError
@@ -97,7 +98,12 @@ class Workload:
     @cached_property
     def per_device(self) -> int:
         """Targets of a chunk on one device."""
-        return -(-self.chunk // len(self.engine.devices))
+        return -(-self.chunk // self.engine.target_shards)
+
+    @property
+    def rows_per_device(self) -> int:
+        """Rows of the kernel on one device."""
+        return self.rows // self.engine.support_shards
 
     @cached_property
     def pairs(self) -> int:
@@ -192,14 +198,18 @@ def workload_of(config: Config, size: DataSize, devices: int | Sequence[Describe
     """Return the workload of a run on so many devices of this kind, or on others; start jax's backend.
 
     Raises:
-      UserError: the network cannot take the images.
+      UserError: the network cannot take the images, or the support cannot be dealt to the devices.
     """
+    shards, there = config.support.shards, devices if isinstance(devices, int) else len(devices)
+    check_shards(config.support, there)
     try:
         engine = exact_engine_of(config.kernel, size.image_shape)
     except ValueError as error:
         raise UserError(f"{error}: change {flag('kernel.network')} or {flag('kernel.depth')}") from error
     if not isinstance(devices, int):
-        engine = replace(engine, devices=tuple(devices))
+        engine = replace(engine, devices=tuple(devices), support_shards=shards)
     elif len(engine.devices) != devices:
-        engine = replace(engine, devices=(engine.devices[0],) * devices)
+        engine = replace(engine, devices=(engine.devices[0],) * devices, support_shards=shards)
+    else:
+        engine = exact_engine_of(config.kernel, size.image_shape, shards=shards)
     return Workload(config, size, engine)

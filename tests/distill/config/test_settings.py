@@ -38,6 +38,7 @@ def test_when_settings_may_change() -> None:
         "evaluate.baseline_draws",
         "evaluate.ensemble",
         "optim.patience",
+        "support.shards",
     }
     assert by_change["longer"] == {"optim.steps"}
     images = {"kernel.dtype", "support.size", "support.start", "seed", "coarse"}

@@ -61,6 +61,7 @@ BAD = {
     "random_features.width": [0],
     "random_features.judges": [0],
     "support.refit_targets": [0],
+    "support.shards": [0],
     "optim.learning_rate": [0.0, -1e-3, float("nan")],
     "optim.label_learning_rate": [0.0, float("nan")],
     "optim.temperature_learning_rate": [0.0],
