@@ -138,7 +138,7 @@ class EvaluationTarget(NamedTuple):
             hlr=hlr,
             seconds=sum(each.seconds for each in (*trained, *(shifts.ladder if shifts else ())) if each is not None),
             toggled=toggled,
-            lrs=label_robust_score(ior, hlr),
-            ars=augmentation_robust_score(ior, toggled),
+            lrs=label_robust_score(learned, random_real, hard or learned, whole_train),
+            ars=augmentation_robust_score(learned, random_real, toggled),
             shifts=shifts,
         )

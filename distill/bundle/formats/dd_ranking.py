@@ -3,10 +3,12 @@
     images.pt     float32 NCHW, class-major, equally many of each class: it makes hard labels from that order itself
     labels.pt     float32 [n, k] soft labels, of which its `sce` takes the softmax (mode S: one for each image)
     lr.pt         the learning rate
-    config.yaml   LabelRobustScoreSoft(Config.from_file("config.yaml"))
+    config.yaml   of its soft-label metric, with the lines that run it
 
-Its test images are normalised by constants in its code, or in kornia's ZCA with `use_zca: true`; it has no other
-whitening, so a set in KIP's is taken back to pixels first. (NUS-HPC-AI-Lab/DD-Ranking 0.2.0, demo_soft.py, configs/.)
+Version 0.2.0 keeps no accuracy of a ConvNet on the whole train split, so `eval_full_data` is true, and its soft metric
+stops at two mistakes of its own, which those lines mend. Its test images are normalised by constants in its code, or in
+kornia's ZCA with `use_zca: true`; it has no other whitening, so a set in KIP's is taken back to pixels first.
+(NUS-HPC-AI-Lab/DD-Ranking 0.2.0, demo_soft.py, configs/.)
 """
 
 from pathlib import Path
@@ -21,8 +23,16 @@ from kerneldistill.pipeline.whitening.whitening import whitening_of
 
 # Of DD-Ranking's soft-label metric, with the values of its own example for ConvNet-3 and CIFAR-10.
 _CONFIG = """\
-# LabelRobustScoreSoft(Config.from_file("config.yaml")).compute_metrics(
-#     image_tensor=torch.load("images.pt"), soft_labels=torch.load("labels.pt"), syn_lr=torch.load("lr.pt"))
+# import torch
+# from ddranking.config import Config
+# from ddranking.metrics import LabelRobustScoreSoft, soft_label
+# # A teacher labels random images: a state_dict at teacher_models/DATASET/ConvNet-3/ckpt_best.pt
+# metric = LabelRobustScoreSoft(Config.from_file("config.yaml"))
+# # Version 0.2.0 reads its teacher by a name that it does not set, and draws random images without their classes.
+# metric.teacher_model, drawn = metric.teacher_models[0], soft_label.get_random_data_tensors
+# soft_label.get_random_data_tensors = lambda *given: drawn(*given[:4], metric.class_map, *given[4:])
+# images, labels, rate = torch.load("images.pt"), torch.load("labels.pt"), torch.load("lr.pt")
+# scores = metric.compute_metrics(image_tensor=images, soft_labels=labels, syn_lr=rate)
 
 # real data
 dataset: {dataset}
@@ -74,7 +84,7 @@ default_lr: {rate}
 num_workers: 4
 device: cuda
 dist: false
-eval_full_data: false
+eval_full_data: true
 syn_batch_size: 256
 real_batch_size: 256
 random_data_path: ./random_data

@@ -143,7 +143,7 @@ def test_a_protocol_may_judge_with_and_without_its_changes(tmp_path: Path, monke
     assert [change is not None for change in changes] == [False, False, True, True]
     assert plain.toggled is not None
     assert plain.toggled.augmented
-    assert plain.ars == augmentation_robust_score(plain.ior, plain.toggled)
+    assert plain.ars == augmentation_robust_score(plain.learned, plain.random_real, plain.toggled)
     assert plain.seconds > plain.learned.seconds + plain.random_real.seconds
     own = replace(protocol, recipe=replace(RECIPE, augmentation=changes[-1]))
     augmented = evaluation_of(tmp_path / "own", protocol=own).result(range(1))
