@@ -21,6 +21,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+# How many pixels before and behind a pixel are summed with it.
+Reach = tuple[int, int]
+
 
 class Plane(NamedTuple):
     """Where the entries of a plane lie, or with a leading axis those of a whole band.
@@ -33,15 +36,15 @@ class Plane(NamedTuple):
     inside: Array | None
     seams: tuple[Array, Array] | None
 
-    def box(self, x: Array, reach: int = 1, circular: bool = False) -> Array:
-        """Sum each pixel and those up to `reach` away on both axes, zeros outside: `[..., h, ox, w, pairs]`, as it was.
+    def box(self, x: Array, reach: Reach = (1, 1), circular: bool = False) -> Array:
+        """Sum each pixel and those in `reach` of it on both axes, zeros outside: `[..., h, ox, w, pairs]`, as it was.
 
         A convolution moves both pixels of a pair together, so it never mixes offsets: this is all of it but the
         weights, and the stride.
 
         circular: beyond an edge stands not zero but the other edge, which only offsets modulo the image size allow
         """
-        if reach == 0:
+        if reach == (0, 0):
             return x
         if circular:
             return _circular_box(x, reach)
@@ -56,21 +59,23 @@ WHOLE_IMAGES = Plane(None, None)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _box(x: Array, reach: int) -> Array:
-    # Separable: 2 + 2 additions of 3x3. It is its own adjoint, which autodiff of pads and slices does not see (10x
-    # slower).
+def _box(x: Array, reach: Reach) -> Array:
+    # Separable: 2 + 2 additions of 3x3. Its adjoint is the box to the other side, of an odd filter itself, which
+    # autodiff of pads and slices does not see (10x slower).
     padded, height, width = _framed(x, reach), x.shape[-4], x.shape[-2]
     rows = _sum_of_all(padded, height, -4)
     return _sum_of_all(rows, width, -2)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _circular_box(x: Array, reach: int) -> Array:
+def _circular_box(x: Array, reach: Reach) -> Array:
     padded, height, width = _framed(x, reach, "wrap"), x.shape[-4], x.shape[-2]
     return _sum_of_all(_sum_of_all(padded, height, -4), width, -2)
 
 
-_circular_box.defvjp(lambda x, reach: (_circular_box(x, reach), None), lambda reach, _, g: (_circular_box(g, reach),))
+_circular_box.defvjp(
+    lambda x, reach: (_circular_box(x, reach), None), lambda reach, _, g: (_circular_box(g, reach[::-1]),)
+)
 
 
 def _sum_of_all(x: Array, size: int, axis: int) -> Array:
@@ -78,25 +83,26 @@ def _sum_of_all(x: Array, size: int, axis: int) -> Array:
     return sum(others, start=first)
 
 
-_box.defvjp(lambda x, reach: (_box(x, reach), None), lambda reach, _, g: (_box(g, reach),))
+_box.defvjp(lambda x, reach: (_box(x, reach), None), lambda reach, _, g: (_box(g, reach[::-1]),))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _seamed_box(x: Array, seams: tuple[Array, Array], reach: int) -> Array:
-    padded = _framed(x, reach)
+def _seamed_box(x: Array, seams: tuple[Array, Array], reach: Reach) -> Array:
+    padded, (first, last) = _framed(x, reach), reach
     for axis, seam in zip((-4, -2), seams, strict=True):
         size = x.shape[axis]
-        total = lax.slice_in_dim(padded, reach, reach + size, axis=axis)
+        total = lax.slice_in_dim(padded, first, first + size, axis=axis)
         back = onward = None
-        for step in range(1, reach + 1):
+        for step in range(1, max(reach) + 1):
             # A pixel so far away counts where no seam lies between.
-            nearer, further = _moved(seam, axis, 1 - step), _moved(seam, axis, step)
-            back = nearer if back is None else back * nearer
-            onward = further if onward is None else onward * further
-            before, after = (
-                lax.slice_in_dim(padded, reach + way, reach + way + size, axis=axis) for way in (-step, step)
-            )
-            total = total + back * before + onward * after
+            if step <= first:
+                nearer = _moved(seam, axis, 1 - step)
+                back = nearer if back is None else back * nearer
+                total = total + back * lax.slice_in_dim(padded, first - step, first - step + size, axis=axis)
+            if step <= last:
+                further = _moved(seam, axis, step)
+                onward = further if onward is None else onward * further
+                total = total + onward * lax.slice_in_dim(padded, first + step, first + step + size, axis=axis)
         padded = total
     return padded
 
@@ -108,17 +114,16 @@ def _moved(seam: Array, axis: int, by: int) -> Array:
     return lax.slice_in_dim(jnp.pad(seam, ends), max(0, by), max(0, by) + seam.shape[axis], axis=axis)
 
 
-def _seamed_box_backward(reach: int, seams: tuple[Array, Array], g: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _seamed_box(g, seams, reach), jax.tree.map(jnp.zeros_like, seams)
+def _seamed_box_backward(reach: Reach, seams: tuple[Array, Array], g: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _seamed_box(g, seams, reach[::-1]), jax.tree.map(jnp.zeros_like, seams)
 
 
 _seamed_box.defvjp(lambda x, seams, reach: (_seamed_box(x, seams, reach), seams), _seamed_box_backward)
 
 
-def _framed(x: Array, reach: int, mode: str = "constant") -> Array:
-    """x in a frame of zeros: [..., h, ox, w, pairs] to [..., h + 2 reach, ox, w + 2 reach, pairs]."""
-    frame = (reach, reach)
-    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), frame, (0, 0), frame, (0, 0)], mode=mode)
+def _framed(x: Array, reach: Reach, mode: str = "constant") -> Array:
+    """x in a frame of zeros: [..., h, ox, w, pairs] to [..., h + sum(reach), ox, w + sum(reach), pairs]."""
+    return jnp.pad(x, [*[(0, 0)] * (x.ndim - 4), reach, (0, 0), reach, (0, 0)], mode=mode)
 
 
 def strided(x: Array, stride: int, firsts: tuple[int, int], sizes: tuple[int, int]) -> Array:

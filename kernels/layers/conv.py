@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args
 import jax.numpy as jnp
 from jax import Array, lax
 
-from kerneldistill.kernels.bands import Plane, strided
+from kerneldistill.kernels.bands import Plane, Reach, strided
 from kerneldistill.kernels.layers.layer import Inputs, ScaledWeights, Shape
 from kerneldistill.kernels.layers.weighted import Weighted
 from kerneldistill.kernels.offsets import Offsets
@@ -20,13 +20,13 @@ Padding = Literal["SAME", "VALID", "CIRCULAR"]
 class Conv(Weighted):
     """Convolution with weights of variance W_std^2 / fan_in and biases of b_std^2.
 
-    size: of its square filter, odd
+    size: of its square filter; of an even one the pixel in the middle is the one before it, as in XLA
     stride: between the pixels of its outputs
     padding: SAME adds zeros, CIRCULAR what stands at the other edge, for 1 / stride as many outputs as inputs, rounded
       up and placed as XLA's SAME places them; VALID adds nothing
 
     Raises:
-      ValueError: for an even size, a stride below 1 or an unknown padding; when the network is made.
+      ValueError: for a size or a stride below 1 or an unknown padding; when the network is made.
     """
 
     size: int = 3
@@ -41,9 +41,9 @@ class Conv(Weighted):
         return self.size**2
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> Reach:
         """See `Weighted.reach`."""
-        return self.size // 2
+        return (self.size - 1) // 2, self.size // 2
 
     @property
     def strides(self) -> int:
@@ -52,8 +52,8 @@ class Conv(Weighted):
 
     def check(self, inputs: Inputs) -> Inputs:
         """See `Layer.check`."""
-        if self.size < 1 or self.size % 2 == 0:
-            raise ValueError(f"{self}: the size of a filter must be odd, 1, 3, 5, ...")
+        if self.size < 1:
+            raise ValueError(f"{self}: the size of a filter must be 1 or more")
         if self.stride < 1:
             raise ValueError(f"{self}: the stride of a filter must be 1 or more")
         if self.padding not in get_args(Padding):
@@ -84,7 +84,7 @@ class Conv(Weighted):
             return whole
         height, width = k.shape[-4], k.shape[-2]
         # The box sum around pixel p is what a filter sees whose middle is p.
-        middles = self.reach - self._padded(height)[0], self.reach - self._padded(width)[0]
+        middles = self.reach[0] - self._padded(height)[0], self.reach[0] - self._padded(width)[0]
         return strided(whole, self.stride, middles, (self._outputs(height), self._outputs(width)))
 
     def outputs(self, place: Place) -> int:

@@ -11,7 +11,7 @@ from math import sqrt
 
 from jax import Array
 
-from kerneldistill.kernels.bands import Plane
+from kerneldistill.kernels.bands import Plane, Reach
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Inputs, Layer, Pairs, Places, Shape
 from kerneldistill.kernels.passes import Passes, Place
@@ -31,9 +31,9 @@ class Weighted(Layer):
         return 1
 
     @property
-    def reach(self) -> int:
-        """How many pixels to each side it sees."""
-        return 0
+    def reach(self) -> Reach:
+        """How many pixels before and behind the one in the middle it sees."""
+        return 0, 0
 
     def check(self, inputs: Inputs) -> Inputs:
         """See `Layer.check`."""
@@ -85,7 +85,7 @@ class Weighted(Layer):
     def passes(self, before: Passes, with_ntk: bool, places: Places, path: str) -> Passes:
         """See `Layer.passes`: the sums, and of what is left a scale and a bias for each kernel, or what is its own."""
         place = places(path)
-        box, kernels = place.box * self.reach, 1 + (with_ntk and before.tangent)
+        box, kernels = place.box * sum(self.reach) // 2, 1 + (with_ntk and before.tangent)
         summed = before.and_then(Passes(kernels * box, kernels * box, before.tangent), place.points)
         forward, reverse = 2, 1
         if with_ntk:

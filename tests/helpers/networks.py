@@ -61,6 +61,18 @@ CASES: dict[str, tuple[Network, tuple[int, int, int]]] = {
     "nested": (NESTED, (4, 3, 2)),
     "filters": (FILTERS, (4, 5, 1)),
     "filters, mean": (Network((Conv(size=5), A, GlobalAvgPool(), Dense())).standard(3), (4, 6, 1)),
+    "even filters": (
+        Network((Conv(size=2), Residual((A, Conv(size=4)), Conv(size=2)), A, Conv(size=4, stride=3), A, Flatten())),
+        (7, 5, 2),
+    ),
+    "even filters, mean": (
+        Network((Conv(size=4), A, Conv(size=2), A, GlobalAvgPool(), Dense())).standard(3),
+        (4, 5, 1),
+    ),
+    "even filters, others": (
+        Network((Conv(size=2, padding="CIRCULAR"), A, Conv(size=2, padding="VALID"), A, AvgPool(), Flatten())),
+        (5, 7, 1),
+    ),
     "strided": (Network((*STRIDED, Flatten(), Dense())), (4, 6, 2)),
     "strided, odd": (Network((*STRIDED, Conv(stride=3), A, GlobalAvgPool(), Dense())), (5, 7, 1)),
     "strided, mean": (Network((*STRIDED, GlobalAvgPool(), Dense())).standard(3), (4, 8, 1)),

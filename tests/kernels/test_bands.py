@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kerneldistill.kernels.bands import pool_x, pool_y, strided
+from kerneldistill.kernels.bands import Reach, pool_x, pool_y, strided
 from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.windows import Window
 
@@ -45,15 +45,15 @@ def band_of(pairs: np.ndarray, offsets: Offsets) -> np.ndarray:
     return band
 
 
-def boxed(pairs: np.ndarray, reach: int) -> np.ndarray:
+def boxed(pairs: np.ndarray, reach: Reach) -> np.ndarray:
     framed = np.pad(pairs, reach)
     h, w = pairs.shape[:2]
-    around = np.ndindex(2 * reach + 1, 2 * reach + 1)
+    around = np.ndindex(sum(reach) + 1, sum(reach) + 1)
     return sum(framed[i : i + h, j : j + w, i : i + h, j : j + w] for i, j in around)
 
 
-def turned(pairs: np.ndarray, reach: int) -> np.ndarray:
-    around = [(i - reach, j - reach) for i, j in np.ndindex(2 * reach + 1, 2 * reach + 1)]
+def turned(pairs: np.ndarray, reach: Reach) -> np.ndarray:
+    around = [(i - reach[1], j - reach[1]) for i, j in np.ndindex(sum(reach) + 1, sum(reach) + 1)]
     return sum(np.roll(pairs, (i, j, i, j), (0, 1, 2, 3)) for i, j in around)
 
 
@@ -71,7 +71,7 @@ def pooled(pairs: np.ndarray) -> np.ndarray:
     return pairs[: 2 * h, : 2 * w, : 2 * h, : 2 * w].reshape(h, 2, w, 2, h, 2, w, 2).mean((1, 3, 5, 7))
 
 
-def box(offsets: Offsets, band: jax.Array, reach: int = 1) -> jax.Array:
+def box(offsets: Offsets, band: jax.Array, reach: Reach = (1, 1)) -> jax.Array:
     return jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0])).box(band, reach)
 
 
@@ -79,9 +79,9 @@ def pool(offsets: Offsets, band: jax.Array) -> jax.Array:
     return pool_y(pool_x(band, offsets.wrapped), offsets.wrapped)
 
 
-@pytest.mark.parametrize("reach", [0, 1, 2])
+@pytest.mark.parametrize("reach", [(0, 0), (1, 1), (2, 2), (0, 1), (1, 2)])
 @pytest.mark.parametrize("offsets", [*BANDS, *STEPPED])
-def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets, reach: int) -> None:
+def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets, reach: Reach) -> None:
     pairs = all_pairs(offsets)
     plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
     found = np.asarray(jax.jit(partial(box, offsets, reach=reach))(band_of(pairs, offsets)))
@@ -90,9 +90,9 @@ def test_box_sums_the_neighbours_of_both_pixels(offsets: Offsets, reach: int) ->
     np.testing.assert_allclose(found, band_of(boxed(pairs, reach), offsets), atol=1e-13)
 
 
-@pytest.mark.parametrize("reach", [1, 3])
+@pytest.mark.parametrize("reach", [(1, 1), (3, 3), (1, 2)])
 @pytest.mark.parametrize("offsets", [each for each in (*BANDS, *STEPPED) if each.wraps])
-def test_a_circular_box_goes_on_at_the_other_edge(offsets: Offsets, reach: int) -> None:
+def test_a_circular_box_goes_on_at_the_other_edge(offsets: Offsets, reach: Reach) -> None:
     pairs = all_pairs(offsets)
     plane = jax.vmap(offsets.plane)(jnp.arange(offsets.shape[0]))
     circular = jax.jit(lambda x: plane.box(x, reach, circular=True))
@@ -146,7 +146,11 @@ def test_pool_averages_both_images(before: Offsets, after: Offsets) -> None:
     np.testing.assert_allclose(found * inside, band_of(pooled(pairs), after), atol=1e-14)
 
 
-@pytest.mark.parametrize("operation", [box, partial(box, reach=2), pool], ids=["box", "wide box", "pool"])
+@pytest.mark.parametrize(
+    "operation",
+    [box, partial(box, reach=(2, 2)), partial(box, reach=(1, 2)), pool],
+    ids=["box", "wide box", "even box", "pool"],
+)
 @pytest.mark.parametrize("offsets", BANDS)
 def test_adjoints_are_adjoint(operation, offsets: Offsets) -> None:
     rng = np.random.default_rng(1)

@@ -99,7 +99,7 @@ def arithmetic(jaxpr: Jaxpr) -> int:
     "name",
     [
         *("conv_net, odd", "conv_net, mean", "nested", "strided", "strided, mean", "circular", "pools"),
-        *("joined", "normalised"),
+        *("joined", "normalised", "even filters"),
     ],
 )
 def test_as_the_program_is_traced(name: str) -> None:

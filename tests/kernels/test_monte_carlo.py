@@ -60,13 +60,18 @@ ROUND, TURNED, SINGLE = (
 )
 PADDED = Network((ROUND, A, TURNED, A, SINGLE, A, Flatten(), Dense()))
 WINDOWED = Network((C, A, AvgPool(3, 1), SINGLE, Activation("erf"), AvgPool(2), Flatten(), Dense()))
+EVEN = Conv(size=2), A, Conv(size=4, stride=2), A, Conv(size=2, padding="CIRCULAR"), A, Flatten(), Dense()
 SHORTCUT = Network((C, A, Residual((Conv(stride=2), A, C), Conv(size=1, stride=2)), A, GlobalAvgPool(), Dense()))
 NORMALISED = Network((C, LayerNorm(whole=True), A, Conv(b_std=0.3), LayerNorm(), A, Flatten(), Dense()))
 BRANCHES = Concat(((C, A), (Conv(size=1),))), Concat(((), (C,))), Sum(((C,), (C, A, C)))
 SPREAD = Network((C, A, *BRANCHES, A, Flatten(), Dense()))
 
 
-@pytest.mark.parametrize("network", [fc_net(1), NESTED, PADDED, WINDOWED], ids=["fc", "nested", "padded", "windowed"])
+@pytest.mark.parametrize(
+    "network",
+    [fc_net(1), NESTED, PADDED, WINDOWED, Network(EVEN)],
+    ids=["fc", "nested", "padded", "windowed", "even"],
+)
 def test_products_of_outputs_converge_to_the_nngp(network: Network) -> None:
     truth = reference_kernel(network, X, X)[0]
     assert_mean_is(truth, draws(network, 32, 200, ntk=False), bias=1 / 32)
