@@ -88,7 +88,7 @@ class AvgPool(End):
         before, after = joint.before, _next(joint)
         # Beyond the edge of what is left stand pixels that were dropped, or those of an overlapping window.
         exact = (self.every * after.height, self.every * after.width) == (before.height, before.width)
-        cov = replace(cov, clean=exact and self.size <= self.every)
+        cov = replace(cov, clean=exact and self.size <= self.every and not joint.turns_no_more)
         if self.halves and after.step == 1:
             return cov.map(lambda k: pool_y(k, before.wrapped))
         return cov.map(lambda k: self._pool_rows(k, joint))

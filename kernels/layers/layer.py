@@ -140,6 +140,11 @@ class Joint(NamedTuple):
     before: Offsets
     after: Offsets | None
 
+    @property
+    def turns_no_more(self) -> bool:
+        """Whether entries beyond the edges are those of the other edge, for circular convolutions before it alone."""
+        return self.before.circular and self.after is not None and not self.after.circular
+
 
 @dataclass(frozen=True)
 class End(Layer):

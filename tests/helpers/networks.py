@@ -88,6 +88,7 @@ CASES: dict[str, tuple[Network, tuple[int, int, int]]] = {
         (8, 4, 1),
     ),
     "circular, odd": (Network((CIRCULAR[0], A, AvgPool(), C, A, AvgPool(), Flatten())), (7, 5, 1)),
+    "circular, then padded": (Network((CIRCULAR[0], A, AvgPool(), C, A, AvgPool(), Flatten())), (4, 4, 1)),
     "circular, then unpadded": (Network((CIRCULAR[0], A, Conv(padding="VALID"), A, GlobalAvgPool())), (4, 5, 1)),
     "pools": (Network((C, A, AvgPool(3), C, A, AvgPool(1), Flatten(), Dense())), (7, 6, 2)),
     "pools, overlapping": (Network((C, A, AvgPool(3, 2), C, A, AvgPool(2, 1), Flatten(), Dense())), (8, 7, 1)),
