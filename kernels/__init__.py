@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kerneldistill.kernels.activations import ACTIVATIONS, expansion
     from kerneldistill.kernels.activations.dual import Dual
     from kerneldistill.kernels.activations.hermite import Hermite
-    from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
+    from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, vit, wide_resnet
     from kerneldistill.kernels.engine import Engine, JacobianEngine
     from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.feature_engine import FeatureEngine
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
         Dense,
         Flatten,
         GlobalAvgPool,
+        GlobalSelfAttention,
         LayerNorm,
+        PositionalEmbedding,
         Residual,
         Sum,
     )
@@ -56,10 +58,12 @@ _MODULES = {
     "FiniteNetwork": "finite_width",
     "Flatten": "layers",
     "GlobalAvgPool": "layers",
+    "GlobalSelfAttention": "layers",
     "Hermite": "activations.hermite",
     "JacobianEngine": "engine",
     "LayerNorm": "layers",
     "Network": "network",
+    "PositionalEmbedding": "layers",
     "Residual": "layers",
     "Sum": "layers",
     "conv_net": "architectures",
@@ -72,6 +76,7 @@ _MODULES = {
     "myrtle": "architectures",
     "resnet": "architectures",
     "tangent_features": "feature_kernel",
+    "vit": "architectures",
     "wide_resnet": "architectures",
 }
 
@@ -91,10 +96,12 @@ __all__ = [
     "FiniteNetwork",
     "Flatten",
     "GlobalAvgPool",
+    "GlobalSelfAttention",
     "Hermite",
     "JacobianEngine",
     "LayerNorm",
     "Network",
+    "PositionalEmbedding",
     "Residual",
     "Sum",
     "conv_net",
@@ -107,6 +114,7 @@ __all__ = [
     "myrtle",
     "resnet",
     "tangent_features",
+    "vit",
     "wide_resnet",
 ]
 

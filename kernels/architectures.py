@@ -6,7 +6,18 @@ A builder takes `depth` and those fields of `kerneldistill.config.schema.KernelC
 from collections.abc import Callable
 from math import sqrt
 
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, Residual
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSelfAttention,
+    LayerNorm,
+    PositionalEmbedding,
+    Residual,
+)
 from kerneldistill.kernels.names import MYRTLE_DEPTHS, RESNET_DEPTHS, NetworkName
 from kerneldistill.kernels.network import Network
 
@@ -99,6 +110,25 @@ def resnet(
     return Network((conv, *(same,) * first, *stages, act, _head(global_pool), Dense(W_std, b_std)))
 
 
+def vit(depth: int, W_std: float = sqrt(2), b_std: float = 0.1, activation: str = "relu", patch: int = 4) -> Network:
+    """A vision transformer (Dosovitskiy et al. 2020, 2010.11929) of the attention that has a kernel (2006.10540).
+
+    Patches of `patch` x `patch` pixels as tokens, with learned positions; `depth` layers of attention and of a
+    perceptron, each behind a layer norm and beside a shortcut; a norm, the mean over the tokens.
+
+    Three differences to DeiT-Ti, the judge `vit`, which so has no such kernel: q . k is divided by the channels of a
+    head, with one matrix for both, and not by their root, for which softmax has no closed form; the mean over the
+    tokens stands for the token of the class; the perceptron is as wide as the tokens, a width that no kernel sees. The
+    finite twin is the judge `kip-vit`. Positions are as small beside the patches as DeiT's at the start, of weights of
+    one deviation: a patch of 4x4 pixels of 3 channels has 48.
+    """
+    conv, act = Conv(W_std, b_std, size=1), Activation(activation)
+    embedding = Conv(W_std, b_std, size=patch, stride=patch, padding="VALID"), PositionalEmbedding(W_std / sqrt(48))
+    attention = Residual((LayerNorm(), GlobalSelfAttention(W_query_std=W_std, W_key_std=W_std, b_std=b_std)))
+    layers = (attention, Residual((LayerNorm(), conv, act, conv))) * depth
+    return Network((*embedding, *layers, LayerNorm(), GlobalAvgPool(), Dense(W_std, b_std)))
+
+
 def _head(global_pool: bool) -> Flatten | GlobalAvgPool:
     return GlobalAvgPool() if global_pool else Flatten()
 
@@ -110,4 +140,5 @@ ARCHITECTURES: dict[NetworkName, Callable[..., Network]] = {
     "myrtle": myrtle,
     "wide_resnet": wide_resnet,
     "resnet": resnet,
+    "vit": vit,
 }

@@ -35,7 +35,7 @@ def tiling(
 ) -> Tiling:
     """Cut for a kind of device: as many columns as a plane of the largest level allows, a power of 2 of at most 512."""
     plan = levels(network, *image_shape[:2])
-    plane = max(p.offsets.points // p.offsets.shape[0] for p in plan) * np.dtype(dtype).itemsize
+    plane = max(p.at_once for p in plan) * np.dtype(dtype).itemsize
     group = max(device.lanes, min(512, 1 << max(1, device.plane_bytes // plane).bit_length() - 1))
     return Tiling(group, Passing.on(device), compiled)
 

@@ -21,7 +21,8 @@ from kerneldistill.kernels.network import Network
 class Weights(NamedTuple):
     """Parameters of one layer.
 
-    W: [size, size, inputs, outputs] of a Conv, [inputs, outputs] of a Dense.
+    W: [size, size, inputs, outputs] of a Conv, [inputs, outputs] of a Dense or an attention, [h, w, channels] of
+      positions.
     b: [outputs], or None for b_std = 0.
     """
 
@@ -29,7 +30,7 @@ class Weights(NamedTuple):
     b: Array | None
 
 
-Params = tuple[Weights, ...]  # one per Conv and Dense, in the order of `Network.weighted`
+Params = tuple[Weights, ...]  # in the order of `Network.weighted`
 
 
 class _Scale(NamedTuple):
@@ -74,14 +75,14 @@ class FiniteNetwork:
     def init(self, key: Array) -> Params:
         """Draw the parameters."""
         weighted, scales = self.network.weighted, self._scales()
+        shapes = self.network.weight_shapes(self.image_shape, self.width)
         keys = jax.random.split(key, 2 * len(weighted))
         params = []
         for i, (path, layer) in enumerate(weighted.items()):
             scale = scales[path]
-            outputs = self.width if i + 1 < len(weighted) else self.outputs
-            shape = layer.weight_shape(scale.fan_in, outputs)
+            shape = shapes[path] if i + 1 < len(weighted) else (*shapes[path][:-1], self.outputs)
             W = scale.draw * jax.random.normal(keys[2 * i], shape, self.dtype)
-            b = scale.draw_bias * jax.random.normal(keys[2 * i + 1], (outputs,), self.dtype)
+            b = scale.draw_bias * jax.random.normal(keys[2 * i + 1], shape[-1:], self.dtype)
             params.append(Weights(W, b if layer.b_std > 0 else None))
         return tuple(params)
 

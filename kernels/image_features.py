@@ -18,10 +18,12 @@ from kerneldistill.kernels.batching import filled
 from kerneldistill.kernels.device_kinds import CPU
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Pairs, propagate
+from kerneldistill.kernels.layers.pointwise import Pointwise
 from kerneldistill.kernels.levels import Level, deviation_levels
 from kerneldistill.kernels.network import Network, activations
 from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.resolution.base import Side, propagate_resolution
+from kerneldistill.kernels.resolution.whole import follow_images
 from kerneldistill.kernels.safe_math import root
 
 # Standard deviations by the path of their activation: a missing or misplaced one is a KeyError.
@@ -32,7 +34,7 @@ class Features(NamedTuple):
     """Images and their standard deviations.
 
     images: [n, h, w, c] pixels, whitened space.
-    stds: of each activation, by path: [n, h_l, w_l] before the head, [n] after it.
+    stds: of each activation, by path: [n, h_l, w_l] before the head, [n] after it; of an attention, its weights.
     """
 
     images: Array
@@ -65,8 +67,8 @@ def _lanes_first(std: Array, n: int) -> Array:
 def group_stds(network: Network, images: Array) -> Stds:
     """Follow K_xx of `images` [h, w, c, lanes] through the network and note each activation's deviation.
 
-    Layers never mix offsets within a resolution, so the plane of offset 0 alone gives all deviations of it; then
-    the whole band is passed on as any other, to where the last activation is.
+    Layers but attention never mix offsets within a resolution, so the plane of offset 0 alone gives all deviations of
+    it; then the whole band is passed on as any other, to where the last activation is.
 
     Returns [h_l, w_l, lanes] before the head, [lanes] after it.
     """
@@ -77,6 +79,9 @@ def group_stds(network: Network, images: Array) -> Stds:
     plane = sum(squares[1:], start=squares[0])[:, None] / len(pixels)
     cov, entering = None, Cov(plane, None)
     for level in plan:
+        if cov is not None and level.whole:
+            cov = follow_images(level, cov, stds.__setitem__)
+            continue
         if cov is not None:
             # Entries beyond the edges are another matter: of offset 0 there are none.
             pixels, entering = (), replace(cov, nngp=cov.nngp[level.offsets.zero[0]], clean=True)
@@ -98,8 +103,10 @@ def _deviations(level: Level, entering: Cov, stds: Stds) -> dict[str, Factors]:
     found: dict[str, Factors] = {}
 
     def factors(path: str, cov: Cov) -> tuple[Factors, Factors]:
-        stds[path] = activations[path].deviations(cov.nngp[:, 0])
-        found[path] = activations[path].factors(stds[path])
+        layer = activations[path]
+        assert isinstance(layer, Pointwise)  # others take whole bands
+        stds[path] = layer.deviations(cov.nngp[:, 0])
+        found[path] = layer.factors(stds[path])
         both = tuple(f[:, None] for f in found[path])
         return both, both
 

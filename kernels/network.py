@@ -8,8 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kerneldistill.kernels.layers import AvgPool, Dense, Flatten
-from kerneldistill.kernels.layers.layer import End, Inputs, Layer, Shape, fan_ins, leaves, named, shape_after
-from kerneldistill.kernels.layers.pointwise import Pointwise
+from kerneldistill.kernels.layers.layer import (
+    End,
+    Inputs,
+    Layer,
+    Shape,
+    fan_ins,
+    leaves,
+    named,
+    shape_after,
+    weight_shapes,
+)
+from kerneldistill.kernels.layers.per_image import PerImage
 from kerneldistill.kernels.layers.weighted import Weighted
 from kerneldistill.kernels.names import Parameterization
 
@@ -59,8 +69,8 @@ class Network:
         return dict(list(self.named.items())[self.head + 1 :])
 
     @property
-    def activations(self) -> dict[str, Pointwise]:
-        """All activations and normalisations: what needs the standard deviations of its inputs."""
+    def activations(self) -> dict[str, PerImage]:
+        """All activations, normalisations and attentions: what needs the standard deviations of its inputs, or more."""
         return activations(self.named)
 
     @property
@@ -106,6 +116,10 @@ class Network:
         """Inputs of each output of every layer with weights, where hidden layers have `width` channels."""
         return fan_ins(self.named, image_shape, width)
 
+    def weight_shapes(self, image_shape: Shape, width: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of W of every layer with weights, likewise."""
+        return weight_shapes(self.named, image_shape, width)
+
     def sized(self, image_shape: Shape) -> "Network":
         """The network whose layers know their fan-in, where the standard parameterisation needs it.
 
@@ -119,9 +133,9 @@ class Network:
         return replace(self, layers=tuple(layer.with_fan_ins(found, path) for path, layer in self.named.items()))
 
 
-def activations(layers: dict[str, Layer]) -> dict[str, Pointwise]:
-    """The activations and normalisations among the leaves of some layers."""
-    return {path: leaf for path, leaf in leaves(layers).items() if isinstance(leaf, Pointwise)}
+def activations(layers: dict[str, Layer]) -> dict[str, PerImage]:
+    """Those among the leaves of some layers that need something of each image."""
+    return {path: leaf for path, leaf in leaves(layers).items() if isinstance(leaf, PerImage) and leaf.needs_images}
 
 
 def _heads(layers: Sequence[Layer]) -> list[int]:

@@ -8,9 +8,11 @@ of XLA's CPU compiler), of which the sums below are within 15 %. Where a kernel 
 with a global mean, the sums are 0.85 to 0.99.
 """
 
+from math import prod
 from typing import NamedTuple
 
 from kerneldistill.kernels.device_kinds import DeviceKind
+from kerneldistill.kernels.layers.stack import Stack
 from kerneldistill.kernels.levels import Level, levels
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network, activations
@@ -23,6 +25,11 @@ from kerneldistill.kernels.resolution.passing import Passing, side_of
 _FORWARD_PLANES = 5
 _REVERSE_PLANES_PER_ACTIVATION = 6
 _JOINED_PLANES = 4
+# The same where a band is passed whole, of whole bands: some of the layer at work, and of each layer in reverse.
+_WHOLE_FORWARD = 6
+_WHOLE_REVERSE = 2
+# Planes where nothing keeps any: of products, and in reverse of their cotangents.
+_BARE_FORWARD, _BARE_REVERSE = 1, 2
 # Arrays that an activation lays out per column: its factors. Two for ReLU and GELU, one for erf.
 _FACTORS = 2
 
@@ -73,13 +80,12 @@ class _Resolution(NamedTuple):
 
 
 def deviations(network: Network, image_shape: tuple[int, int, int]) -> int:
-    """Count the standard deviations of an image: one per activation and pixel at its resolution."""
+    """Count the standard deviations of an image: one per activation and pixel; of an attention its weights."""
     if network.fully_connected:
         return len(network.activations)
     plan = levels(network, *image_shape[:2])
-    places = [p.places[path] for p in plan for path in p.activations]
-    pixels = sum(place.height * place.width for place in places)
-    return pixels + len(activations(network.tail))
+    kept = sum(prod(layer.kept(p.places[path])) for p in plan for path, layer in p.activations.items())
+    return kept + len(activations(network.tail))
 
 
 def saved(network: Network, image_shape: tuple[int, int, int], kind: KernelKind) -> int:
@@ -105,26 +111,38 @@ def tiles(
     sides = [side_of(level, image_shape[2] if i == 0 else 0, pairs, dtype) for i, level in enumerate(plan)]
     sizes = [_resolution(level, side, how.fuses(level, side)) for level, side in zip(plan, sides, strict=True)]
     columns = sum(size.columns for size in sizes) * unit
-    forward, reverse = [], []
+    found = []
     for level, size, after in zip(plan, sizes, [*sizes[1:], None], strict=True):
         leaving = 0 if after is None else after.band
         if size.fused:
             # In reverse a band and its cotangent, and the row and its gradient.
-            forward.append(Tile(columns + size.row * unit, kernels * (size.band + leaving) * unit, 0))
-            reverse.append(Tile(columns + 2 * size.row * unit, kernels * 2 * max(size.band, leaving) * unit, 0))
-            continue
-        passing = size.band + size.stack + leaving
-        at_work = _REVERSE_PLANES_PER_ACTIVATION * size.activations
-        blocks = level.offsets.blocks(unit, device.block_bytes)
-        if blocks > 1:
-            at_work = at_work // blocks + _JOINED_PLANES * size.plane
-        forward.append(Tile(columns, kernels * passing * unit, _FORWARD_PLANES * size.plane * unit))
-        reverse.append(Tile(columns, kernels * passing * unit, max(_FORWARD_PLANES * size.plane, at_work) * unit))
-    return Tiles(max(forward, key=lambda t: t.total), max(reverse, key=lambda t: t.total))
+            forward = Tile(columns + size.row * unit, kernels * (size.band + leaving) * unit, 0)
+            reverse = Tile(columns + 2 * size.row * unit, kernels * 2 * max(size.band, leaving) * unit, 0)
+        else:
+            bands = kernels * (size.band + size.stack + leaving) * unit
+            forward, reverse = (Tile(columns, bands, count * unit) for count in _at_work(level, size, unit, device))
+        found.append((forward, reverse))
+    return Tiles(*(max(each, key=lambda t: t.total) for each in zip(*found, strict=True)))
+
+
+def _at_work(level: Level, size: _Resolution, unit: int, device: DeviceKind) -> tuple[int, int]:
+    """Values of the planes that XLA's program of a resolution works on, forward and in reverse."""
+    if level.whole:
+        least = _WHOLE_FORWARD * size.plane
+        return least, max(least, _WHOLE_REVERSE * size.activations)
+    if isinstance(level.end, Stack) and not size.activations:
+        return _BARE_FORWARD * size.plane, _BARE_REVERSE * size.plane
+    reverse = _REVERSE_PLANES_PER_ACTIVATION * size.activations
+    blocks = level.offsets.blocks(unit, device.block_bytes)
+    if blocks > 1:
+        reverse = reverse // blocks + _JOINED_PLANES * size.plane
+    return _FORWARD_PLANES * size.plane, max(_FORWARD_PLANES * size.plane, reverse)
 
 
 def _resolution(level: Level, side: Side, fused: bool) -> _Resolution:
     """`side`: what an image brings."""
+    if level.whole:
+        return _whole(level)
     offsets, places = level.offsets, [level.places[path] for path in level.activations]
     arrays = [offsets] * len(side.pixels) + places * _FACTORS
     return _Resolution(
@@ -135,6 +153,21 @@ def _resolution(level: Level, side: Side, fused: bool) -> _Resolution:
         stack=level.end.stack_values(level.joint),
         plane=_plane(offsets),
         activations=sum(map(_plane, places)),
+    )
+
+
+def _whole(level: Level) -> _Resolution:
+    """Of a resolution whose band is passed whole: no plane, and all layers keep what they are given."""
+    kept = sum(prod(layer.kept(level.places[path])) for path, layer in level.activations.items())
+    places = level.places.values()
+    return _Resolution(
+        fused=False,
+        columns=_FACTORS * kept,
+        row=kept,
+        band=level.offsets.points,
+        stack=level.end.stack_values(level.joint),
+        plane=max(place.points for place in places),
+        activations=sum(place.points for place in places),
     )
 
 

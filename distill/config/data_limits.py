@@ -8,6 +8,7 @@ from kerneldistill.config.kernel_variants import sampled_kernels
 from kerneldistill.config.schema import Config, KernelConfig, SupportConfig
 from kerneldistill.config.validation import check
 from kerneldistill.errors import UserError
+from kerneldistill.kernels.names import MOST_TOKENS
 
 
 def halvings(kernel: KernelConfig) -> int:
@@ -25,11 +26,14 @@ def check_image(kernel: KernelConfig, image_shape: Sequence[int]) -> None:
       image_shape: (height, width, channels) in pixels.
 
     Raises:
-      UserError: an image is too small for the pools; each of them halves it, rounding down.
+      UserError: an image is too small for the pools, each of which halves it, rounding down; or it has no patch, or
+        more than attention takes.
     """
     most = int(math.log2(min(image_shape[0], image_shape[1])))
     for sampled in sampled_kernels(kernel) if kernel.sampled else ():
         check_image(sampled, image_shape)
+    if kernel.network == "vit":
+        _check_patches(kernel.patch, image_shape)
     if halvings(kernel) <= most:
         return
     name, remedy = {
@@ -41,6 +45,21 @@ def check_image(kernel: KernelConfig, image_shape: Sequence[int]) -> None:
         f"kernel.{name} is {getattr(kernel, name)}, but images of {image_shape[0]}x{image_shape[1]} pixels can be "
         f"halved {most} times and this {kernel.network} halves them {halvings(kernel)} times: {remedy} a network "
         "without pools, --kernel.network conv_vec"
+    )
+
+
+def _check_patches(patch: int, image_shape: Sequence[int]) -> None:
+    """Check that images have from one patch to as many as attention takes."""
+    height, width = image_shape[0], image_shape[1]
+    largest = min(height, width)
+    fitting = (side for side in range(1, largest + 1) if (height // side) * (width // side) <= MOST_TOKENS)
+    least = next(fitting, largest)
+    if least <= patch <= largest:
+        return
+    raise UserError(
+        f"kernel.patch is {patch}, allowed for a vit on images of {height}x{width} pixels is {least} to {largest}, "
+        f"which leaves 1 to {MOST_TOKENS} patches, whose number cubed an entry costs: set it, for example with "
+        f"--kernel.patch {min(max(least, 4), largest)}"
     )
 
 

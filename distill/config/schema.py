@@ -65,8 +65,9 @@ class KernelConfig:
 
     # fc: blocks of dense, activation. conv_net: blocks of conv 3x3, activation, average pool 2x2. conv_vec: blocks of
     # conv 3x3, activation. myrtle: Myrtle-5, 7 or 10. wide_resnet: groups of residual blocks with pools between them.
-    # resnet: ResNet-10, 18 or 34, pre-activation, with strides of 2 and 1x1 shortcuts. features: no network, but the
-    # products of the features of an encoder of yours, and b_std^2.
+    # resnet: ResNet-10, 18 or 34, pre-activation, with strides of 2 and 1x1 shortcuts. vit: layers of attention between
+    # patches and of a perceptron. features: no network, but the products of the features of an encoder of yours, and
+    # b_std^2.
     network: Annotated[Literal[NetworkName, "features"], Mark(example="conv_net")]
     # Number of blocks; of a myrtle its name (5, 7 or 10), of a resnet, too (10, 18 or 34); of a wide_resnet the blocks
     # of each group.
@@ -86,6 +87,8 @@ class KernelConfig:
     pools: CountOrZero = 3
     # wide_resnet only: number of groups.
     groups: Count = 3
+    # vit only: pixels of a side of a patch. An entry costs the number of patches cubed.
+    patch: Count = 4
     # Standard deviation of the weights.
     W_std: Positive = 2**0.5
     # Standard deviation of the biases; features: its square is added to every product.

@@ -259,7 +259,9 @@ def _check_scale(kernel: KernelConfig) -> None:
     """
     if kernel.network == FEATURES:
         return
-    layers = 2 * kernel.depth * kernel.groups if kernel.network == "wide_resnet" else kernel.depth + 1
+    # The norms of a vit undo what its layers multiply by.
+    deep = {"wide_resnet": 2 * kernel.depth * kernel.groups, "vit": 2}
+    layers = deep.get(kernel.network, kernel.depth + 1)
     power, most = layers * (2 * math.log10(kernel.W_std) - math.log10(2)), 30 if kernel.dtype == "float32" else 300
     if power < -most and kernel.b_std < 10.0 ** (-most / 2):
         size = "0"

@@ -41,6 +41,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "convnet": Family("convnet", 128, 3, ("none", "instance", "batch", "layer"), pads=True),
         "kip-convnet": Family("kip_convnet", 1024, 3),
         "kip-resnet18": Family("kip_resnet18", 128, 18, halvings=0, fixed=True),
+        "kip-vit": Family("kip_vit", 192, 2, halvings=2),
         "frepo-convnet": Family("frepo_convnet", 128, 3, pads=True),
         "mlp": Family("mlp", 128, 2, halvings=0),
         "resnet18": Family("resnet18", 64, 4, ("batch", "instance"), halvings=3, fixed=True),

@@ -9,6 +9,7 @@ from jax import Array
 
 from kerneldistill.kernels.layers.conv import Conv
 from kerneldistill.kernels.layers.cov import Cov
+from kerneldistill.kernels.layers.global_self_attention import GlobalSelfAttention
 from kerneldistill.kernels.layers.layer import (
     Inputs,
     Layer,
@@ -24,12 +25,15 @@ from kerneldistill.kernels.layers.layer import (
     propagate,
     shape_after,
     strides,
+    weight_shapes,
 )
 from kerneldistill.kernels.layers.pointwise import Pointwise
 from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.passes import Passes
 
 Branch = tuple[Layer, ...]  # one without layers is the identity
+# Layers whose own weights make their outputs, which are correlated with nothing else.
+FRESH = (Conv, GlobalSelfAttention)
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,10 @@ class Branches(Layer):
     def check_parts(self, inputs: Inputs) -> list[Inputs]:
         """Check what all branches must be, and say what the outputs of each are."""
         for layer in (layer for part in self.parts for layer in part):
-            if not isinstance(layer, Conv | Pointwise | Branches):
+            if not isinstance(layer, (*FRESH, Pointwise, Branches)):
                 raise ValueError(
-                    f"{self}: a branch is made of Conv, Activation, LayerNorm, Residual, Sum and Concat, which mix no "
-                    f"offsets; got {layer}: put a pool between blocks, or use Conv(stride=...)"
+                    f"{self}: a branch is made of Conv, Activation, LayerNorm, GlobalSelfAttention, Residual, Sum and "
+                    f"Concat; got {layer}: put a pool between blocks, or use Conv(stride=...)"
                 )
         found = [strides(part) for part in self.parts]
         if len(set(found)) > 1:
@@ -114,6 +118,11 @@ class Branches(Layer):
     def fan_ins(self, shape: Shape, width: int, path: str) -> dict[str, int]:
         """See `Layer.fan_ins`."""
         return {own: count for named in self.named_parts(path) for own, count in fan_ins(named, shape, width).items()}
+
+    def weight_shapes(self, shape: Shape, width: int, path: str) -> dict[str, tuple[int, ...]]:
+        """See `Layer.weight_shapes`."""
+        found = (weight_shapes(named, shape, width) for named in self.named_parts(path))
+        return {own: each for part in found for own, each in part.items()}
 
     def with_fan_ins(self, fan_ins: Mapping[str, int], path: str) -> Self:
         """See `Layer.with_fan_ins`."""

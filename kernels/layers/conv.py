@@ -73,12 +73,14 @@ class Conv(Weighted):
         """See `Layer.offsets_after`."""
         return offsets.shrunk(self._outputs(offsets.height), self._outputs(offsets.width), self.stride)
 
-    def weight_shape(self, fan_in: int, outputs: int) -> tuple[int, ...]:
-        """See `Weighted.weight_shape`."""
-        return self.size, self.size, fan_in // self.taps, outputs
+    def weight_shapes(self, shape: Shape, width: int, path: str) -> dict[str, tuple[int, ...]]:
+        """See `Layer.weight_shapes`."""
+        return {path: (self.size, self.size, shape[2], width)}
 
     def sums(self, k: Array, plane: Plane) -> Array:
         """See `Weighted.sums`."""
+        if self._even_patches:
+            return self._patch_sums(k)
         whole = plane.box(k, self.reach, self.padding == "CIRCULAR")
         if self.stride == 1 and self.padding != "VALID":
             return whole
@@ -86,6 +88,10 @@ class Conv(Weighted):
         # The box sum around pixel p is what a filter sees whose middle is p.
         middles = self.reach[0] - self._padded(height)[0], self.reach[0] - self._padded(width)[0]
         return strided(whole, self.stride, middles, (self._outputs(height), self._outputs(width)))
+
+    def sum_operations(self, place: Place) -> int:
+        """See `Weighted.sum_operations`."""
+        return 1 if self._even_patches else super().sum_operations(place)
 
     def outputs(self, place: Place) -> int:
         """See `Weighted.outputs`."""
@@ -101,6 +107,18 @@ class Conv(Weighted):
         strides = (self.stride, self.stride)
         product = lax.conv_general_dilated(x, own.W, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return own.output(product)
+
+    @property
+    def _even_patches(self) -> bool:
+        """Whether each pixel belongs to one output alone: one addition; odd filters keep the order of theirs."""
+        return self.size % 2 == 0 and self.size == self.stride and self.padding == "VALID"
+
+    def _patch_sums(self, k: Array) -> Array:
+        """Sum patches side by side: a pixel and the one at a wanted offset from it have the same place in theirs."""
+        *outer, height, offsets, width, pairs = k.shape
+        rows, cols = self._outputs(height), self._outputs(width)
+        filled = k[..., : rows * self.size, :, : cols * self.size, :]
+        return filled.reshape(*outer, rows, self.size, offsets, cols, self.size, pairs).sum((-5, -2))
 
     def _outputs(self, pixels: int) -> int:
         """How many there are along an axis."""

@@ -33,6 +33,10 @@ class BothFactors(Protocol):
     def __call__(self, path: str, cov: Cov) -> tuple[Factors, Factors]: ...
 
 
+def _unknown(path: str) -> Offsets:
+    raise AssertionError(f"the layer at {path} takes whole bands alone")
+
+
 class Pairs(NamedTuple):
     """The pairs whose covariances pass through layers.
 
@@ -40,12 +44,14 @@ class Pairs(NamedTuple):
     plane: where the entries lie that reach the layer at a path
     factors: of both sides
     strip: rows of pixels that an activation takes at a time, for a compiler that keeps an order; None: all
+    places: the offsets that reach the layer at a path, where whole bands pass; else nobody may ask
     """
 
     with_ntk: bool
     plane: Callable[[str], Plane]
     factors: BothFactors
     strip: int | None = None
+    places: Callable[[str], Offsets] = _unknown
 
 
 class ScaledWeights(NamedTuple):
@@ -72,6 +78,8 @@ class Layer:
 
     before_head: ClassVar[bool] = False  # whether it may stand there
     after_head: ClassVar[bool] = False
+    takes_bands: ClassVar[bool] = False  # whether it takes a whole band, `Pairs.places`, and no planes
+    every_offset: ClassVar[bool] = False  # whether it takes all pairs of pixels, whatever is wanted of its outputs
 
     def check(self, inputs: Inputs) -> Inputs:
         """Say what the outputs are for such inputs.
@@ -110,6 +118,10 @@ class Layer:
         """Inputs of each output of the weighted leaves, for inputs of `shape`."""
         return {}
 
+    def weight_shapes(self, shape: Shape, width: int, path: str) -> dict[str, tuple[int, ...]]:
+        """The shapes of W in a finite network, by weighted leaf; the outputs, `width` of hidden layers, are last."""
+        return {}
+
     def with_fan_ins(self, fan_ins: Mapping[str, int], path: str) -> "Layer":
         """The layer whose weighted leaves know their fan-in."""
         return self
@@ -128,6 +140,10 @@ class Layer:
     def passes(self, before: Passes, with_ntk: bool, places: Places, path: str) -> Passes:
         """Count the operations of `cov` on each point of its place after those `before`."""
         raise NotImplementedError
+
+    def price(self, place: Offsets) -> int:
+        """As how many pairs of pixels that pass a convolution it costs."""
+        return place.points
 
 
 class Joint(NamedTuple):
@@ -240,5 +256,14 @@ def fan_ins(layers: Mapping[str, Layer], shape: Shape, width: int) -> dict[str, 
     found: dict[str, int] = {}
     for path, layer in layers.items():
         found |= layer.fan_ins(shape, width, path)
+        shape = layer.shape_after(shape, width)
+    return found
+
+
+def weight_shapes(layers: Mapping[str, Layer], shape: Shape, width: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of W of all weighted leaves, likewise."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path, layer in layers.items():
+        found |= layer.weight_shapes(shape, width, path)
         shape = layer.shape_after(shape, width)
     return found

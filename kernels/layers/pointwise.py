@@ -11,13 +11,16 @@ from jax import Array
 
 from kerneldistill.kernels.activations.dual import Factors
 from kerneldistill.kernels.layers.cov import Cov
-from kerneldistill.kernels.layers.layer import Inputs, Layer, Pairs, Places, ScaledWeights
+from kerneldistill.kernels.layers.layer import Inputs, Pairs, Places, ScaledWeights
+from kerneldistill.kernels.layers.per_image import PerImage
+from kerneldistill.kernels.offsets import Offsets
+from kerneldistill.kernels.pair_matrix import partners
 from kerneldistill.kernels.passes import Passes, passes_of
 from kerneldistill.kernels.safe_math import root
 
 
 @dataclass(frozen=True)
-class Pointwise(Layer):
+class Pointwise(PerImage):
     """A layer that maps covariances entry by entry, by factors of both images; see `kernels.activations.dual`."""
 
     before_head: ClassVar[bool] = True
@@ -34,6 +37,19 @@ class Pointwise(Layer):
     def deviations(self, variances: Array) -> Array:
         """Compute the standard deviations that `factors` takes from the variances of all pixels, [h, w, lanes]."""
         return root(variances)
+
+    def note(self, band: Array, place: Offsets) -> Array:
+        """See `PerImage.note`: each pixel meets itself at offset 0."""
+        row, col = place.zero
+        return self.deviations(band[row, :, col])
+
+    def kept(self, place: Offsets) -> tuple[int, int]:
+        """See `PerImage.kept`."""
+        return place.height, place.width
+
+    def paired(self, row: Factors, col: Factors, place: Offsets) -> tuple[Factors, Factors]:
+        """See `PerImage.paired`."""
+        return tuple(f[None, :, None] for f in row), tuple(partners(place, f) for f in col)
 
     @abstractmethod
     def factors(self, std: Array) -> Factors:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from kerneldistill.kernels.layers.branches import Branch
+from kerneldistill.kernels.layers.branches import FRESH, Branch
 from kerneldistill.kernels.layers.conv import Conv
 from kerneldistill.kernels.layers.layer import Inputs, Layer, named
 from kerneldistill.kernels.layers.summed import Summed
@@ -14,7 +14,8 @@ from kerneldistill.kernels.layers.summed import Summed
 class Residual(Summed):
     """The sum of a branch and a shortcut, of equal strides: x -> branch(x) + shortcut(x).
 
-    branch: its last layer is a Conv, whose weights leave the two paths uncorrelated: their covariances add.
+    branch: its last layer is a Conv or a GlobalSelfAttention, whose weights leave the two paths uncorrelated: their
+      covariances add.
     shortcut: None is the identity.
     """
 
@@ -28,9 +29,12 @@ class Residual(Summed):
 
     def check(self, inputs: Inputs) -> Inputs:
         """See `Layer.check`."""
-        if self.branch and isinstance(self.branch[-1], Conv):
+        if self.branch and isinstance(self.branch[-1], FRESH):
             return super().check(inputs)
-        raise ValueError(f"{self}: a branch must end with a Conv, which leaves it uncorrelated with the shortcut")
+        raise ValueError(
+            f"{self}: a branch must end with a Conv or a GlobalSelfAttention, which leaves it uncorrelated with the "
+            "shortcut"
+        )
 
     def named_parts(self, path: str) -> list[dict[str, Layer]]:
         """See `Branches.named_parts`."""

@@ -13,7 +13,7 @@ from kerneldistill.kernels.layers.summed import Summed
 class Sum(Summed):
     """The sum of several branches, of equal strides: x -> sum of branch(x).
 
-    branches: each a tuple of layers, of which one at most does not end with a Conv; () is the identity
+    branches: each a tuple of layers, of which one at most does not end with weights; () is the identity
     """
 
     branches: tuple[Branch, ...]

@@ -5,24 +5,23 @@ from dataclasses import dataclass
 
 from jax import Array
 
-from kerneldistill.kernels.layers.branches import Branches
-from kerneldistill.kernels.layers.conv import Conv
+from kerneldistill.kernels.layers.branches import FRESH, Branches
 from kerneldistill.kernels.layers.cov import Cov
 from kerneldistill.kernels.layers.layer import Inputs, Shape
 
 
 @dataclass(frozen=True)
 class Summed(Branches):
-    """Branches whose outputs are added. All but one end with a Conv, so that none are correlated: covariances add."""
+    """Branches whose outputs are added. All but one end with a layer of weights: uncorrelated, covariances add."""
 
     def check(self, inputs: Inputs) -> Inputs:
         """See `Layer.check`."""
         found = self.check_parts(inputs)
-        loose = sum(not (part and isinstance(part[-1], Conv)) for part in self.parts)
+        loose = sum(not (part and isinstance(part[-1], FRESH)) for part in self.parts)
         if loose > 1:
             raise ValueError(
-                f"{self}: {loose} of its branches do not end with a Conv, and only one may be so: its weights leave "
-                "the others uncorrelated"
+                f"{self}: {loose} of its branches do not end with a Conv or an attention, and only one may be so: "
+                "weights leave the others uncorrelated"
             )
         return "gaussian" if all(each == "gaussian" for each in found) else "other"
 

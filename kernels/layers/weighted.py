@@ -53,9 +53,9 @@ class Weighted(Layer):
         """See `Layer.with_fan_ins`."""
         return replace(self, fan_in=fan_ins[path])
 
-    def weight_shape(self, fan_in: int, outputs: int) -> tuple[int, ...]:
-        """The shape of W in a finite network."""
-        return fan_in, outputs
+    def weight_shapes(self, shape: Shape, width: int, path: str) -> dict[str, tuple[int, ...]]:
+        """See `Layer.weight_shapes`."""
+        return {path: (shape[2], width)}
 
     def sums(self, k: Array, plane: Plane) -> Array:
         """Sum the covariances `k` of the inputs that an output sees."""
@@ -78,6 +78,10 @@ class Weighted(Layer):
         own = nngp if self.fan_in is None else self.fan_in / self.taps * sums + float(self.b_std > 0)
         return Cov(nngp, own if cov.ntk is None else own + scale * self.sums(cov.ntk, plane), clean=False)
 
+    def sum_operations(self, place: Place) -> int:
+        """Operations of `sums` on each pair of pixels of its inputs."""
+        return place.box * sum(self.reach) // 2
+
     def outputs(self, place: Place) -> int:
         """How many pairs of pixels its outputs have."""
         return place.points
@@ -85,7 +89,7 @@ class Weighted(Layer):
     def passes(self, before: Passes, with_ntk: bool, places: Places, path: str) -> Passes:
         """See `Layer.passes`: the sums, and of what is left a scale and a bias for each kernel, or what is its own."""
         place = places(path)
-        box, kernels = place.box * sum(self.reach) // 2, 1 + (with_ntk and before.tangent)
+        box, kernels = self.sum_operations(place), 1 + (with_ntk and before.tangent)
         summed = before.and_then(Passes(kernels * box, kernels * box, before.tangent), place.points)
         forward, reverse = 2, 1
         if with_ntk:
@@ -93,3 +97,8 @@ class Weighted(Layer):
             forward += 2 * (self.fan_in is not None) + 2 * before.tangent
             reverse += 1 + before.tangent
         return summed.and_then(Passes(forward, reverse, with_ntk), self.outputs(place))
+
+
+@dataclass(frozen=True)
+class Parameter(Weighted):
+    """One of several matrices of a layer, as a finite network draws it; covariances pass the layer."""

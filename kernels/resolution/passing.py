@@ -14,6 +14,7 @@ from kerneldistill.kernels.levels import Level
 from kerneldistill.kernels.offsets import Offsets
 from kerneldistill.kernels.resolution import base
 from kerneldistill.kernels.resolution.base import Side
+from kerneldistill.kernels.resolution.whole import propagate_whole
 
 
 class Passing(NamedTuple):
@@ -41,13 +42,15 @@ class Passing(NamedTuple):
 
     def lay_out(self, level: Level, side: Side) -> Side:
         """Lay arrays `[h, w, pairs]` of a group of images out as the columns of a tile."""
-        return side.at(level, Offsets.framed if self.fuses(level, side) else Offsets.columns)
+        return side if level.whole else side.at(level, Offsets.framed if self.fuses(level, side) else Offsets.columns)
 
     def propagate(self, level: Level, with_ntk: bool, rows: Side, cols: Side, before: Cov | None, reverse: bool) -> Cov:
         """Compute `base.propagate_resolution` of columns that `lay_out` made; differentiable in rows and band.
 
         reverse: whether it will be differentiated.
         """
+        if level.whole and before is not None:
+            return propagate_whole(level, with_ntk, rows, cols, before)
         if not self.fuses(level, cols):
             block_bytes = self.block_bytes if reverse or self._overflows(level, (cols, before)) else None
             return base.propagate_resolution(level, with_ntk, rows, cols, before, block_bytes)
@@ -71,12 +74,14 @@ class Passing(NamedTuple):
 def side_of(level: Level, channels: int, pairs: int, dtype: str) -> Side:
     """The shapes of what images bring to a level: `channels` of pixels, 0 but for the first, and factors."""
 
-    def pixel(place: Offsets) -> Any:
-        return jax.ShapeDtypeStruct((place.height, place.width, pairs), dtype)
+    def of(height: int, width: int) -> Any:
+        return jax.ShapeDtypeStruct((height, width, pairs), dtype)
 
     places = level.places
-    factors = {path: jax.eval_shape(layer.factors, pixel(places[path])) for path, layer in level.activations.items()}
-    pixels: Any = (pixel(level.offsets),) * channels
+    factors = {
+        path: jax.eval_shape(layer.factors, of(*layer.kept(places[path]))) for path, layer in level.activations.items()
+    }
+    pixels: Any = (of(level.offsets.height, level.offsets.width),) * channels
     return Side(pixels, factors)
 
 

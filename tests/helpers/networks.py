@@ -12,7 +12,9 @@ from kerneldistill.kernels.layers import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GlobalSelfAttention,
     LayerNorm,
+    PositionalEmbedding,
     Residual,
     Sum,
 )
@@ -46,6 +48,25 @@ JOINED = (
     Concat(((), (Conv(0.7),))),
     Sum(((Conv(1.2), A, Conv(0.9)), (Conv(size=1),))),
     A,
+)
+
+# Attention of both scalings over patches, with positions of every kind; a perceptron of tokens between.
+PATCHES = Conv(size=2, stride=2, padding="VALID")
+SOFTMAX = GlobalSelfAttention(W_query_std=1.5, W_value_std=0.8, b_std=0.2)
+SQUARED = GlobalSelfAttention("sqrt", "identity", 0.9, 1.1, 0.8, 0.7, 0.1, PositionalEmbedding(0.4), head=4)
+TOKENS = (
+    PATCHES,
+    PositionalEmbedding(0.6, 0.5),
+    Residual((LayerNorm(), SOFTMAX)),
+    Residual((LayerNorm(), Conv(size=1), A, Conv(size=1))),
+    LayerNorm(),
+)
+SEEN = GlobalSelfAttention(mechanism="relu", positions=PositionalEmbedding(0.5, 0.3))
+VALUED = GlobalSelfAttention(
+    "linear", "identity", 0.5, 0.6, positions=PositionalEmbedding(0.7), value_positions=True, b_std=0.3
+)
+SQUARED_VALUED = GlobalSelfAttention(
+    "sqrt", "identity", 0.3, positions=PositionalEmbedding(0.4, 1.0), value_positions=True
 )
 
 # Each with an image shape (h, w, c).
@@ -98,5 +119,19 @@ CASES: dict[str, tuple[Network, tuple[int, int, int]]] = {
     "normalised vectors": (Network((Flatten(), Dense(), LayerNorm(eps=0.1), A, Dense())), (2, 3, 1)),
     "joined": (Network((*JOINED, AvgPool(), Flatten(), Dense())), (4, 4, 2)),
     "joined, standard": (Network((*JOINED, GlobalAvgPool(), Dense())).standard(5), (3, 3, 2)),
+    "patches": (Network((PATCHES, A, Conv(size=4, stride=4, padding="VALID"), A, Flatten())), (9, 10, 1)),
+    "attention": (Network((*TOKENS, GlobalAvgPool(), Dense())), (4, 6, 2)),
+    "attention, standard": (Network((*TOKENS, SEEN, GlobalAvgPool(), Dense())).standard(6), (4, 4, 2)),
+    "attention, dropped pixels": (Network((PATCHES, VALUED, Conv(padding="VALID", size=1), A, Flatten())), (5, 6, 1)),
+    "attention, smaller behind": (Network((SOFTMAX, Conv(padding="VALID"), A, GlobalAvgPool(), Dense())), (3, 4, 1)),
+    "attention before a pool": (Network((C, A, SOFTMAX, A, AvgPool(), C, A, Flatten(), Dense())), (4, 4, 1)),
+    "attention behind a pool": (Network((C, A, AvgPool(), SEEN, A, SQUARED, GlobalAvgPool(), Dense())), (4, 4, 1)),
+    "attention, squared": (Network((PATCHES, Residual((SQUARED,)), A, Flatten(), Dense())).standard(5), (4, 4, 2)),
+    "attention, squared values": (Network((C, SQUARED_VALUED, A, GlobalAvgPool(), Dense())), (2, 3, 2)),
+    "attention, abs, circular": (
+        Network((CIRCULAR[0], A, GlobalSelfAttention(mechanism="abs"), CIRCULAR[0], A, AvgPool(2), Flatten())),
+        (4, 2, 1),
+    ),
+    "positions alone": (Network((C, PositionalEmbedding(0.5, 0.2), A, AvgPool(), C, A, Flatten(), Dense())), (4, 4, 1)),
     "dense tail": (Network((C, A, GlobalAvgPool(), Dense(), A, Dense(1.0, 0.5))), (3, 3, 1)),
 }

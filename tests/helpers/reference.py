@@ -4,7 +4,6 @@ K[p, q] is the covariance of pixel p of x with pixel q of x', for all p and q; n
 """
 
 from math import acos, asin, pi, sqrt
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,29 +19,15 @@ from kerneldistill.kernels.layers import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GlobalSelfAttention,
     LayerNorm,
+    PositionalEmbedding,
     Residual,
     Sum,
 )
 from kerneldistill.kernels.layers.layer import Layer
 from kerneldistill.kernels.network import Network
-
-Pairs = dict[tuple[int, int, int, int], float]
-
-
-class _Kernel(NamedTuple):
-    """Of two images: covariance and tangent kernel of every pixel pair.
-
-    inputs: what a next layer has per output (and filter tap), in the standard parameterisation; None in NTK's.
-    width: of the hidden layers, likewise.
-    channels: in widths of a hidden layer.
-    """
-
-    nngp: Pairs
-    ntk: Pairs
-    inputs: int | None
-    width: int | None
-    channels: int = 1
+from tests.helpers.reference_attention import Kernel, Pairs, attended, placed, size_of
 
 
 def reference_kernel(network: Network, x1: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,13 +42,13 @@ def _entry(network: Network, a: np.ndarray, b: np.ndarray) -> tuple[float, float
     return own.nngp[0, 0, 0, 0], own.ntk[0, 0, 0, 0]
 
 
-def _images(network: Network, x: np.ndarray, y: np.ndarray) -> _Kernel:
+def _images(network: Network, x: np.ndarray, y: np.ndarray) -> Kernel:
     h, w, channels = x.shape
     nngp = {(p, q, r, s): float(np.dot(x[p, q], y[r, s])) / channels for p, q, r, s in np.ndindex(h, w, h, w)}
-    return _Kernel(nngp, dict.fromkeys(nngp, 0.0), None if network.width is None else channels, network.width)
+    return Kernel(nngp, dict.fromkeys(nngp, 0.0), None if network.width is None else channels, network.width)
 
 
-def _through(layers: tuple[Layer, ...], kernels: list[_Kernel]) -> list[_Kernel]:
+def _through(layers: tuple[Layer, ...], kernels: list[Kernel]) -> list[Kernel]:
     for layer in layers:
         if isinstance(layer, Residual):
             branch = _through(layer.branch, kernels)
@@ -75,6 +60,10 @@ def _through(layers: tuple[Layer, ...], kernels: list[_Kernel]) -> list[_Kernel]
             kernels = [_mixed(each) for each in zip(*(_through(b, kernels) for b in layer.branches), strict=True)]
         elif isinstance(layer, LayerNorm):
             kernels = [_normalised(layer, which, kernels) for which in range(3)]
+        elif isinstance(layer, GlobalSelfAttention):
+            kernels = [attended(layer, which, kernels) for which in range(3)]
+        elif isinstance(layer, PositionalEmbedding):
+            kernels = [placed(layer, kernel) for kernel in kernels]
         elif isinstance(layer, Activation):
             kernels = [_activated(layer, which, kernels) for which in range(3)]
         elif isinstance(layer, Conv | Dense):
@@ -84,20 +73,20 @@ def _through(layers: tuple[Layer, ...], kernels: list[_Kernel]) -> list[_Kernel]
     return kernels
 
 
-def _sum(a: _Kernel, b: _Kernel) -> _Kernel:
+def _sum(a: Kernel, b: Kernel) -> Kernel:
     return a._replace(
         nngp={key: a.nngp[key] + b.nngp[key] for key in a.nngp}, ntk={key: a.ntk[key] + b.ntk[key] for key in a.ntk}
     )
 
 
-def _total(kernels: tuple[_Kernel, ...]) -> _Kernel:
+def _total(kernels: tuple[Kernel, ...]) -> Kernel:
     first, *others = kernels
     for other in others:
         first = _sum(first, other)
     return first
 
 
-def _mixed(kernels: tuple[_Kernel, ...]) -> _Kernel:
+def _mixed(kernels: tuple[Kernel, ...]) -> Kernel:
     """Of the channels of all of them, behind one another."""
     channels = sum(kernel.channels for kernel in kernels)
 
@@ -106,14 +95,14 @@ def _mixed(kernels: tuple[_Kernel, ...]) -> _Kernel:
         return {key: sum(share * pairs[key] for share, pairs in parts) for key in parts[0][1]}
 
     inputs = None if kernels[0].width is None else kernels[0].width * channels
-    return _Kernel(mean("nngp"), mean("ntk"), inputs, kernels[0].width, channels)
+    return Kernel(mean("nngp"), mean("ntk"), inputs, kernels[0].width, channels)
 
 
-def _normalised(layer: LayerNorm, which: int, kernels: list[_Kernel]) -> _Kernel:
+def _normalised(layer: LayerNorm, which: int, kernels: list[Kernel]) -> Kernel:
     own = kernels[which]
     first, second = (kernels[1], kernels[2]) if which == 0 else (own, own)
 
-    def variance(kernel: _Kernel, p: int, q: int) -> float:
+    def variance(kernel: Kernel, p: int, q: int) -> float:
         pixels = {(a, b) for a, b, _, _ in kernel.nngp} if layer.whole else {(p, q)}
         return sum(kernel.nngp[a, b, a, b] for a, b in pixels) / len(pixels) + layer.eps
 
@@ -122,7 +111,7 @@ def _normalised(layer: LayerNorm, which: int, kernels: list[_Kernel]) -> _Kernel
     return own._replace(nngp=nngp, ntk=ntk)
 
 
-def _weighted(layer: Conv | Dense, kernel: _Kernel) -> _Kernel:
+def _weighted(layer: Conv | Dense, kernel: Kernel) -> Kernel:
     taps = layer.taps
     sums, tangents = (_windows(layer, pairs) for pairs in (kernel.nngp, kernel.ntk))
     nngp = {key: layer.W_std**2 / taps * value + layer.b_std**2 for key, value in sums.items()}
@@ -138,7 +127,7 @@ def _windows(layer: Conv | Dense, pairs: Pairs) -> Pairs:
     """What each pair of outputs sees: sums over the taps of the filter, which lies on both images alike."""
     if isinstance(layer, Dense):
         return pairs
-    height, width = _size(pairs)
+    height, width = size_of(pairs)
     size, stride = layer.size, layer.stride
     pads = lax.padtype_to_pads(
         (height, width), (size, size), (stride, stride), layer.padding.replace("CIRCULAR", "SAME")
@@ -160,12 +149,7 @@ def _windows(layer: Conv | Dense, pairs: Pairs) -> Pairs:
     return {key: window(*key) for key in np.ndindex(rows, cols, rows, cols)}
 
 
-def _size(pairs: Pairs) -> tuple[int, int]:
-    """The pixels of an image."""
-    return max(key[0] for key in pairs) + 1, max(key[1] for key in pairs) + 1
-
-
-def _activated(layer: Activation, which: int, kernels: list[_Kernel]) -> _Kernel:
+def _activated(layer: Activation, which: int, kernels: list[Kernel]) -> Kernel:
     own = kernels[which]
     first, second = (kernels[1], kernels[2]) if which == 0 else (own, own)
     nngp, ntk = {}, {}
@@ -211,9 +195,9 @@ def _value_and_slope(phi, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return jax.jvp(phi, (jnp.asarray(x),), (jnp.ones(x.shape, x.dtype),))
 
 
-def _averaged(layer: AvgPool | Flatten | GlobalAvgPool, kernel: _Kernel) -> _Kernel:
+def _averaged(layer: AvgPool | Flatten | GlobalAvgPool, kernel: Kernel) -> Kernel:
     """Pools and heads: the same mean for both kernels."""
-    height, width = _size(kernel.nngp)
+    height, width = size_of(kernel.nngp)
     inputs = kernel.inputs
     if isinstance(layer, Flatten) and inputs is not None:
         inputs *= height * width

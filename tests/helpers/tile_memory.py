@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec, resnet
+from kerneldistill.kernels.architectures import conv_net, conv_vec, resnet, vit
 from kerneldistill.kernels.exact_engine import ExactEngine
 from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten
 from kerneldistill.kernels.network import Network
@@ -33,6 +33,8 @@ CASES = {
     "28x28, no pools": Case(conv_vec(3), (28, 28, 1), "float32"),
     "32x32, strides": Case(resnet(10), (32, 32, 3), "float32"),
     "20x20, windows": Case(WINDOWS, (20, 20, 3), "float32"),
+    "32x32, 16 patches": Case(vit(2, patch=8), (32, 32, 3), "float32"),
+    "32x32, 64 patches": Case(vit(1), (32, 32, 3), "float32"),
     "32x32, float64": Case(conv_net(3), (32, 32, 3), "float64"),
 }
 

@@ -7,7 +7,16 @@ import pytest
 
 from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
 from kerneldistill.kernels.finite_width import FiniteNetwork, Weights
-from kerneldistill.kernels.layers import AvgPool, Dense, Flatten
+from kerneldistill.kernels.layers import (
+    AvgPool,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSelfAttention,
+    PositionalEmbedding,
+)
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
 from tests.helpers.networks import C
@@ -27,6 +36,19 @@ def test_parameters_have_the_shapes_of_the_layers() -> None:
     _, params = made(wide_resnet(1, groups=1, b_std=0.0))
     assert [p.W.shape[-2:] for p in params] == [(2, 6), (6, 6), (6, 6), (6, 6), (6, 3)]
     assert all(p.b is None for p in params)
+
+
+def test_matrices_of_attention_have_the_channels_that_reach_them() -> None:
+    double, positions = Concat(((C,), (Conv(size=1),))), PositionalEmbedding(decay=0.5)
+    net, params = made(
+        Network(
+            (double, GlobalSelfAttention("sqrt", "identity", positions=positions, head=4), GlobalAvgPool(), Dense())
+        )
+    )
+    matrices = [(12, 6)] * 3 + [(6, 6), (*SHAPE[:2], 12)]
+    assert [p.W.shape for p in params[2:]] == [*matrices, (6, 3)]
+    # Heads of 4 channels do not share 6: one has them all.
+    assert jax.eval_shape(net.apply, params, images(2, SHAPE)).shape == (2, 3)
 
 
 def test_a_block_is_the_sum_of_its_paths() -> None:

@@ -16,8 +16,11 @@ from kerneldistill.kernels.layers import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GlobalSelfAttention,
     LayerNorm,
+    PositionalEmbedding,
     Residual,
+    Sum,
 )
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import engine
@@ -37,6 +40,15 @@ BRANCHES = (Conv(1.1, stride=2), A), (Conv(size=1, stride=2),), (Conv(b_std=0.3,
 BLOCK = Residual((C, A, C), Conv(size=1))
 NORM, WHOLE = LayerNorm(eps=1e-12), LayerNorm(whole=True, eps=1e-12)
 JOINED = Network((C, NORM, A, Concat(BRANCHES), BLOCK, WHOLE, ERF, Flatten(), Dense()))
+NEAR, ONE = PositionalEmbedding(0.7, 0.3), Conv(size=1)
+SOFTMAX = GlobalSelfAttention("linear", "softmax", 1.1, 1.3, 0.8, 1.2, 0.2, NEAR)
+SEEN = GlobalSelfAttention(mechanism="relu", W_key_std=0.6, positions=PositionalEmbedding(0.5), value_positions=True)
+SQUARED = GlobalSelfAttention("sqrt", "identity", 0.9, 0.5, 0.8, 1.2, 0.2, NEAR)
+PATCHES, PERCEPTRON = Conv(size=2, stride=2, padding="VALID"), Residual((NORM, ONE, A, ONE))
+TOKENS = (PATCHES, Residual((NORM, SOFTMAX)), PERCEPTRON, NORM, SEEN, A)
+LOOSE = Sum(((GlobalSelfAttention("sqrt", "identity", W_key_std=0.3),), (ONE,)))
+ATTENTION = Network((*TOKENS, GlobalAvgPool(), Dense()))
+ATTENTION_SQUARED = Network((C, A, AvgPool(), SQUARED, NORM, ERF, LOOSE, A, Flatten(), Dense()))
 NETWORKS: dict[str, Network] = {
     "fc1_8": fc_net(1),
     "fc3_erf_8": fc_net(3, activation="erf"),
@@ -52,6 +64,8 @@ NETWORKS: dict[str, Network] = {
     "padded_9": PADDED,
     "pools_13": POOLS,
     "joined_6": JOINED,
+    "attention_8": ATTENTION,
+    "attention_squared_6": ATTENTION_SQUARED,
 }
 # At equal images acos turns rounding of c = 1 into its square root: neural-tangents keeps half the digits there in
 # float64. Ours is exact there, which test_invariants holds against the closed form.

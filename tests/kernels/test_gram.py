@@ -16,7 +16,7 @@ from kerneldistill.kernels.layers import AvgPool, Conv, Dense, Flatten, GlobalAv
 from kerneldistill.kernels.names import KernelKind
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import images
-from tests.helpers.networks import CIRCULAR, JOINED, STRIDED, A, C
+from tests.helpers.networks import CIRCULAR, JOINED, PATCHES, SQUARED, STRIDED, TOKENS, A, C
 from tests.helpers.tolerance import assert_close
 
 # Few terms compile sooner, and have their own derivative.
@@ -41,8 +41,13 @@ def value_and_gradient(network: Network) -> Callable[[np.ndarray], tuple[float, 
         Network((*CIRCULAR, Flatten(), Dense())),
         Network((C, LayerNorm(), A, AvgPool(3, 1), Conv(padding="VALID", size=1), LayerNorm(whole=True), A, Flatten())),
         Network((*JOINED, Flatten(), Dense())),
+        Network((*TOKENS, GlobalAvgPool(), Dense())),
+        Network((C, A, SQUARED, A, AvgPool(), PATCHES, Flatten())),
     ],
-    ids=["conv_net", "wide_resnet, standard", "expansion", "strided", "circular", "pool and norm", "joined"],
+    ids=[
+        *("conv_net", "wide_resnet, standard", "expansion", "strided", "circular", "pool and norm", "joined"),
+        *("attention", "squared attention"),
+    ],
 )
 def test_gradients_are_finite_differences_also_at_equal_images(network: Network) -> None:
     function = value_and_gradient(network)

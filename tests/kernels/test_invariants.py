@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 
 from kerneldistill.kernels.architectures import conv_net, fc_net, wide_resnet
-from kerneldistill.kernels.layers import AvgPool, Conv, Dense, Flatten, GlobalAvgPool, LayerNorm
+from kerneldistill.kernels.layers import (
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSelfAttention,
+    LayerNorm,
+    PositionalEmbedding,
+    Residual,
+)
 from kerneldistill.kernels.network import Network
 from tests.helpers.kernels import both_kernels, images
-from tests.helpers.networks import CIRCULAR, JOINED, STRIDED, A, C
+from tests.helpers.networks import CIRCULAR, JOINED, PATCHES, SQUARED, STRIDED, TOKENS, A, C
 
 TWINS = images(5, (4, 4, 2))
 TWINS[3] = TWINS[0]
@@ -22,8 +32,10 @@ TWINS[3] = TWINS[0]
         (Network((*STRIDED, GlobalAvgPool(), Dense())), "float32"),
         (Network((*CIRCULAR, GlobalAvgPool(), Dense())), "float64"),
         (Network((*JOINED, C, AvgPool(3, 1), LayerNorm(), A, Flatten(), Dense())), "float64"),
+        (Network((*TOKENS, Conv(size=1), A, GlobalAvgPool(), Dense())), "float64"),
+        (Network((PATCHES, A, SQUARED, A, Flatten(), Dense())), "float32"),
     ],
-    ids=["conv_net", "wide_resnet", "expansion", "strided", "circular", "joined"],
+    ids=["conv_net", "wide_resnet", "expansion", "strided", "circular", "joined", "attention", "squared"],
 )
 def test_kernels_are_symmetric_and_positive_semidefinite(network: Network, dtype: str) -> None:
     x = TWINS.astype(dtype)
@@ -57,6 +69,19 @@ def test_circular_networks_do_not_see_where_images_begin() -> None:
     turned = np.roll(x, (2, 4), axis=(1, 2))  # by windows of the pool
     for whole, moved in zip(both_kernels(network, x, x), both_kernels(network, x, turned), strict=True):
         np.testing.assert_allclose(moved, whole, rtol=1e-12)
+
+
+def test_attention_sees_where_patches_are_by_positions_alone() -> None:
+    x = images(3, (4, 6, 2))
+    cut = x.reshape(3, 2, 2, 3, 2, 2).swapaxes(2, 3).reshape(3, 6, 2, 2, 2)[:, [3, 0, 5, 1, 4, 2]]
+    moved = cut.reshape(3, 2, 3, 2, 2, 2).swapaxes(2, 3).reshape(x.shape)
+    layers = Residual((LayerNorm(), GlobalSelfAttention())), GlobalSelfAttention("sqrt", "identity"), LayerNorm(), A
+    blind = Network((PATCHES, *layers, GlobalAvgPool(), Dense()))
+    sighted = Network((PATCHES, PositionalEmbedding(1.0, 0.5), *layers, GlobalAvgPool(), Dense()))
+    for whole, found in zip(both_kernels(blind, x, x), both_kernels(blind, x, moved), strict=True):
+        np.testing.assert_allclose(found, whole, rtol=1e-12)
+    for whole, found in zip(both_kernels(sighted, x, x), both_kernels(sighted, x, moved), strict=True):
+        assert np.abs(found - whole).max() > 1e-3 * whole.max()
 
 
 def test_normalised_networks_do_not_see_how_bright_images_are() -> None:

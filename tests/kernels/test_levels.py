@@ -4,8 +4,16 @@ from itertools import pairwise
 
 import pytest
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
-from kerneldistill.kernels.layers import Activation, AvgPool, Conv, Dense, Flatten, GlobalAvgPool
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, vit, wide_resnet
+from kerneldistill.kernels.layers import (
+    Activation,
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSelfAttention,
+)
 from kerneldistill.kernels.levels import deviation_levels, levels, points
 from kerneldistill.kernels.network import Network
 from kerneldistill.kernels.offsets import Offsets
@@ -72,6 +80,40 @@ def test_circular_convolutions_hold_few_offsets_modulo_the_size() -> None:
     ]
     whole = levels(Network((circular, AvgPool(), circular, GlobalAvgPool())), 12, 8)
     assert [(level.offsets.wrapped, level.offsets.circular) for level in whole] == [(True, False)] * 2
+
+
+def test_attention_needs_every_offset_of_its_tokens() -> None:
+    patches, tokens = levels(vit(1, patch=8), 32, 32)
+    assert patches.offsets == Offsets(32, 32, 3, 3, wrapped=True, step=8)
+    assert patches.joint == (Offsets(4, 4, 3, 3, wrapped=True),) * 2
+    assert tokens.joint == (Offsets(4, 4, 3, 3, wrapped=True), None)
+    assert (patches.whole, tokens.whole, patches.uniform, tokens.uniform) == (False, True, False, False)
+    # Behind it as many as are wanted, be they few: before it all, modulo the size where no pixel is dropped.
+    cut, attention = Conv(size=4, stride=4, padding="VALID"), GlobalSelfAttention()
+    patches, tokens = levels(Network((cut, attention, Flatten())), 16, 8)
+    assert patches.offsets == Offsets(16, 8, 3, 1, wrapped=True, step=4)
+    assert tokens.joint.before == Offsets(4, 2, 0, 0, wrapped=False)
+    patches, tokens = levels(Network((cut, attention, Flatten())), 17, 8)
+    assert patches.offsets == Offsets(17, 8, 3, 1, wrapped=False, step=4)
+    assert tokens.offsets == Offsets(4, 2, 3, 1, wrapped=False)
+    plan = levels(Network((Conv(), AvgPool(), attention, AvgPool(), Conv(), Flatten())), 8, 8)
+    assert [(each.offsets.shape, each.whole) for each in plan] == [((8, 8), False), ((4, 4), True), ((1, 1), False)]
+    assert plan[1].joint == (Offsets(4, 4, 1, 1, wrapped=False), Offsets(2, 2, 0, 0, wrapped=False))
+
+
+def test_no_stride_stands_behind_attention_in_its_resolution() -> None:
+    network = Network((Conv(), GlobalSelfAttention(), Conv(stride=2), Flatten()))
+    with pytest.raises(ValueError, match=r"layer 1, Glob.*not every 2: put strides before it, or a pool behind it"):
+        levels(network, 8, 8)
+
+
+def test_attention_costs_the_number_of_its_tokens_cubed() -> None:
+    def price(size: int) -> int:
+        layers = Conv(size=4, stride=4, padding="VALID"), *[GlobalSelfAttention()] * 50
+        return points(Network((*layers, Flatten())), size, size, 3)
+
+    # Four times the tokens, each pair of which costs less than what each three do.
+    assert 32 < price(32) / price(16) < 64
 
 
 @pytest.mark.parametrize(

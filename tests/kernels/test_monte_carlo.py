@@ -15,7 +15,9 @@ from kerneldistill.kernels.layers import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GlobalSelfAttention,
     LayerNorm,
+    PositionalEmbedding,
     Residual,
     Sum,
 )
@@ -64,13 +66,18 @@ EVEN = Conv(size=2), A, Conv(size=4, stride=2), A, Conv(size=2, padding="CIRCULA
 SHORTCUT = Network((C, A, Residual((Conv(stride=2), A, C), Conv(size=1, stride=2)), A, GlobalAvgPool(), Dense()))
 NORMALISED = Network((C, LayerNorm(whole=True), A, Conv(b_std=0.3), LayerNorm(), A, Flatten(), Dense()))
 BRANCHES = Concat(((C, A), (Conv(size=1),))), Concat(((), (C,))), Sum(((C,), (C, A, C)))
+PATCHES, NEAR = Conv(size=2, stride=2, padding="VALID"), PositionalEmbedding(0.5, 0.4)
+WEIGHED = GlobalSelfAttention("linear", "softmax", 0.9, 0.7, 1.2, 0.8, 0.1, PositionalEmbedding(0.6), head=32)
+TOKENS = Network((PATCHES, NEAR, Residual((LayerNorm(), WEIGHED)), A, GlobalAvgPool(), Dense()))
+PRODUCTS = GlobalSelfAttention("sqrt", "identity", 0.6, 0.7, 0.8, 1.1, 0.2, NEAR, value_positions=True, head=1)
+SQUARED = Network((PATCHES, PRODUCTS, A, Flatten(), Dense()))
 SPREAD = Network((C, A, *BRANCHES, A, Flatten(), Dense()))
 
 
 @pytest.mark.parametrize(
     "network",
-    [fc_net(1), NESTED, PADDED, WINDOWED, Network(EVEN)],
-    ids=["fc", "nested", "padded", "windowed", "even"],
+    [fc_net(1), NESTED, PADDED, WINDOWED, Network(EVEN), TOKENS],
+    ids=["fc", "nested", "padded", "windowed", "even", "attention"],
 )
 def test_products_of_outputs_converge_to_the_nngp(network: Network) -> None:
     truth = reference_kernel(network, X, X)[0]
@@ -85,18 +92,30 @@ def test_products_of_outputs_converge_to_the_nngp(network: Network) -> None:
         (SHORTCUT, 128),
         (NORMALISED, 64),
         (SPREAD, 64),
+        (TOKENS, 64),
     ],
-    ids=["conv_net", "wide_resnet", "shortcut", "normalised", "spread"],
+    ids=["conv_net", "wide_resnet", "shortcut", "normalised", "spread", "attention"],
 )
 def test_products_of_jacobians_converge_to_the_ntk(network: Network, count: int) -> None:
     truth = reference_kernel(network, X, X)[1]
     assert_mean_is(truth, draws(network, 32, count, ntk=True), bias=1 / 32)
 
 
-def test_the_standard_parameterisation_converges_to_its_own_kernel() -> None:
+@pytest.mark.parametrize("network", [conv_net(1, prepend=False), TOKENS], ids=["conv_net", "attention"])
+def test_the_standard_parameterisation_converges_to_its_own_kernel(network: Network) -> None:
     # The kernel belongs to width 12; networks wider by any factor have it too.
-    network = conv_net(1, prepend=False).standard(12)
+    network = network.standard(12)
     assert_mean_is(reference_kernel(network, X, X)[1], draws(network, 36, 80, ntk=True), bias=1 / 36)
+
+
+STANDARD = SQUARED.standard(12)
+
+
+@pytest.mark.parametrize(("network", "ntk"), [(SQUARED, False), (SQUARED, True), (STANDARD, True)])
+def test_squared_attention_converges_as_products_of_three_covariances(network: Network, ntk: bool) -> None:
+    # For a mean v of n squares of normals E[v^3] = (1 + 2 / n) (1 + 4 / n) E[v]^3.
+    width = 120
+    assert_mean_is(reference_kernel(network, X, X)[int(ntk)], draws(network, width, 260, ntk), bias=8 / width)
 
 
 def test_the_error_shrinks_with_the_roots_of_width_and_draws() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, vit, wide_resnet
 from kerneldistill.kernels.layers import (
     Activation,
     AvgPool,
@@ -11,7 +11,9 @@ from kerneldistill.kernels.layers import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GlobalSelfAttention,
     LayerNorm,
+    PositionalEmbedding,
     Residual,
     Sum,
 )
@@ -41,6 +43,9 @@ def test_depths_of_the_families() -> None:
         convs = [leaf for leaf in leaves(resnet(depth).named).values() if isinstance(leaf, Conv)]
         assert sum(conv.size == 3 for conv in convs) + 1 == depth
         assert [conv.stride for conv in convs if conv.size == 1] == [2, 2, 2]
+    # Dosovitskiy et al. count layers of an attention and a perceptron of two.
+    transformer = vit(3, patch=8)
+    assert (count(transformer, GlobalSelfAttention), count(transformer, Conv)) == (3, 1 + 2 * 3)
 
 
 def test_heads() -> None:
@@ -89,6 +94,17 @@ def test_only_the_standard_parameterisation_needs_sizes() -> None:
         ((C, "relu", Flatten(), D), "layer 1 is 'relu': layers are those of kerneldistill.kernels.layers"),
         ((Conv(0.0), Flatten()), "W_std must be > 0"),
         ((Conv(size=0), Flatten()), "the size of a filter must be 1 or more"),
+        ((C, GlobalSelfAttention("cubic"), Flatten()), "the scaling of attention is one of linear, sqrt"),
+        ((C, GlobalSelfAttention(mechanism="tanh"), Flatten()), "is one of softmax, identity, abs, relu"),
+        ((C, GlobalSelfAttention("sqrt"), Flatten()), "closed form for the mechanism identity alone: use that, or"),
+        ((C, GlobalSelfAttention(W_key_std=0.0), Flatten()), "deviations of its weights must be > 0"),
+        ((C, GlobalSelfAttention(head=0), Flatten()), "a head has 1 channel or more"),
+        ((C, GlobalSelfAttention(value_positions=True), Flatten()), "set positions=PositionalEmbedding"),
+        ((C, PositionalEmbedding(0.0), Flatten()), "W_std must be > 0"),
+        ((C, PositionalEmbedding(decay=-1.0), Flatten()), "and decay, where there is one"),
+        ((PositionalEmbedding(), Flatten()), "adds to the images themselves.*put a Conv before it"),
+        ((GlobalSelfAttention(positions=PositionalEmbedding()), Flatten()), "adds to the images themselves"),
+        ((Flatten(), GlobalSelfAttention()), "layer 1, GlobalSelfAttention.* cannot stand after the head"),
         ((C, Residual((A, Conv(b_std=-1.0))), Flatten()), "b_std >= 0"),
         ((A, Flatten(), D), "acts on the images themselves"),
         ((C, A, A, Flatten(), D), "acts on what is not Gaussian: put a Conv or a Dense directly before"),
@@ -103,7 +119,10 @@ def test_only_the_standard_parameterisation_needs_sizes() -> None:
         ((C, A, LayerNorm(), Flatten()), "acts on what is not Gaussian: put a Conv or a Dense directly before"),
         ((LayerNorm(), Flatten()), "acts on the images themselves"),
         ((C, Sum(((C,),)), Flatten()), "a sum has two branches or more"),
-        ((C, Sum(((C, A), (C, A))), Flatten()), "2 of its branches do not end with a Conv, and only one may"),
+        (
+            (C, Sum(((C, A), (C, A))), Flatten()),
+            "2 of its branches do not end with a Conv or an attention, and",
+        ),
         ((C, Sum(((), ())), Flatten()), "2 of its branches do not end with a Conv"),
         ((C, Concat(((C,),)), Flatten()), "a concatenation has two branches or more"),
         ((C, Concat(((C,), (C,))), A, Flatten()), "acts on what is not Gaussian"),
@@ -143,6 +162,11 @@ def test_impossible_networks_are_refused(layers: tuple, message: str) -> None:
             lambda: Network((C, A, Concat(((C,), ())), Residual((C,)), Flatten())).check_images((5, 5, 1)),
             "its branches leave 1 and 2 times the channels of a layer: end each with a Conv",
         ),
+        (
+            lambda: vit(1, patch=1).check_images((32, 32, 3)),
+            "32 x 32 pixels reach it, 1024 tokens, and at most 256 are allowed.*put larger patches, a stride or a pool",
+        ),
+        (lambda: vit(1, patch=8).check_images((7, 9, 3)), "7 x 9 pixels reach it, but without padding its filter"),
         (lambda: myrtle(6), "depth 5, 7, 10; got 6"),
         (lambda: wide_resnet(0), "depth >= 1 and groups >= 1; got 0, 3"),
         (lambda: fc_net(1).standard(0), "needs a width >= 1; got 0"),

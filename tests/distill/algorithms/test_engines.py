@@ -13,7 +13,7 @@ from kerneldistill.config.presets import PRESETS
 from kerneldistill.config.schema import ActivationName, KernelConfig
 from kerneldistill.kernels.activations import ACTIVATIONS
 from kerneldistill.kernels.activations.hermite import Hermite
-from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, wide_resnet
+from kerneldistill.kernels.architectures import conv_net, conv_vec, fc_net, myrtle, resnet, vit, wide_resnet
 from kerneldistill.kernels.layers import Activation
 from kerneldistill.kernels.network import Network
 
@@ -36,6 +36,7 @@ NETWORKS: dict[str, tuple[KernelConfig, Network]] = {
         KernelConfig("resnet", 10, activation="erf", global_pool=False),
         resnet(10, activation="erf", global_pool=False),
     ),
+    "vit": (KernelConfig("vit", 2, W_std=1.5, b_std=0.2, activation="gelu", patch=8), vit(2, 1.5, 0.2, "gelu", 8)),
     "degree": (
         KernelConfig("fc", 1, activation="tanh", activation_degree=40),
         fc_net(1, activation=Hermite(jnp.tanh, 40, 96)),

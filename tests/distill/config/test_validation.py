@@ -40,6 +40,7 @@ BAD = {
     "kernel.depth": [0, -1],
     "kernel.pools": [-1],
     "kernel.groups": [0],
+    "kernel.patch": [0],
     "kernel.W_std": [0.0, -1.0, float("inf"), float("nan")],
     "kernel.width": [0, -1],
     "kernel.activation_degree": [0],
@@ -172,6 +173,8 @@ KERNELS = [
     KernelConfig("myrtle", 5, pools=1),
     KernelConfig("wide_resnet", 1, groups=4),
     KernelConfig("resnet", 10),
+    KernelConfig("vit", 1),
+    KernelConfig("vit", 1, patch=1),
 ]
 
 
@@ -182,7 +185,8 @@ def test_an_image_is_refused_exactly_where_the_network_refuses_it(kernel: Kernel
         try:
             network.check_images(shape)
         except ValueError:
-            with pytest.raises(UserError, match=rf"halves them {halvings(kernel)} times.*--kernel\.network conv_vec"):
+            told = rf"halves them {halvings(kernel)} times.*--kernel\.network conv_vec|a vit on images.*--kernel\.patch"
+            with pytest.raises(UserError, match=told):
                 check_image(kernel, shape)
         else:
             check_image(kernel, shape)

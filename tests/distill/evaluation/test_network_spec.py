@@ -18,6 +18,7 @@ from kerneldistill.evaluation.network_spec import FAMILIES, NetworkSpec, network
         ("kip-convnet", NetworkSpec("kip-convnet", "none", 1024, 3)),
         ("mlp-d1", NetworkSpec("mlp", "none", 128, 1)),
         ("kip-resnet18-w64", NetworkSpec("kip-resnet18", "none", 64, 18)),
+        ("kip-vit-d12", NetworkSpec("kip-vit", "none", 192, 12)),
         ("resnet18-instance-w16", NetworkSpec("resnet18", "instance", 16, 4)),
     ],
 )

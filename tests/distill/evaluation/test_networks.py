@@ -41,6 +41,8 @@ def shapes(name: str, shape: tuple[int, int, int], outputs: int) -> Variables:
         ("kip-convnet-w4", (8, 8, 1), 3, 40 + 3 * 148 + 15),
         # Four stages of two blocks of two convolutions, a 1x1 shortcut in three of them; images of any size.
         ("kip-resnet18-w4", (3, 5, 1), 3, 40 + 16 * 148 + 3 * 20 + 15),
+        # Patches of 4x4 with positions of the four; keys, values and outputs; a perceptron; no weights in norms.
+        ("kip-vit-w4-d1", (8, 9, 1), 3, 68 + 16 + (16 + 16 + 20) + 2 * 20 + 15),
     ],
 )
 def test_sizes_are_those_of_the_sources(name: str, shape: tuple, outputs: int, parameters: int) -> None:
