@@ -42,9 +42,10 @@ def test_every_program_of_a_step_compiles(name: str) -> None:
     exchanging = {program: of.exchanges for program, of in found.items() if of.exchanges}
     assert exchanging == {"pullback_images": {"all-reduce": 1}}
     counted = entry_flops(network_of(KERNEL), SHAPE, "ntk")
-    # The compiler's arithmetic is ours, but for what it computes twice or folds.
-    assert found["block"].flops == pytest.approx(ROWS * 512 * counted.forward, rel=0.1)
-    assert found["pullback"].flops == pytest.approx(ROWS * 512 * counted.pullback, rel=0.25)
+    # The compiler's arithmetic is ours, but for what it folds or computes twice, as a GPU's does for each fused kernel.
+    again = 1.5 if name.startswith("h100") else 1.1
+    assert 0.9 < found["block"].flops / (ROWS * 512 * counted.forward) < again
+    assert 0.75 < found["pullback"].flops / (ROWS * 512 * counted.pullback) < max(again, 1.25)
     assert all(of.temporary < 1 << 30 for of in found.values())
 
 
