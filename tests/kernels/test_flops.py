@@ -90,10 +90,6 @@ def arithmetic(jaxpr: Jaxpr) -> int:
         if equation.outvars and jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating):
             if equation.primitive.name in {*ARITHMETIC, "add_any"}:  # which adds cotangents
                 count += prod(equation.outvars[0].aval.shape)
-            elif equation.primitive.name == "dot_general":
-                (summed, _), _ = equation.params["dimension_numbers"]
-                inputs = equation.invars[0].aval.shape
-                count += 2 * prod(equation.outvars[0].aval.shape) * prod(inputs[axis] for axis in summed)
             elif equation.primitive.name == "reduce_sum":
                 count += prod(equation.invars[0].aval.shape)
     return count
