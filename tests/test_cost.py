@@ -15,8 +15,9 @@ from kerneldistill.runtime.environment import current
 from scripts.cost_table import table
 
 FOLDER = Path(__file__).parents[1] / "scripts" / "cost"
-# Those that compare with adam.
-SWEEPS = sorted(file for file in FOLDER.glob("*.toml") if file.stem != "random-features")
+# Those that compare with adam, and those in which its best setting goes on.
+LONGER = sorted(FOLDER.glob("*-adam.toml"))
+SWEEPS = sorted(file for file in FOLDER.glob("*.toml") if file.stem != "random-features" and file not in LONGER)
 
 
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
@@ -36,6 +37,17 @@ def test_the_recipe_has_two_seeds_and_is_taken_apart(file):
     assert replace(recipe, seed=1) in others
     assert all(config.seed == 0 for config in others if config != replace(recipe, seed=1))
     assert recipe not in others
+
+
+@pytest.mark.parametrize("file", LONGER, ids=lambda file: file.stem)
+def test_a_setting_of_adam_goes_on_with_two_seeds(file):
+    first, second = (case.config for case in cases_of(file))
+    assert second == replace(first, seed=1)
+    longer = first.optim
+    began = [case.config for case in cases_of(file.with_name(file.name.replace("-adam", "")))]
+    assert longer in [replace(config.optim, steps=longer.steps) for config in began if not config.coarse]
+    entries = longer.steps * first.support.size * (longer.target_batch + first.support.size)
+    assert entries == pytest.approx(600_000 * first.support.size / 10, rel=0.01)
 
 
 def test_random_features_come_before_the_exact_kernel_or_not_at_all():

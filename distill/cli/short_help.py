@@ -26,7 +26,7 @@ FIRST = MappingProxyType(
         "--data.whiten NAME": "standard, kip_zca (for colour images), kornia_zca or none ({})",
         "--support.size N": "learned images, of all classes together ({})",
         "--support.learn-labels": "learn their labels, too ({})",
-        "--kernel.network NAME": "fc, conv_net, conv_vec, myrtle, wide_resnet, resnet or vit ({}); --kernel.depth N",
+        "--kernel.network NAME": "fc, conv_net, conv_vec, myrtle, wide_resnet, resnet, vit ({}); --kernel.depth N",
         "--optim.steps N": "steps of learning ({}); each costs the same",
         "--optim.target-batch N": "training images in each step ({}); fewer is cheaper",
         "--optim.learning-rate X": "the step size of the images ({})",
