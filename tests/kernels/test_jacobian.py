@@ -18,7 +18,11 @@ SHAPE = (4, 5, 1)
 SUPPORT, TARGETS = images(3, SHAPE, seed=1), images(5, SHAPE, seed=2)
 
 
-@pytest.mark.parametrize(("network", "shape"), CASES.values(), ids=CASES)
+# Of a kind with variants the first is fast.
+VARIED = [pytest.param(*case, id=name, marks=[pytest.mark.slow] * ("," in name)) for name, case in CASES.items()]
+
+
+@pytest.mark.parametrize(("network", "shape"), VARIED)
 def test_every_entry_changes_as_the_definition_does(network: Network, shape: Shape) -> None:
     support, targets, direction = (images(1, shape, seed=seed) for seed in range(3))
     found, by_image = jacobian(engine(network, shape), targets, support)

@@ -111,7 +111,14 @@ def test_the_standard_parameterisation_converges_to_its_own_kernel(network: Netw
 STANDARD = SQUARED.standard(12)
 
 
-@pytest.mark.parametrize(("network", "ntk"), [(SQUARED, False), (SQUARED, True), (STANDARD, True)])
+@pytest.mark.parametrize(
+    ("network", "ntk"),
+    [
+        pytest.param(SQUARED, False, marks=pytest.mark.slow),
+        (SQUARED, True),
+        pytest.param(STANDARD, True, marks=pytest.mark.slow),
+    ],
+)
 def test_squared_attention_converges_as_products_of_three_covariances(network: Network, ntk: bool) -> None:
     # For a mean v of n squares of normals E[v^3] = (1 + 2 / n) (1 + 4 / n) E[v]^3.
     width = 120

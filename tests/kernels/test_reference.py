@@ -9,8 +9,12 @@ from tests.helpers.networks import CASES
 from tests.helpers.reference import integrated_dual, reference_kernel
 from tests.helpers.tolerance import FORWARD, assert_close
 
+LONG = ("attention, ", "even filters, ")
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith(LONG)) for name in CASES]
+)
 def test_kernels_are_those_of_the_definition(name: str) -> None:
     network, shape = CASES[name]
     x = images(3, shape)
