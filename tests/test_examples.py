@@ -54,7 +54,7 @@ def test_an_encoder_is_trained_and_learned_by(finished: RunDir, tmp_path: Path) 
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "kerneldistill", "run", "digits", *given]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert json.loads((tmp_path / "learned" / "results.json").read_text())["learned"]["accuracy"] > 0.85, done.stderr
+    assert json.loads((tmp_path / "learned" / "results.json").read_text())["learned"]["accuracy"] > 0.9, done.stderr
 
 
 CELLS = """
