@@ -3,8 +3,8 @@
 A Flatten head needs offset 0 alone, a convolution or an activation no more offsets than the layers after it, a 2x2
 average pool radius 2r + 1 for radius r after it. At 32x32 the KIP ConvNet thus needs radius 7, 3, 1, 0: 225 offsets of
 3,969 at full resolution, and no approximation. A global average pool needs them all, and holds them wrapped; so does
-attention. A stride s
-needs every s-th offset, and ends no resolution: a ResNet-18 with a global mean passes 16 offsets from 32x32 to 4x4.
+attention. A stride s needs every s-th offset, and ends no resolution: a ResNet-18 with a global mean passes 16 offsets
+from 32x32 to 4x4.
 """
 
 from dataclasses import replace

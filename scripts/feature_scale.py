@@ -14,8 +14,9 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,32 +63,36 @@ def encoder(size: int = 512) -> Encoder:
 phi = encoder()
 
 
-def made(folder: Path, count: int, classes: int, side: int) -> Split:
-    """`count` images [side, side, 3] in a mapped file, class by class in turn."""
+def mapped(folder: Path, count: int, side: int, fill: Callable[[np.ndarray], np.ndarray]) -> Split:
+    """`count` images [side, side, 3] in a mapped file, which `fill` fills, with the labels that it gives."""
+    images = np.memmap(folder / "images", np.float32, "w+", shape=(count, side, side, 3))
+    labels = fill(images)
+    images.flush()
+    return Split(np.memmap(folder / "images", np.float32, "r", shape=images.shape), labels)
+
+
+def made(images: np.ndarray, classes: int) -> np.ndarray:
+    """Make images, class by class in turn."""
+    count, side = images.shape[:2]
     colours = np.random.default_rng(1).standard_normal((classes, 4, 4, 3)).astype(np.float32)
     place = np.arange(side) * 4 // side
-    images = np.memmap(folder / "images", np.float32, "w+", shape=(count, side, side, 3))
     labels = np.arange(count, dtype=np.int32) % classes
     for start in range(0, count, 500):
         own = slice(start, min(start + 500, count))
         noise = np.random.default_rng(start).standard_normal(images[own].shape, np.float32)
         images[own] = colours[labels[own]][:, place][:, :, place] + noise
-    images.flush()
-    return Split(np.memmap(folder / "images", np.float32, "r", shape=images.shape), labels)
+    return labels
 
 
-def photographed(folder: Path, count: int, side: int) -> Split:
-    """`count` squares [side, side, 3] of two photographs in a mapped file, in turn, evenly over all places."""
-    images = np.memmap(folder / "images", np.float32, "w+", shape=(count, side, side, 3))
+def photographed(images: np.ndarray) -> np.ndarray:
+    """Cut squares from two photographs, in turn, evenly over all places."""
+    count, side = images.shape[:2]
     for label, picture in enumerate(load_sample_images().images):
         squares = np.lib.stride_tricks.sliding_window_view(picture, (side, side), axis=(0, 1))
         places = np.linspace(0, squares.shape[0] * squares.shape[1] - 1, len(images[label::2])).astype(int)
         for row, place in enumerate(places):
             images[label + 2 * row] = squares[divmod(place, squares.shape[1])].transpose(1, 2, 0) / 127.5 - 1
-    images.flush()
-    return Split(
-        np.memmap(folder / "images", np.float32, "r", shape=images.shape), np.arange(count, dtype=np.int32) % 2
-    )
+    return np.arange(count, dtype=np.int32) % 2
 
 
 @contextmanager
@@ -150,10 +155,8 @@ def main() -> None:
     classes = 2 if args.photographs else args.classes
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        if args.photographs:
-            split = photographed(place, args.targets, args.side)
-        else:
-            split = made(place, args.targets, classes, args.side)
+        fill = photographed if args.photographs else partial(made, classes=classes)
+        split = mapped(place, args.targets, args.side, fill)
         with watched() as peak:
             found = measured(split, classes, args.per_class, place, not args.no_solve)
     shape = {"targets": args.targets, "classes": classes, "side": args.side, "devices": len(jax.devices())}

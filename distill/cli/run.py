@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kerneldistill.cli.invocation import Call
 from kerneldistill.cli.run_arguments import (
@@ -18,6 +19,9 @@ from kerneldistill.cli.run_arguments import (
     parse_job,
 )
 from kerneldistill.errors import UserError
+
+if TYPE_CHECKING:
+    from kerneldistill.runs.directory import RunDir
 
 # The arguments of each command.
 KINDS = {"run": RunJob, "prepare": DataJob, "distill": LearningJob, "label-solve": SolvingJob}
@@ -58,13 +62,18 @@ def execute(call: Call) -> int:
         if call.name != "prepare" and asked is None:
             devices.setup()
         if isinstance(job, LearningJob) and job.fork is not None:
-            from kerneldistill.runs.fork import start_fork
-
-            fork, state = job.fork, job.fork_from
-            collectives.from_first(lambda: start_fork(rundir, job.settings, fork, state))
+            _fork(job, job.fork, rundir)
         act = getattr(stages, call.name.replace("-", "_"))
         act(job.settings, rundir, Conduct(_beam_options(job), _confirmation(job), prepared, followers))
     return 0
+
+
+def _fork(job: LearningJob, source: Path, rundir: "RunDir") -> None:
+    """Begin where another run was."""
+    from kerneldistill.runs.fork import start_fork
+    from kerneldistill.runtime.distributed.collectives import from_first
+
+    from_first(lambda: start_fork(rundir, job.settings, source, job.fork_from))
 
 
 def _folder(job: Job, command: str) -> Path:

@@ -36,16 +36,6 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 
 def html(document: Document) -> str:
     """Return the page."""
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("meta", name="generator", content=document.made_by),
-        node("title", document.title),
-        node("style", style()),
-    )
     links = [node("li", node("a", section.title, href=f"#{section.anchor}")) for section in document.sections]
     body = node(
         "body",
@@ -55,7 +45,22 @@ def html(document: Document) -> str:
         node("main", [_section(section) for section in document.sections], id="report"),
         node("footer", node("p", f"Made by {document.made_by}.")),
     )
-    return page(node("html", head, body, lang="en"))
+    made_by = node("meta", name="generator", content=document.made_by)
+    return page(node("html", head(document.title, _POLICY, made_by), body, lang="en"))
+
+
+def head(title: str, policy: str, *more: Element) -> Element:
+    """Return the head of a page that lets in what `policy` says, with `more` of its own."""
+    return node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", http_equiv="Content-Security-Policy", content=policy),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("meta", name="color-scheme", content="light dark"),
+        *more,
+        node("title", title),
+        node("style", style()),
+    )
 
 
 def style() -> str:

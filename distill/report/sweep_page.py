@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.pipeline.untrusted.file import read_bounded
-from kerneldistill.report.html import drawn, style
+from kerneldistill.report.html import drawn, head
 from kerneldistill.report.html_tree import node, page
 from kerneldistill.report.scaling import scaling
 from kerneldistill.runs.sweep.index import INDEX
@@ -118,24 +118,15 @@ def sweep_page(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
         node("script", SCRIPT),
         class_="wide-page",
     )
-    return page(node("html", _head(title), body, lang="en"))
+    return page(node("html", head(title, _policy()), body, lang="en"))
 
 
-def _head(title: str) -> Element:
-    """What the page lets in: its own script, and nothing from elsewhere."""
+def _policy() -> str:
+    """Let in the page's own script, and nothing from elsewhere."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = (
+    return (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
         "form-action 'none'"
-    )
-    return node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("title", title),
-        node("style", style()),
     )
 
 

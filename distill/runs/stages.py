@@ -24,7 +24,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline.storage.files import write_whole
-from kerneldistill.runs.closing_test import closing_test
+from kerneldistill.runs.closing_evaluation import closing_evaluation
 from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned
 from kerneldistill.runs.completion import Stages, run_is_done, stages_of
 from kerneldistill.runs.conduct import USUAL, Conduct
@@ -194,7 +194,7 @@ def evaluate(rundir: RunDir) -> None:
     data, engine = _open(config, rundir)
     outcome.check_fits(rundir.outcome_file, data.manifest, config.kernel.dtype)
     from_first(lambda: rundir.finished.check(rundir.outcome_file))
-    results = closing_test(config, rundir, data, engine, outcome)
+    results = closing_evaluation(config, rundir, data, engine, outcome)
     from_first(lambda: rundir.finished.write(rundir.results_file, results.to_json().encode()))
     record_done("evaluate", rundir)
     closing_table(*results.table(data.manifest.name))

@@ -8,7 +8,7 @@ kept in a mapping by path, never by order.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from jax import Array
 
@@ -22,6 +22,8 @@ from kerneldistill.kernels.passes import Passes, Place
 Inputs = Literal["images", "gaussian", "other"]
 Shape = tuple[int, int, int]  # height, width, channels; (1, 1, channels) after the head
 
+
+V = TypeVar("V")
 
 # Of the layer at a path.
 Places = Callable[[str], Place]
@@ -253,17 +255,19 @@ def shape_after(layers: Iterable[Layer], shape: Shape, width: int) -> Shape:
 
 def fan_ins(layers: Mapping[str, Layer], shape: Shape, width: int) -> dict[str, int]:
     """Inputs of each output of all weighted leaves, for images of `shape` and hidden layers of `width`."""
-    found: dict[str, int] = {}
-    for path, layer in layers.items():
-        found |= layer.fan_ins(shape, width, path)
-        shape = layer.shape_after(shape, width)
-    return found
+    return _of_leaves(layers, shape, width, lambda layer, *given: layer.fan_ins(*given))
 
 
 def weight_shapes(layers: Mapping[str, Layer], shape: Shape, width: int) -> dict[str, tuple[int, ...]]:
     """The shapes of W of all weighted leaves, likewise."""
-    found: dict[str, tuple[int, ...]] = {}
+    return _of_leaves(layers, shape, width, lambda layer, *given: layer.weight_shapes(*given))
+
+
+def _of_leaves(
+    layers: Mapping[str, Layer], shape: Shape, width: int, of: Callable[[Layer, Shape, int, str], Mapping[str, V]]
+) -> dict[str, V]:
+    found: dict[str, V] = {}
     for path, layer in layers.items():
-        found |= layer.weight_shapes(shape, width, path)
+        found |= of(layer, shape, width, path)
         shape = layer.shape_after(shape, width)
     return found

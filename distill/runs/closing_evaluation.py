@@ -1,4 +1,4 @@
-"""The closing test of a run: the chosen support, its start and random real ones, all scored by the same code."""
+"""The closing evaluation of a run: the chosen support, its start and random real ones, all scored by the same code."""
 
 from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.scoring import evaluate as score_of
@@ -17,7 +17,7 @@ from kerneldistill.runs.results import Measured, Results
 from kerneldistill.runtime.progress import activity
 
 
-def closing_test(config: Config, rundir: RunDir, data: Prepared, engine: Engine, outcome: Outcome) -> Results:
+def closing_evaluation(config: Config, rundir: RunDir, data: Prepared, engine: Engine, outcome: Outcome) -> Results:
     """Score what was learned on validation and on test, which is read here alone, beside what it is compared with.
 
     Returns the results, with those of protocols that the run has for the same set.
