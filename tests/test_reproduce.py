@@ -141,6 +141,7 @@ def test_photographs_become_a_set_without_a_pixel_in_both_splits(tmp_path: Path)
     assert not first & {square.tobytes() for square in found["x_test"][:, 0]}
 
 
+@pytest.mark.slow
 def test_a_hundred_classes_are_learned_by_the_recipe_of_cifar100() -> None:
     case = next(c.config for c in cases_of(TABLES / "images-100.toml") if c.name == "cifar100")
     labels = np.repeat(np.arange(100), 4)

@@ -91,7 +91,7 @@ def test_products_of_outputs_converge_to_the_nngp(network: Network) -> None:
         (wide_resnet(1, groups=1), 64),
         (SHORTCUT, 128),
         (NORMALISED, 64),
-        (SPREAD, 64),
+        pytest.param(SPREAD, 64, marks=pytest.mark.slow),
         (TOKENS, 64),
     ],
     ids=["conv_net", "wide_resnet", "shortcut", "normalised", "spread", "attention"],

@@ -112,7 +112,9 @@ def test_batch_norm_learns_running_means_in_training_alone() -> None:
 
 
 @pytest.mark.usefixtures("optax_may_promote")
-@pytest.mark.parametrize("name", ["alexnet-batch-w4", pytest.param("vgg11-w2", marks=pytest.mark.slow), "vit-w8-d2"])
+@pytest.mark.parametrize(
+    "name", ["alexnet-batch-w4", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg11-w2", "vit-w8-d2"))]
+)
 def test_a_judge_learns_four_images_by_heart(name: str) -> None:
     size = 32 if name.startswith("vgg") else 8
     made, x = model(name, (size, size, 1), 4), images(4, (size, size, 1), np.float32)

@@ -116,7 +116,7 @@ def test_labels_are_the_least_squares_truth() -> None:
     assert_close(Regression(k_ss, config.krr.ridge).solve(found.labels), alpha, 1e-6)
 
 
-@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("flip", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_refitted_labels_predict_better_than_those_that_came(flip: bool) -> None:
     coarse, fine, config = data_of("kip_zca", 8), data_of("kip_zca", 16), config_of(flip=flip)
     labels = centred_one_hot(np.arange(6) // 2, 3)

@@ -127,7 +127,7 @@ def test_time_goes_on_from_level_to_level_and_steps_do_not(learned: RunDir) -> N
         assert times[0] < times[-1]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_killed_run_goes_on_bit_for_bit_wherever_it_was(
     learned: RunDir, prepared: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

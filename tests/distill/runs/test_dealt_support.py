@@ -53,6 +53,7 @@ np.savez(folder / "found.npz", **found)
 """
 
 
+@pytest.mark.slow
 def test_a_run_on_a_square_of_devices_learns_the_same(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", ON_FOUR_DEVICES, str(tmp_path)], check=True)
     found = np.load(tmp_path / "found.npz")

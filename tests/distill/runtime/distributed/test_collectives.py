@@ -201,7 +201,7 @@ def test_a_frozen_process_is_not_waited_for(start, culprit: int) -> None:
     assert re.search(named, ends[1 - culprit][1])
 
 
-@pytest.mark.parametrize("asked", [0, 1])
+@pytest.mark.parametrize("asked", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_all_stop_when_one_is_asked_to(start, tmp_path: Path, asked: int) -> None:
     file = tmp_path / "here"
     group = start(2, "wait", file)

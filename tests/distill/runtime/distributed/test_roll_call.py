@@ -93,6 +93,7 @@ def test_strangers_change_nothing() -> None:
         stranger.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_was_stopped_itself_does_not_blame_the_others() -> None:
     group, _ = begun(["work"] * 3)
     time.sleep(1)

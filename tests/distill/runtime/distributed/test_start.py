@@ -12,7 +12,7 @@ from kerneldistill.runtime.distributed import start
 from kerneldistill.runtime.distributed.options import Processes
 
 
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("index", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_process_that_waits_in_vain_says_so(index: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
