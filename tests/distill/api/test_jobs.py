@@ -107,12 +107,16 @@ def test_a_stopped_call_saves_the_last_step_and_leaves_the_callers_signals(
     def call() -> kd.DistilledSet:
         return kd.distill(digits.images, digits.labels, dir=tmp_path / "run", kernel=FAST["kernel"], steps=4)
 
-    before = signal.getsignal(signal.SIGINT)
-    with monkeypatch.context() as patched:
-        patched.setattr(StepProgress, "update", stop_after_two)
-        with pytest.raises(KeyboardInterrupt):
-            call()
-    assert signal.getsignal(signal.SIGINT) is before
+    # A shell starts what it leaves in the background with SIGINT ignored, and Python keeps that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(StepProgress, "update", stop_after_two)
+            with pytest.raises(KeyboardInterrupt):
+                call()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (tmp_path / "run" / "checkpoints").exists()
     call()
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
