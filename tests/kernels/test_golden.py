@@ -78,16 +78,14 @@ def test_every_stored_file_has_its_network() -> None:
 
 # Compiling them takes seconds: float64 alone is among the fast tests.
 LARGE = "convnet3_prepend_16", "resnet10_8", "attention_8", "attention_squared_6"
-CASES = [(name, dtype) for name in NETWORKS for dtype in ("float64", "float32")]
+CASES = [
+    pytest.param(name, dtype, marks=[pytest.mark.slow] * (name in LARGE and dtype == "float32"))
+    for name in NETWORKS
+    for dtype in ("float64", "float32")
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [
-        pytest.param(*case, marks=pytest.mark.slow if case[0] in LARGE and case[1] == "float32" else ())
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize(("name", "dtype"), CASES)
 def test_golden(name: str, dtype: str) -> None:
     golden = np.load(GOLDEN / f"{name}.npz")
     x1, x2 = golden["x1"].astype(dtype), golden["x2"].astype(dtype)
