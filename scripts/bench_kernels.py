@@ -1,4 +1,4 @@
-"""Times kernel entries, forward and with the gradient, over image sizes, heads and device counts; float32.
+"""Times kernel entries, forward, with gradient and with Jacobian, over image sizes, heads and device counts; float32.
 
     python -m scripts.bench_kernels                            # every case, a table, and kernels.json
     python -m scripts.bench_kernels --only 32-flatten --rounds 3
@@ -16,7 +16,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,15 +48,16 @@ class Case:
 class Timing:
     """What one process measured.
 
-    forward_ms, gradient_ms: per entry; the second is forward and backward together
+    forward_ms, gradient_ms, jacobian_ms: per entry; the last two are forward and backward together
     compile_s: of the two programs of kernel and gradient
     entries: of the block that was timed
-    peak_mb: largest resident memory of the process, MB
+    peak_mb: largest resident memory of the process before Jacobians, MB
     device: as jax calls it
     """
 
     forward_ms: float
     gradient_ms: float
+    jacobian_ms: float
     compile_s: float
     entries: int
     peak_mb: float
@@ -82,6 +82,7 @@ def measure(case: Case) -> Timing:
     from kerneldistill.kernels.architectures import conv_net, myrtle
     from kerneldistill.kernels.exact_engine import ExactEngine
     from kerneldistill.kernels.xla_flags import leave_loops_whole
+    from kerneldistill.runs.planning.timing import seconds_of_call
 
     leave_loops_whole()
     jax.config.update("jax_num_cpu_devices", case.devices)
@@ -102,25 +103,21 @@ def measure(case: Case) -> Timing:
         kernel, saved = engine.k_ts_saving(f_s, f_t)
         return kernel, engine.pullback(f_s, f_t, cotangent, saved=saved)
 
-    jax.block_until_ready(forward())
-    began = time.perf_counter()
-    jax.block_until_ready(both())
-    compiled = time.perf_counter() - began
+    def jacobian() -> object:
+        return engine.k_ts_and_jacobian(f_s, f_t)
+
     entries = ROWS * len(targets)
-    forward_ms, gradient_ms = (1e3 * _best(lambda f=f: jax.block_until_ready(f())) / entries for f in (forward, both))
+
+    def per_entry(run: Callable[[], object]) -> float:
+        return 1e3 * min(seconds_of_call(run) for _ in range(REPEATS)) / entries
+
+    jax.block_until_ready(forward())
+    compiled = seconds_of_call(both)
+    forward_ms, gradient_ms = per_entry(forward), per_entry(both)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return Timing(
-        forward_ms, gradient_ms, compiled - gradient_ms * entries / 1e3, entries, peak, jax.devices()[0].device_kind
-    )
-
-
-def _best(run: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+    jax.block_until_ready(jacobian())
+    compile_s = compiled - gradient_ms * entries / 1e3
+    return Timing(forward_ms, gradient_ms, per_entry(jacobian), compile_s, entries, peak, jax.devices()[0].device_kind)
 
 
 def _ours(case: Case) -> Timing:
@@ -148,7 +145,7 @@ def _last_line(command: list[str]) -> str:
 
 def _summary(case: Case, ours: list[Timing], peer: list[tuple[float, float]]) -> dict[str, object]:
     """Medians over the rounds, and the ratio of the peer to ours round by round."""
-    names = ("forward_ms", "gradient_ms", "compile_s", "peak_mb")
+    names = ("forward_ms", "gradient_ms", "jacobian_ms", "compile_s", "peak_mb")
     found = {**asdict(case), "device": ours[0].device, "entries": ours[0].entries, "rounds": len(ours)}
     found |= {name: round(median(getattr(t, name) for t in ours), 4) for name in names}
     for i, name in enumerate(("forward", "gradient") if peer else ()):
@@ -159,7 +156,8 @@ def _summary(case: Case, ours: list[Timing], peer: list[tuple[float, float]]) ->
 
 def _print(rows: list[dict[str, object]]) -> None:
     columns = [("size", "size"), ("head", "head"), ("devices", "devices"), ("forward_ms", "forward ms/entry")]
-    columns += [("gradient_ms", "with gradient"), ("compile_s", "compile s"), ("peak_mb", "peak MB")]
+    columns += [("gradient_ms", "with gradient"), ("jacobian_ms", "with Jacobian")]
+    columns += [("compile_s", "compile s"), ("peak_mb", "peak MB")]
     columns += (
         [("forward_ratio", "peer/ours"), ("gradient_ratio", "with gradient")] if "forward_ratio" in rows[0] else []
     )

@@ -99,10 +99,17 @@ def test_a_record_holds_the_whole_course_and_where_it_ran(finished: RunDir, reco
     assert precedent_of(finished).to_json() == file.read_text()
 
 
-def test_a_run_that_is_not_done_is_no_record(finished: RunDir, tmp_path: Path) -> None:
+def test_a_run_that_is_not_done_is_no_record(
+    finished: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "config.toml").write_bytes(finished.config_file.read_bytes())
     with pytest.raises(UserError, match="nothing is measured there yet"):
         precedent_of(RunDir(tmp_path))
+    monkeypatch.setattr("sys.argv", ["record", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        record.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothing is measured there yet" in line
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
