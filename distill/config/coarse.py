@@ -2,7 +2,8 @@
 
 A level is one text of `Config.coarse`: `16`, the size of its images; `16,optim.steps=800`, with what else differs; or
 `kernel.get=nngp`, the whole images under another kernel. What a text leaves out is as at the next finer level, but for
-the depth of a network that halves its images: fewer halvings lead from smaller images to a last map of the same size.
+the depth of a network that halves its images: fewer halvings lead from smaller images to a last map of the same size;
+and for `support.refit`, as labels are refitted to the finer level's kernel when it begins.
 """
 
 import math
@@ -82,6 +83,8 @@ def coarser(config: Config, image_shape: Shape) -> tuple[Config, Shape]:
         raise UserError(
             f"coarse has {text!r}, which is how the run itself learns: leave it out of --coarse, or set a smaller size"
         )
+    if "support.refit" not in level.changes:
+        found = replace(found, support=replace(found.support, refit="none"))
     return found, shape
 
 

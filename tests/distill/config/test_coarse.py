@@ -27,8 +27,16 @@ def test_a_size_halves_the_images_and_takes_off_a_block() -> None:
     assert shape == (16, 16, 3)
     assert (level.data.height, level.data.width, level.data.resize) == (16, 16, "box")
     assert level.kernel == replace(fine.kernel, depth=2)
-    undone = replace(level, data=fine.data, kernel=fine.kernel, coarse=fine.coarse)
+    undone = replace(level, data=fine.data, kernel=fine.kernel, support=fine.support, coarse=fine.coarse)
     assert undone == fine
+
+
+def test_labels_are_refitted_at_the_end_alone_unless_a_level_says_so() -> None:
+    fine = config_of("16,support.refit=mse", "kernel.depth=2")
+    assert fine.support.refit == "cross_entropy"
+    level, shape = coarser(fine, SHAPE)
+    assert level.support == replace(fine.support, refit="none")
+    assert coarser(level, shape)[0].support.refit == "mse"
 
 
 def test_levels_come_one_after_the_other_and_hand_on_what_they_change() -> None:
