@@ -108,8 +108,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> None:
 def sheet_of(contents: BundleContents) -> SheetContents:
     """Return the picture of a bundle's images, as pixels."""
     name = "real" if contents.label_mode == "label_solve" else "learned"
-    steps = f"{contents.step} step{'s' * (contents.step != 1)}"
-    made = {"real": "real images, labels solved for", "learned": f"learned images after {steps}"}[name]
+    steps = f" after {contents.step} step{'s' * (contents.step != 1)}" if contents.step else ""
+    made = {"real": "real images, labels solved for", "learned": f"learned images{steps}"}[name]
     if contents.origin is not None:
         name, made = "imported", f"images from {contents.origin.file}"
     shown = contents.starts if name == "learned" else None

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import numpy as np
+
 from kerneldistill.config.coarse import coarser
 from kerneldistill.config.schema import Config
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.runs.completion import Stages, stages_of
 from kerneldistill.runs.directory import RunDir
+from kerneldistill.runs.outcome import Outcome
 from kerneldistill.runtime.distributed.collectives import from_first
 
 
@@ -34,6 +37,14 @@ def share_data(rundir: RunDir) -> None:
     """Let the level before, whose images are those of the run, read the run's prepared data."""
     if not rundir.coarse.prepared.exists():
         rundir.coarse.prepared.symlink_to(f"../{rundir.prepared.name}")
+
+
+def first_images(rundir: RunDir, outcome: Outcome) -> np.ndarray:
+    """The images that the first of all levels began with whose images are the run's own."""
+    before = rundir.coarse
+    if before.prepared.is_symlink() and before.outcome_file.exists():
+        return first_images(before, Outcome.load(before.outcome_file))
+    return outcome.start.support.images
 
 
 def is_learned(config: Config, rundir: RunDir) -> bool:

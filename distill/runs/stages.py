@@ -25,7 +25,7 @@ from kerneldistill.kernels.engine import Engine
 from kerneldistill.pipeline import Prepared, load
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.closing_evaluation import closing_evaluation
-from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, is_learned
+from kerneldistill.runs.coarse_run import awaits_coarse, coarse_run, first_images, is_learned
 from kerneldistill.runs.completion import Stages, run_is_done, stages_of
 from kerneldistill.runs.conduct import USUAL, Conduct
 from kerneldistill.runs.directory import RunDir
@@ -224,7 +224,7 @@ def _export(rundir: RunDir) -> None:
         labels=outcome.support.labels,
         class_ids=outcome.start.class_ids,
         init_indices=outcome.start.init_indices,
-        starts=outcome.start.support.images,
+        starts=first_images(rundir, outcome),
         label_mode=outcome.label_mode,
         step=outcome.step,
         results=json.loads(results.to_json()),

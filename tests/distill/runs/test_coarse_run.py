@@ -106,6 +106,27 @@ def test_what_was_learned_carries_over(learned: RunDir, config: Config) -> None:
     assert not any(level.bundle.exists() or level.results_file.exists() for level in (coarsest, same_size))
 
 
+def test_the_picture_shows_what_the_first_level_of_its_images_began_with(learned: RunDir) -> None:
+    own, before = (Outcome.load(level.outcome_file) for level in (learned, learned.coarse))
+    first = coarse_run.first_images(learned, own)
+    assert np.array_equal(first, before.start.support.images)
+    assert not np.allclose(first, own.start.support.images)
+
+
+def test_no_step_at_the_last_level_leaves_the_images_as_the_level_before_learned_them(
+    config: Config, tmp_path: Path
+) -> None:
+    support = replace(config.support, refit="cross_entropy", refit_targets=200)
+    config = replace(config, support=support, optim=replace(config.optim, steps=0))
+    rundir = RunDir(tmp_path)
+    with rundir.open(config):
+        stages.run(config, rundir)
+    own, before = (Outcome.load(level.outcome_file) for level in (rundir, rundir.coarse))
+    assert own.step == 0
+    assert np.array_equal(own.support.images, before.support.images)
+    assert not np.allclose(own.support.labels, before.support.labels)
+
+
 def test_it_beats_a_run_of_as_many_steps_without_levels(learned: RunDir, config: Config, tmp_path: Path) -> None:
     plain = replace(config, coarse=())
     rundir = RunDir(tmp_path / "plain")
