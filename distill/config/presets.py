@@ -9,12 +9,12 @@ from kerneldistill.config.schema import (
     DataConfig,
     EvaluateConfig,
     GaussNewtonConfig,
-    GrowthConfig,
     KernelConfig,
     KrrConfig,
     LossConfig,
     OptimConfig,
     RandomFeaturesConfig,
+    ScheduleConfig,
     SupportConfig,
 )
 from kerneldistill.pipeline.sources.registry import AUTO
@@ -55,24 +55,22 @@ CIFAR10_CONVNET_1_KIP = Config(
     support=SupportConfig(size=10, learn_labels=True),
 )
 
-# The same set for a hundredth of the kernel entries: scripts/README.md says what each part is worth.
+# The same set for a hundredth of the entries, and of two blocks at that: images that a shallower kernel learned serve a
+# deeper one as well, once labels are fitted to it. scripts/README.md says what each part is worth.
 CIFAR10_CONVNET_1 = replace(
     CIFAR10_CONVNET_1_KIP,
     data=replace(CIFAR10_CONVNET_1_KIP.data, validation_fraction=0.05),
     support=SupportConfig(size=10, learn_labels=True, refit="cross_entropy", refit_targets=20_000),
     optim=OptimConfig(
         name="gauss_newton",
-        steps=200,
+        steps=0,
         target_batch=480,
-        growth=GrowthConfig("linear", first=240),
-        gauss_newton=GaussNewtonConfig(memory=5000),
+        schedule=ScheduleConfig("cosine"),
+        gauss_newton=GaussNewtonConfig(memory=7200, last_damping=0.05),
         average=0.3,
     ),
     evaluate=EvaluateConfig(every=25),
-    coarse=(
-        "16,optim.steps=100,optim.target_batch=240,optim.growth.name=constant,optim.gauss_newton.memory=8000,"
-        "optim.gauss_newton.last_damping=0.05,evaluate.every=25",
-    ),
+    coarse=("kernel.depth=2,optim.steps=200",),
 )
 
 # RFAD (arXiv 2210.12067) as its code has it (github.com/yolky/RFAD: run_distillation.py, distillation.py), for supports

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_names import kernel_name
-from kerneldistill.config.schema import KrrConfig
+from kerneldistill.config.schema import Config, KrrConfig
 from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.runs.planning.precedent import same_numbers
 from kerneldistill.runtime.console import duration
@@ -174,8 +175,20 @@ def _how(record: Record) -> str:
         parts += ["targets augmented"] * bool(config.augment.names)
         parts += [f"ridge {config.krr.ridge:g}"] * (config.krr.ridge != KrrConfig().ridge)
         parts += ["refitted by cross-entropy"] * (config.support.refit == "cross_entropy")
-        parts += [f"{config.optim.steps} steps of {config.optim.name}"]
+        parts += _steps(config)
     return ", ".join(parts)
+
+
+def _steps(config: Config) -> list[str]:
+    """The steps of each level, and how it differs from the last."""
+    found = []
+    for level in levels_of(config):
+        steps, name = (level.changes.get(f"optim.{key}", getattr(config.optim, key)) for key in ("steps", "name"))
+        kernel = [f"{key.removeprefix('kernel.')} {value}" for key, value in level.changes.items() if "kernel." in key]
+        where = [f"{level.size}x{level.size}"] * (level.size is not None) + kernel
+        found.append(f"{steps} steps of {name} ({', '.join(where)})")
+    own = f"{config.optim.steps} steps of {config.optim.name}"
+    return [*found, own] if config.optim.steps or not found else found
 
 
 def _accuracy(group: Group) -> str:
