@@ -152,7 +152,7 @@ def plan_of(work: Workload, machine: Machine, speed: Speed | None = None, coarse
         seconds=seconds,
         notes=notes,
         precedent=precedent.where if precedent else "",
-        reached=precedent.milestones(seconds and seconds.step / work.step_entries) if precedent else (),
+        reached=precedent.milestones(_seconds_per_entry(work, seconds, coarse)) if precedent else (),
         kernel=kernel_name(work.config.kernel),
         steps=work.config.optim.steps,
         coarse=coarse,
@@ -182,6 +182,14 @@ def seconds_of(work: Workload, speed: Speed) -> Seconds:
         refit=work.refit_entries * speed.forward,
         solve=last,
     )
+
+
+def _seconds_per_entry(work: Workload, seconds: Seconds | None, coarse: Plan | None) -> float | None:
+    """The time of an entry in the steps of the last level that takes any; None where it is not measured."""
+    if not work.config.optim.steps and coarse is not None:
+        taking = next((level for level in (coarse, *reversed(coarse.levels)) if level.steps), coarse)
+        return taking.seconds and taking.seconds.step / taking.entries
+    return seconds and seconds.step / work.step_entries
 
 
 def _validation(work: Workload, speed: Speed) -> float:

@@ -79,7 +79,7 @@ class Precedent:
     dataset: name and version
     data_fingerprint: of the prepared data
     environment: where it ran
-    seconds_per_entry: of its steps, in the median
+    seconds_per_entry: of the steps of the last level that took any, in the median
     curve: on validation
     num_test: test images
     test_accuracy, test_mse: of the chosen set
@@ -109,7 +109,7 @@ class Precedent:
     def milestones(self, seconds_per_entry: float | None = None) -> tuple[Milestone, ...]:
         """What was reached after each quarter of the entries, and at the end.
 
-        seconds_per_entry: on this machine, with the gradient; None where it is not measured
+        seconds_per_entry: likewise, on this machine; None where it is not measured
         """
         scale = None if seconds_per_entry is None else seconds_per_entry / self.seconds_per_entry
         found = []
@@ -143,10 +143,10 @@ def precedent_of(rundir: RunDir) -> Precedent:
     """Make the record of a finished run.
 
     Raises:
-      UserError: it is not finished, was never validated, or is damaged.
+      UserError: it is not finished, took no step at any level, was never validated, or is damaged.
     """
     config, results = rundir.config(), Results.load(rundir.results_file)
-    records, curve = MetricsLog(rundir.metrics_file).read(), curve_of(rundir)
+    curve = curve_of(rundir)
     if not curve or curve[-1].step != config.optim.steps:
         raise UserError(
             f"{rundir.path} has no validation up to its last step: give a run that is done, of this version"
@@ -159,7 +159,7 @@ def precedent_of(rundir: RunDir) -> Precedent:
         dataset=f"{manifest.name} {manifest.version}",
         data_fingerprint=manifest.fingerprint,
         environment=environment.from_json(rundir.environment_file.read_text(encoding="utf-8"))[-1],
-        seconds_per_entry=1 / float(np.median([r["entries_per_second"] for r in records if "entries_per_second" in r])),
+        seconds_per_entry=_seconds_per_entry(rundir),
         curve=curve,
         num_test=results.num_test,
         test_accuracy=results.learned.accuracy,
@@ -177,6 +177,15 @@ def curve_of(rundir: RunDir) -> tuple[Point, ...]:
         for s in scored(records)
         if (r := at.get(s.step)) is not None
     )
+
+
+def _seconds_per_entry(rundir: RunDir) -> float:
+    rates = [r["entries_per_second"] for r in MetricsLog(rundir.metrics_file).read() if "entries_per_second" in r]
+    if rates:
+        return 1 / float(np.median(rates))
+    if not is_run(rundir.coarse.path):
+        raise UserError(f"{rundir.path} took no step, so nothing is timed: give a run of --optim.steps 1 or more")
+    return _seconds_per_entry(rundir.coarse)
 
 
 def _entries_before(rundir: RunDir) -> int:

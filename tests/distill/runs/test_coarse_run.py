@@ -18,6 +18,7 @@ from kerneldistill.runs import coarse_run, initial_support, stages
 from kerneldistill.runs.completion import Stages
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.outcome import Outcome
+from kerneldistill.runs.planning.precedent import precedent_of
 from kerneldistill.runs.results import Results
 from kerneldistill.runs.status import as_text, status_of
 from kerneldistill.runs.training.checkpoints import Checkpoints
@@ -125,6 +126,10 @@ def test_no_step_at_the_last_level_leaves_the_images_as_the_level_before_learned
     assert own.step == 0
     assert np.array_equal(own.support.images, before.support.images)
     assert not np.allclose(own.support.labels, before.support.labels)
+    rates = [
+        r["entries_per_second"] for r in MetricsLog(rundir.coarse.metrics_file).read() if "entries_per_second" in r
+    ]
+    assert precedent_of(rundir).seconds_per_entry == 1 / np.median(rates)
 
 
 def test_it_beats_a_run_of_as_many_steps_without_levels(learned: RunDir, config: Config, tmp_path: Path) -> None:

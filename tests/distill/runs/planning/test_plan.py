@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -98,6 +99,19 @@ def test_the_json_holds_what_the_table_says(work: Workload) -> None:
     assert "of 10.00 GB" in text
     assert "1,100 entries with gradient" in text
     assert "time: not measured" in table(plan_of(work, Machine("cpu", 2, None)))
+
+
+def test_a_run_without_steps_of_its_own_is_timed_by_the_level_before(
+    small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Mock(where="there", milestones=Mock(return_value=()))
+    monkeypatch.setattr("kerneldistill.runs.planning.plan.precedent_for", lambda config: found)
+    optim = replace(small.optim, steps=0)
+    first, own = workloads_of(replace(small, optim=optim, coarse=("4,optim.steps=5",)), RunDir(tmp_path), 2)
+    coarse = plan_of(first, Machine("cpu", 2, None), SPEED)
+    plan_of(own, Machine("cpu", 2, None), SPEED, coarse)
+    assert coarse.seconds is not None
+    assert found.milestones.call_args_list == [call(coarse.seconds.step / coarse.entries)] * 2
 
 
 def test_the_levels_are_planned_with_the_run(small: Config, tmp_path: Path) -> None:
