@@ -52,9 +52,8 @@ def lines(curves: Curves, minutes: bool) -> list[Line]:
         x = np.array([point.processor_seconds / 60 if minutes else point.entries / 1000 for point in points])
         y = np.array([point.accuracy for point in points])
         run = kept.index(kind) if kind in kept else None
-        drawn.append(
-            Line(name if run is not None and name == kind else "", x, y, run, dashed=run is None or name != kind)
-        )
+        label, dashed = name if run is not None and name == kind else "", run is None or name != kind
+        drawn.append(Line(label, x, y, run, dashed=dashed, dots=len(points) == 1))
     return drawn
 
 
