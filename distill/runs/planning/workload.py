@@ -151,10 +151,11 @@ class Workload:
 
     @cached_property
     def refit_entries(self) -> int:
-        """Entries by which the labels of a set from the level before are fitted, without gradient."""
-        if not (self.config.coarse and self.config.support.learn_labels):
-            return 0
-        return self.rows * (min(self.size.train, refit_targets(self.config.support.size)) + self.rows)
+        """Entries by which labels are fitted, without gradient: at the start from the level before, and at the end."""
+        support = self.config.support
+        fits = [refit_targets(support.size)] * bool(self.config.coarse)
+        fits += [support.refit_targets] * (support.refit != "none")
+        return self.rows * sum(min(self.size.train, targets) + self.rows for targets in fits if support.learn_labels)
 
     @cached_property
     def images(self) -> int:

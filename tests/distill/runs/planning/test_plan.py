@@ -119,6 +119,9 @@ def test_the_levels_are_planned_with_the_run(small: Config, tmp_path: Path) -> N
     works = workloads_of(config, RunDir(tmp_path), 2)
     assert [work.size.image_shape for work in works] == [(4, 4, 1), (8, 8, 1), (8, 8, 1)]
     assert [work.refit_entries > 0 for work in works] == [False, True, True]
+    refitted = replace(config, support=replace(config.support, refit="cross_entropy", refit_targets=300))
+    *_, closing = workloads_of(refitted, RunDir(tmp_path), 2)
+    assert closing.refit_entries == works[2].refit_entries + 10 * (300 + 10)
     plan = None
     for work in works:
         plan = plan_of(work, Machine("cpu", 2, None), SPEED, plan)
