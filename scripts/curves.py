@@ -114,8 +114,8 @@ def main() -> None:
     args = parser.parse_args()
     lead = (
         "Accuracy of kernel ridge regression on validation images, of every run on record. Dashed in a colour: other "
+        "seeds; in grey: the settings of adam that lost to the one that is named."
     )
-    lead += "seeds; in grey: the settings of adam that lost to the one that is named."
     document = Document("What was reached, and when", lead, sections(), f"kerneldistill {code_version()}")
     write_whole(args.out, html(document).encode())
     print(args.out)
