@@ -40,9 +40,9 @@ def share_data(rundir: RunDir) -> None:
 
 
 def first_images(rundir: RunDir, outcome: Outcome) -> np.ndarray:
-    """The images that the first of all levels began with whose images are the run's own."""
+    """The images that the first of all levels began with whose data are the run's own."""
     before = rundir.coarse
-    if before.prepared.is_symlink() and before.outcome_file.exists():
+    if before.prepared.resolve() == rundir.prepared.resolve() and before.outcome_file.exists():
         return first_images(before, Outcome.load(before.outcome_file))
     return outcome.start.support.images
 

@@ -114,6 +114,18 @@ def test_the_picture_shows_what_the_first_level_of_its_images_began_with(learned
     assert not np.allclose(first, own.start.support.images)
 
 
+def test_images_of_another_size_are_not_its_first_where_all_data_are_shared_ones(
+    learned: RunDir, tmp_path: Path
+) -> None:
+    rundir = copied(learned.path, tmp_path / "run")
+    for level in (rundir, rundir.coarse.coarse):
+        shared = tmp_path / f"shared-{len(level.path.parts)}"
+        level.prepared.rename(shared)
+        level.prepared.symlink_to(shared)
+    first = coarse_run.first_images(rundir, Outcome.load(rundir.outcome_file))
+    assert np.array_equal(first, Outcome.load(rundir.coarse.outcome_file).start.support.images)
+
+
 def test_no_step_at_the_last_level_leaves_the_images_as_the_level_before_learned_them(
     config: Config, tmp_path: Path
 ) -> None:
