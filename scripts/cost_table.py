@@ -11,11 +11,14 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-import pydantic
-
 from kerneldistill.runs.planning.precedent import Point, Precedent
 from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.text import percent
+
+
+def records_in(folder: Path) -> dict[str, Precedent]:
+    """All records of a comparison, by name."""
+    return {file.stem: Precedent.load(file) for file in sorted(folder.glob("*.json"))}
 
 
 def to_reach(record: Precedent, mse: float) -> Point | None:
@@ -53,8 +56,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the folder of the records")
     parser.add_argument("--mse", type=float, help="the mse on validation to be reached; default: the best of adam")
     args = parser.parse_args()
-    reader = pydantic.TypeAdapter(Precedent)
-    found = {file.stem: reader.validate_json(file.read_bytes()) for file in sorted(args.folder.glob("*.json"))}
+    found = records_in(args.folder)
     for data, names in groupby(
         sorted(found, key=lambda n: found[n].data_fingerprint), lambda n: found[n].data_fingerprint
     ):

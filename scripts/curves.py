@@ -10,19 +10,19 @@ though they cost less; minutes are of processor time, from the first step on, wi
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pydantic
 
+from kerneldistill.config.toml import config_from_table
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.report.charts import Line, Scales, line_chart
 from kerneldistill.report.document import Beside, Document, Section
 from kerneldistill.report.html import html
-from kerneldistill.runs.planning.precedent import Point, Precedent
+from kerneldistill.runs.planning.precedent import Point
 from kerneldistill.runtime.environment import code_version
+from scripts.cost_table import records_in
 from scripts.reproduce.record import FOLDER, Record
-from scripts.reproduce.table import TITLES
+from scripts.reproduce.table import sized_title
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -44,8 +44,8 @@ def better(curve: Sequence[Point]) -> list[Point]:
 
 def lines(curves: Curves, minutes: bool) -> list[Line]:
     """A line a run: other seeds dashed in the colour of the first, and in grey the settings of adam that lost."""
-    kinds = list(dict.fromkeys(kind_of(name) for name in sorted(curves, key=lambda n: kind_of(n) != RECIPE)))
-    kept = [kind for kind in kinds if kind not in lost(curves)]
+    kinds, losers = dict.fromkeys(map(kind_of, curves)), lost(curves)
+    kept = sorted((kind for kind in kinds if kind not in losers), key=lambda kind: kind != RECIPE)
     drawn = []
     for name, curve in curves.items():
         points, kind = better(curve), kind_of(name)
@@ -83,27 +83,23 @@ def section(anchor: str, title: str, curves: Curves) -> Section:
     return Section(title, anchor, [Beside(charts)])
 
 
-def title_of(dataset: str, config: Mapping[str, Any]) -> str:
-    """The data, their size where it is not their own, and the number of images."""
-    data, size = config["data"], config["support"]["size"]
-    at = f" at {data['height']}x{data['width']}" if data.get("height") else ""
-    return f"{TITLES[dataset.split()[0]]}{at}, {size} images"
-
-
 def sections() -> list[Section]:
     """Every comparison and every table that has curves."""
-    found, reader = [], pydantic.TypeAdapter(Precedent)
+    found = []
     for folder in sorted(path for path in (RESULTS / "cost").iterdir() if path.is_dir()):
-        costs = {file.stem: reader.validate_json(file.read_bytes()) for file in sorted(folder.glob("*.json"))}
+        costs = records_in(folder)
         first = next(iter(costs.values()))
+        config = config_from_table(first.config, first.dataset)
+        title = f"Ways to learn {sized_title(first.dataset, config.data)}, {config.support.size} images"
         curves = {name: record.curve for name, record in costs.items()}
-        found.append(section(f"cost-{folder.name}", f"Ways to learn {title_of(first.dataset, first.config)}", curves))
+        found.append(section(f"cost-{folder.name}", title, curves))
     for folder in sorted(FOLDER.iterdir()):
         records = {file.stem: Record.load(file) for file in sorted(folder.glob("*.json"))}
         curves = {name: record.curve for name, record in records.items() if record.curve}
         if curves:
             record = records[next(iter(curves))]
-            title = f"The published tables, {folder.name}: {title_of(record.dataset, record.config)}"
+            title = sized_title(record.dataset, record.settings.data)
+            title = f"The published tables, {folder.name}: {title}, {record.support_size} images"
             found.append(section(f"table-{folder.name}", title, curves))
     return found
 

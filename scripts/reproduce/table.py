@@ -15,7 +15,7 @@ from pathlib import Path
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_names import kernel_name
-from kerneldistill.config.schema import Config, KrrConfig
+from kerneldistill.config.schema import Config, DataConfig, KrrConfig
 from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.runs.planning.precedent import same_numbers
 from kerneldistill.runtime.console import duration
@@ -152,6 +152,12 @@ def title_of(record: Record) -> str:
     return TITLES[_name(record)]
 
 
+def sized_title(dataset: str, data: DataConfig) -> str:
+    """The same of a data set by its name and version, with the size of its images where that is not their own."""
+    size = f" at {data.height}x{data.width}" if data.height else ""
+    return f"{TITLES[dataset.split()[0]]}{size}"
+
+
 def _is_smaller(record: Record) -> bool:
     """Whether the images are smaller than those of the data set."""
     return bool(record.settings.data.height) and record.settings.data.resize == "box"
@@ -159,9 +165,7 @@ def _is_smaller(record: Record) -> bool:
 
 def _set(record: Record) -> str:
     """The first three cells: data, images, how they were made."""
-    data = record.settings.data
-    size = f" at {data.height}x{data.width}" if data.height else ""
-    return f"{title_of(record)}{size} | {record.support_size} | {_how(record)}"
+    return f"{sized_title(record.dataset, record.settings.data)} | {record.support_size} | {_how(record)}"
 
 
 def _how(record: Record) -> str:
@@ -181,14 +185,14 @@ def _how(record: Record) -> str:
 
 def _steps(config: Config) -> list[str]:
     """The steps of each level, and how it differs from the last."""
-    found = []
-    for level in levels_of(config):
-        steps, name = (level.changes.get(f"optim.{key}", getattr(config.optim, key)) for key in ("steps", "name"))
+    steps, name = config.optim.steps, config.optim.name
+    found = [f"{steps} steps of {name}"] * bool(steps or not config.coarse)
+    for level in reversed(levels_of(config)):  # what one leaves out is as at the next finer
+        steps, name = level.changes.get("optim.steps", steps), level.changes.get("optim.name", name)
         kernel = [f"{key.removeprefix('kernel.')} {value}" for key, value in level.changes.items() if "kernel." in key]
         where = [f"{level.size}x{level.size}"] * (level.size is not None) + kernel
-        found.append(f"{steps} steps of {name} ({', '.join(where)})")
-    own = f"{config.optim.steps} steps of {config.optim.name}"
-    return [*found, own] if config.optim.steps or not found else found
+        found.insert(0, f"{steps} steps of {name} ({', '.join(where)})")
+    return found
 
 
 def _accuracy(group: Group) -> str:

@@ -100,6 +100,11 @@ class Precedent:
         """The record as a JSON object."""
         return pydantic.TypeAdapter(Precedent).dump_json(self, indent=1).decode() + "\n"
 
+    @classmethod
+    def load(cls, file: Path) -> "Precedent":
+        """Read what `to_json` wrote."""
+        return pydantic.TypeAdapter(cls).validate_json(file.read_bytes())
+
     @cached_property
     def where(self) -> str:
         """Its data and devices, in words."""
@@ -133,7 +138,7 @@ class Precedent:
 
 def precedent_for(config: Config) -> Precedent | None:
     """Find the record of a run of the same numbers, but for the seed; None if there is none."""
-    every = (pydantic.TypeAdapter(Precedent).validate_json(file.read_bytes()) for file in sorted(FOLDER.glob("*.json")))
+    every = map(Precedent.load, sorted(FOLDER.glob("*.json")))
     return next(
         (found for found in every if same_numbers(config_from_table(found.config, found.dataset), config)), None
     )
