@@ -21,8 +21,8 @@ from kerneldistill.report.html import html
 from kerneldistill.runs.planning.precedent import Point
 from kerneldistill.runtime.environment import code_version
 from scripts.cost_table import records_in
+from scripts.reproduce.groups import sized_title
 from scripts.reproduce.record import FOLDER, Record
-from scripts.reproduce.table import sized_title
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -9,60 +9,33 @@ standard error that the number of test images leaves. How many there are is in p
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.config.coarse import levels_of
 from kerneldistill.config.kernel_names import kernel_name
-from kerneldistill.config.schema import Config, DataConfig, KrrConfig
+from kerneldistill.config.schema import Config, KrrConfig
 from kerneldistill.evaluation.protocols import KRR
-from kerneldistill.runs.planning.precedent import same_numbers
 from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.text import mean_percent, percent
-from scripts.reproduce.published import KIP, KIP_FC, KIP_NETWORK, LABEL_SOLVE, PEER_NETWORK
+from scripts.reproduce.gaps import beside, figures_cell, gap_notes
+from scripts.reproduce.groups import MADE, Group, groups_of, is_trial, sized_title
+from scripts.reproduce.published import published, published_network
 from scripts.reproduce.record import FOLDER, Record
 
 ROOT = Path(__file__).parents[2]
 END = "<!-- end of the table -->"
-TITLES = {
-    "digits": "digits",
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10 (JPEG q75)",
-    "cifar100": "CIFAR-100",
-    "photographs": "two photographs",
-}
-MADE: Mapping[LabelMode, str] = {
-    "label_solve": "Label Solve",
-    "fixed": "labels fixed",
-    "learned": "labels learned",
-}
-
-# Records that differ in their seed alone.
-Group = Sequence[Record]
-
-
-def groups_of(folder: Path) -> list[Group]:
-    """All records below a folder, those of one row together."""
-    groups: list[list[Record]] = []
-    for record in map(Record.load, sorted(folder.glob("*/*.json"), key=lambda file: (file.parent, file.stem))):
-        found = next((group for group in groups if _one_row(group[0], record)), None)
-        if found is None:
-            groups.append([record])
-        else:
-            found.append(record)
-    return sorted(groups, key=_place)
 
 
 def regression_table(groups: Sequence[Group]) -> str:
-    """Kernel ridge regression from each set of whole images."""
-    return _regressions([group for group in groups if not _is_smaller(group[0])], groups)
+    """Kernel ridge regression from each set of whole images, the gaps to the paper, and what all sets took."""
+    table = _regressions([group for group in groups if not is_trial(group[0])], groups)
+    return "\n\n".join(filter(None, [table, gap_notes(groups), hours(groups)]))
 
 
-def smaller_table(groups: Sequence[Group]) -> str:
-    """The same from each set of smaller images."""
-    return _regressions([group for group in groups if _is_smaller(group[0])], groups)
+def trial_table(groups: Sequence[Group]) -> str:
+    """The same from each set of the trials."""
+    return _regressions([group for group in groups if is_trial(group[0])], groups)
 
 
 def _regressions(shown: Sequence[Group], groups: Sequence[Group]) -> str:
@@ -73,7 +46,7 @@ def _regressions(shown: Sequence[Group], groups: Sequence[Group]) -> str:
         cells = (
             f"**{_accuracy(group)}**",
             _random(first, groups),
-            _published(first),
+            beside(published(first), [record.test.accuracy for record in group]),
             _cost(group),
             f"`{first.command}`",
         )
@@ -88,11 +61,11 @@ def network_table(groups: Sequence[Group]) -> str:
     for record in (record for group in groups for record in group):
         for judged in record.protocols:
             if judged.protocol != KRR:
-                published = _published_network(record)
+                paper = figures_cell(published_network(record))
                 learned, real = (mean_percent(each.accuracies) for each in (judged.learned, judged.random_real))
                 rows.append(
                     f"| {_set(record)} | {percent(record.test.accuracy)} | {judged.protocol}, {judged.network} | "
-                    f"{len(judged.seeds)} | **{learned}** | {real} | {published} | {duration(judged.seconds)} |"
+                    f"{len(judged.seeds)} | **{learned}** | {real} | {paper} | {duration(judged.seconds)} |"
                 )
     return _table(head, rows)
 
@@ -119,7 +92,7 @@ def with_table(text: str, mark: str, table: str) -> str:
 TABLES: tuple[tuple[str, str, Callable[[Sequence[Group]], str]], ...] = (
     ("README.md", "<!-- whole images: made by python -m scripts.reproduce.table -->", regression_table),
     ("scripts/README.md", "<!-- networks: made by python -m scripts.reproduce.table -->", network_table),
-    ("scripts/README.md", "<!-- smaller images: made by python -m scripts.reproduce.table -->", smaller_table),
+    ("scripts/README.md", "<!-- trials: made by python -m scripts.reproduce.table -->", trial_table),
 )
 
 
@@ -129,38 +102,6 @@ def documents(folder: Path = FOLDER) -> dict[str, str]:
     for name, mark, table in TABLES:
         texts[name] = with_table(texts[name], mark, table(groups))
     return texts
-
-
-def _one_row(one: Record, other: Record) -> bool:
-    for name in ("maker", "label_mode", "data_fingerprint"):
-        if getattr(one, name) != getattr(other, name):
-            return False
-    return same_numbers(one.settings, other.settings)
-
-
-def _place(group: Group) -> tuple[int, int, int, str]:
-    record, names = group[0], list(TITLES)
-    return names.index(_name(record)), record.support_size, list(MADE).index(record.label_mode), record.command
-
-
-def _name(record: Record) -> str:
-    return record.dataset.split()[0]
-
-
-def title_of(record: Record) -> str:
-    """What the data are called, with what sets them apart from the published ones."""
-    return TITLES[_name(record)]
-
-
-def sized_title(dataset: str, data: DataConfig) -> str:
-    """The same of a data set by its name and version, with the size of its images where that is not their own."""
-    size = f" at {data.height}x{data.width}" if data.height else ""
-    return f"{TITLES[dataset.split()[0]]}{size}"
-
-
-def _is_smaller(record: Record) -> bool:
-    """Whether the images are smaller than those of the data set."""
-    return bool(record.settings.data.height) and record.settings.data.resize == "box"
 
 
 def _set(record: Record) -> str:
@@ -220,29 +161,17 @@ def _judge(record: Record) -> tuple[object, ...]:
     return record.data_fingerprint, record.support_size, config.kernel, config.krr.ridge, config.support.flip
 
 
-def _published(record: Record) -> str:
-    kernel = record.settings.kernel
-    if _is_smaller(record) or record.maker:
+def hours(groups: Sequence[Group]) -> str:
+    """What the runs of all tables took, and the networks trained on their sets; empty where nothing is known."""
+    records = [record for group in groups for record in group]
+    made = sum(record.cost.processor_seconds for record in records if record.cost is not None)
+    judged = sum(each.seconds for record in records for each in record.protocols if each.protocol != KRR)
+    if not made:
         return ""
-    if kernel.network == "fc":
-        return _find(KIP_FC, record)
-    return _find(LABEL_SOLVE if record.label_mode == "label_solve" else KIP, record)
-
-
-def _published_network(record: Record) -> str:
-    if _is_smaller(record):
-        return ""
-    if record.maker:
-        return _in_percent(PEER_NETWORK.get((record.maker, record.support_size)))
-    return _find(KIP_NETWORK, record)
-
-
-def _find(figures: Mapping[tuple[str, int], str], record: Record) -> str:
-    return _in_percent(figures.get((_name(record), record.support_size)))
-
-
-def _in_percent(figure: str | None) -> str:
-    return f"{figure} %" if figure else ""
+    return (
+        f"The sets of all tables took {made / 3600:.1f} hours of a processor's core, closing tests included, "
+        f"and the networks trained on them {judged / 3600:.1f} hours by the clock."
+    )
 
 
 def _cost(group: Group) -> str:

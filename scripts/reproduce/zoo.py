@@ -24,8 +24,8 @@ from kerneldistill.runtime.console import duration, tell
 from kerneldistill.runtime.text import mean_percent, percent
 from kerneldistill.zoo.packed import pack, unpack
 from kerneldistill.zoo.store import FOLDER
+from scripts.reproduce.groups import title_of
 from scripts.reproduce.record import Record, record_of
-from scripts.reproduce.table import title_of
 
 
 def measured(bundle: Path, prepared: str) -> Score:

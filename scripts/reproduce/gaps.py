@@ -1,0 +1,56 @@
+"""How far rows are from what was published, and what an experiment says about it."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from scripts.reproduce.groups import MADE, Group, name_of, title_of
+from scripts.reproduce.published import published
+from scripts.reproduce.record import Record
+
+# Points of accuracy from which on a row has to be explained.
+NOTED = 1.0
+
+# By data set, number of images and how the labels came about: what explains that a row is apart from the paper.
+WHY: Mapping[tuple[str, int, str], str] = MappingProxyType({})
+
+
+def gap(accuracies: Sequence[float], figures: Sequence[float]) -> float:
+    """How far the mean accuracy, 0..1, is from published figures in per cent: points, negative below all of them."""
+    mean = 100 * sum(accuracies) / len(accuracies)
+    return mean - min(max(mean, min(figures)), max(figures))
+
+
+def figures_cell(figures: Sequence[float]) -> str:
+    """Published figures in a table; empty where there are none."""
+    return f"{' / '.join(f'{figure:.1f}' for figure in figures)} %" if figures else ""
+
+
+def beside(figures: Sequence[float], accuracies: Sequence[float]) -> str:
+    """The same with the gap."""
+    apart = gap(accuracies, figures) if figures else 0.0
+    return figures_cell(figures) + ("" if abs(apart) < 0.05 else f" ({apart:+.1f})")
+
+
+def gap_notes(groups: Sequence[Group]) -> str:
+    """A line for each kind of row that is more than a point from the paper; empty where none is."""
+    found: dict[tuple[str, int, str], list[float]] = {}
+    titles: dict[tuple[str, int, str], str] = {}
+    for group in groups:
+        first, figures = group[0], published(group[0])
+        apart = gap([record.test.accuracy for record in group], figures) if figures else 0.0
+        if abs(apart) > NOTED:
+            found.setdefault(_kind(first), []).append(apart)
+            titles[_kind(first)] = title_of(first)
+    return "\n".join(
+        f"- {titles[kind]}, {kind[1]} images, {kind[2]}: {_range(apart)} points: {WHY.get(kind, '**unexplained**')}"
+        for kind, apart in found.items()
+    )
+
+
+def _kind(record: Record) -> tuple[str, int, str]:
+    return name_of(record), record.support_size, MADE[record.label_mode]
+
+
+def _range(apart: Sequence[float]) -> str:
+    low, high = f"{min(apart):+.1f}", f"{max(apart):+.1f}"
+    return low if low == high else f"{low} to {high}"
