@@ -2,7 +2,7 @@
 
     python -m scripts.reproduce.run digits                                   # every row of digits.toml
     python -m scripts.reproduce.run cifar10-1 learned --data-dir ~/tensorflow_datasets
-    python -m scripts.reproduce.run cifar10-1 learned --data-dir ~/tensorflow_datasets --protocol kip-quick dc
+    python -m scripts.reproduce.run cifar10-16 fixed --protocol kip-quick --networks kip-convnet-w32
 
 A row is a case of a sweep file, in a run directory runs/reproduce/TABLE/ROW: what is done is not done again, and the
 same command resumes what was interrupted. A protocol's networks are kept there, too.
@@ -85,21 +85,22 @@ def run_row(case: Case, table: str, args: argparse.Namespace) -> None:
         if end.status:
             raise UserError(f"{place.rundir.path}: {end.reason}")
     if args.protocol:
-        judge(place.rundir.path, args.protocol, args.seeds)
+        judge(place.rundir.path, args)
     found = record_of(place.rundir, command_of(table, case), cost_of(place.rundir))
     found.save(args.records / table / f"{case.name}.json")
     spent = "" if found.cost is None else f", {duration(found.cost.processor_seconds)} of processor time"
     tell(f"{table} {case.name}: test accuracy {percent(found.test.accuracy)}{spent}")
 
 
-def judge(folder: Path, protocols: Sequence[str], seeds: int) -> None:
+def judge(folder: Path, args: argparse.Namespace) -> None:
     """Judge a run by protocols; what is finished is not done again.
 
     Raises:
       UserError: it failed.
     """
-    command = [sys.executable, "-m", "kerneldistill", "evaluate", str(folder)]
-    if subprocess.run([*command, "--protocol", *protocols, "--seeds", str(seeds)], check=False).returncode:
+    command = [sys.executable, "-m", "kerneldistill", "evaluate", str(folder), "--protocol", *args.protocol]
+    command += ["--seeds", str(args.seeds), *(["--networks", *args.networks] if args.networks else [])]
+    if subprocess.run(command, check=False).returncode:
         raise UserError(f"{folder} was not judged, for the reason told above")
 
 
@@ -129,6 +130,7 @@ def main() -> int:
     parser.add_argument(
         "--protocol", nargs="*", default=(), help="judge the sets by these, too; kdistill evaluate says which"
     )
+    parser.add_argument("--networks", nargs="*", default=(), help="of the protocols, in place of their own")
     parser.add_argument("--seeds", type=int, default=5, help="networks of each figure of a protocol")
     parser.add_argument("--runs", type=Path, default=Path("runs", "reproduce"), help="where the run directories go")
     parser.add_argument("--records", type=Path, default=FOLDER, help="where the records go")
