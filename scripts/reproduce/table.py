@@ -56,16 +56,20 @@ def _regressions(shown: Sequence[Group], groups: Sequence[Group]) -> str:
 
 def network_table(groups: Sequence[Group]) -> str:
     """Networks trained on each set."""
-    head = "| data | images | how | regression | protocol, network | seeds | the set | random real | published | time |"
+    head = (
+        "| data | images | how | regression | protocol, network | seeds | the set | with one-hot labels | random real "
+        "| published | time |"
+    )
     rows = []
     for record in (record for group in groups for record in group):
         for judged in record.protocols:
             if judged.protocol != KRR:
                 paper = figures_cell(published_network(record))
                 learned, real = (mean_percent(each.accuracies) for each in (judged.learned, judged.random_real))
+                hard = "" if judged.hard is None else mean_percent(judged.hard.accuracies)
                 rows.append(
                     f"| {_set(record)} | {percent(record.test.accuracy)} | {judged.protocol}, {judged.network} | "
-                    f"{len(judged.seeds)} | **{learned}** | {real} | {paper} | {duration(judged.seconds)} |"
+                    f"{len(judged.seeds)} | **{learned}** | {hard} | {real} | {paper} | {duration(judged.seconds)} |"
                 )
     return _table(head, rows)
 
