@@ -2,7 +2,7 @@
 
 The loss is 1/2 |k_ts alpha - y_t|^2. Learned labels let alpha be anything, so each step takes the best one in closed
 form (variable projection; Golub & Pereyra 1973), y_s = (k_ss + ridge) alpha, and k_ss needs no gradient. Fixed labels
-give alpha = (k_ss + ridge)^-1 y_s, which moves with the images. The step solves
+give alpha = (k_ss + ridge)^-1 y_s, which moves with the images, and steps of bounded length. The step solves
     min over dx of  |r + P (J dx) alpha|^2 + damping d |dx|^2
 over all targets that are kept, r their residuals at the images as they are now, J dx the change of the kernel
 (`linearised`), d the mean squared length of a prediction's gradient, so that the damping has no unit. P takes off what
@@ -88,7 +88,8 @@ class GaussNewton:
             loss = _loss(batches[0], alpha)
             system = _system(problem, batches, before.images, regression, alpha)
             damping = _damping(config, i)
-            gradient, dx = _solved(system, damping * system.scale(), config.optim.gauss_newton.iterations)
+            gradient, found = _solved(system, damping * system.scale(), config.optim.gauss_newton.iterations)
+            dx = system.bounded(found)
             length: Any = schedule(config.optim.schedule, config.optim.steps)(i)
             images = before.images + (float(length) * dx).reshape(before.images.shape).astype(before.images.dtype)
             after = collectives.broadcast(_with_labels(problem, before, images, batches, ridge))

@@ -18,6 +18,11 @@ from kerneldistill.runtime.distributed import collectives
 # Singular values of k_ts below this part of the largest count for little where alpha is fitted: float32 kernels know
 # their entries to about 1e-6, and alpha along such directions would be noise.
 _CUTOFF = 3e-5
+# Under fixed labels no step is longer than this part of the images' norm. Predictions there go as one over the images'
+# scale, which a linear model of them overshoots: steps as they are solved took 10 images of CIFAR-10 at 16x16 beyond
+# float32 in 11 steps. After 60, steps of at most 0.03, 0.1 and 0.2 had a validation mse of .0367, .0355 and .0354, and
+# learned labels .0356.
+_LONGEST = 0.2
 
 
 class System(ABC):
@@ -55,6 +60,10 @@ class System(ABC):
         lengths = np.stack([np.einsum("td,td->t", j, j, dtype=np.float64) for j in newest.jacobian], axis=1)
         total, terms = collectives.all_reduce_sum((float((lengths @ self.alpha**2).sum()), newest.labels.size))
         return total / terms
+
+    def bounded(self, dx: np.ndarray) -> np.ndarray:
+        """The step [s, d] that is taken of one that solves the system."""
+        return dx
 
     def _moved(self, dx: np.ndarray) -> list[np.ndarray]:
         """The change of predictions by k_ts alone."""
@@ -110,6 +119,7 @@ class FixedLabels(System):
     ) -> None:
         super().__init__(batches, [batch.at(images) for batch in batches], alpha)
         self._regression, self._itself = regression, itself
+        self._longest = _LONGEST * float(np.linalg.norm(images.astype(np.float64)))
 
     def change(self, dx: np.ndarray) -> list[np.ndarray]:
         """See `System.change`."""
@@ -124,6 +134,11 @@ class FixedLabels(System):
         by_half = self._with_ridge(by_k_ss)
         own = collectives.all_reduce_sum(self._sum_by_k_ts(cotangents))
         return own + self._itself.pull_back(by_half + by_half.T)
+
+    def bounded(self, dx: np.ndarray) -> np.ndarray:
+        """See `System.bounded`."""
+        length = float(np.linalg.norm(dx))
+        return dx if length <= self._longest else self._longest / length * dx
 
     def _with_ridge(self, dk_ss: np.ndarray) -> np.ndarray:
         """Add to a change [s, s] of k_ss that of its ridge, which follows the trace; symmetric, its own transpose."""

@@ -119,6 +119,30 @@ def test_the_system_is_scaled_by_the_squared_gradients_of_predictions():
     assert system.scale() == pytest.approx(sum(squares) / (len(newest.labels) * 3))
 
 
+def test_steps_are_bounded_under_fixed_labels_alone():
+    problem = _problem()
+    images = problem.start.images
+    dx, norm = np.random.default_rng(6).normal(size=(len(images), images[0].size)), np.linalg.norm(images)
+    short, long = (part * norm / np.linalg.norm(dx) * dx for part in (0.19, 3.0))
+    np.testing.assert_array_equal(_fixed(problem, images).bounded(short), short)
+    np.testing.assert_allclose(_fixed(problem, images).bounded(long), short * 0.2 / 0.19)
+    np.testing.assert_array_equal(_fixed(problem, images).bounded(0 * dx), 0 * dx)
+    np.testing.assert_array_equal(_learned(problem, images).bounded(long), long)
+
+
+def test_images_do_not_run_off_under_fixed_labels():
+    problem = _problem(False, gauss_newton=GaussNewtonConfig(memory=60, damping=1e-3, last_damping=1e-3))
+    algorithm = GaussNewton()
+    state, losses = algorithm.init(problem), []
+    for i in range(20):
+        length = np.linalg.norm(state.support.images)
+        result = algorithm.step(problem, state, i)
+        assert result.metrics["step_norm"] <= 0.2 * length * (1 + 1e-6)
+        state = result.state
+        losses.append(result.loss)
+    assert np.mean(losses[-5:]) < losses[0] / 2
+
+
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("learn_labels", [False, True])
 def test_steps_learn(learn_labels, flip):
