@@ -8,7 +8,7 @@ table 2 there, a ConvNet of width 1024 trained on the set. CIFAR-10 is lossless 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from scripts.reproduce.groups import name_of
+from scripts.reproduce.groups import is_trial, name_of
 from scripts.reproduce.record import Record
 
 # By data set and number of images.
@@ -63,7 +63,7 @@ PEER_NETWORK: Figures = MappingProxyType({("RFAD", 10): (53.6,), ("RCIG", 10): (
 
 def published(record: Record) -> tuple[float, ...]:
     """What the paper reports for kernel ridge regression from such a set; empty where it has none."""
-    if record.settings.data.height or record.maker:
+    if is_trial(record) or record.settings.data.height or record.maker:
         return ()
     if record.settings.kernel.network == "fc":
         return _find(KIP_FC, record)
@@ -72,7 +72,7 @@ def published(record: Record) -> tuple[float, ...]:
 
 def published_network(record: Record) -> tuple[float, ...]:
     """What is reported for networks trained on such a set; empty where nothing is."""
-    if record.settings.data.height:
+    if is_trial(record) or record.settings.data.height:
         return ()
     if record.maker:
         return PEER_NETWORK.get((record.maker, record.support_size), ())
