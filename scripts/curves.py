@@ -95,11 +95,11 @@ def sections() -> list[Section]:
         found.append(section(f"cost-{folder.name}", title, curves))
     for folder in sorted(FOLDER.iterdir()):
         records = {file.stem: Record.load(file) for file in sorted(folder.glob("*.json"))}
+        drawn = [record for record in records.values() if record.curve]
         curves = {name: record.curve for name, record in records.items() if record.curve}
-        if curves:
-            record = records[next(iter(curves))]
-            title = sized_title(record.dataset, record.settings.data)
-            title = f"The published tables, {folder.name}: {title}, {record.support_size} images"
+        if drawn:
+            data = dict.fromkeys(sized_title(record.dataset, record.settings.data) for record in drawn)
+            title = f"The published tables, {folder.name}: {'; '.join(data)}, {drawn[0].support_size} images"
             found.append(section(f"table-{folder.name}", title, curves))
     return found
 
