@@ -90,7 +90,7 @@ def sections() -> list[Section]:
         costs = records_in(folder)
         first = next(iter(costs.values()))
         config = config_from_table(first.config, first.dataset)
-        title = f"Ways to learn {sized_title(first.dataset, config.data)}, {config.support.size} images"
+        title = f"Ways to learn {sized_title(first, config.data)}, {config.support.size} images"
         curves = {name: record.curve for name, record in costs.items()}
         found.append(section(f"cost-{folder.name}", title, curves))
     for folder in sorted(FOLDER.iterdir()):
@@ -98,7 +98,7 @@ def sections() -> list[Section]:
         drawn = [record for record in records.values() if record.curve]
         curves = {name: record.curve for name, record in records.items() if record.curve}
         if drawn:
-            data = dict.fromkeys(sized_title(record.dataset, record.settings.data) for record in drawn)
+            data = dict.fromkeys(sized_title(record, record.settings.data) for record in drawn)
             title = f"The published tables, {folder.name}: {'; '.join(data)}, {drawn[0].support_size} images"
             found.append(section(f"table-{folder.name}", title, curves))
     return found

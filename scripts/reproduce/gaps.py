@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from scripts.reproduce.groups import MADE, Group, name_of, title_of
+from scripts.reproduce.groups import MADE, TITLES, Group, name_of
 from scripts.reproduce.published import published
 from scripts.reproduce.record import Record
 
@@ -46,15 +46,13 @@ def beside(figures: Sequence[float], accuracies: Sequence[float]) -> str:
 def gap_notes(groups: Sequence[Group]) -> str:
     """A line for each kind of row that is more than a point from the paper; empty where none is."""
     found: dict[tuple[str, int, str], list[float]] = {}
-    titles: dict[tuple[str, int, str], str] = {}
     for group in groups:
         first, figures = group[0], published(group[0])
         apart = gap([record.test.accuracy for record in group], figures) if figures else 0.0
         if abs(apart) > NOTED:
             found.setdefault(_kind(first), []).append(apart)
-            titles[_kind(first)] = title_of(first)
     return "\n".join(
-        f"- {titles[kind]}, {kind[1]} images, {kind[2]}: {_range(apart)} points: {WHY.get(kind, '**unexplained**')}"
+        f"- {TITLES[kind[0]]}, {kind[1]} images, {kind[2]}: {_range(apart)} points: {WHY.get(kind, '**unexplained**')}"
         for kind, apart in found.items()
     )
 

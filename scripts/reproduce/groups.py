@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kerneldistill.algorithms.support import LabelMode
 from kerneldistill.config.schema import DataConfig
-from kerneldistill.runs.planning.precedent import same_numbers
+from kerneldistill.runs.planning.precedent import Precedent, same_numbers
 from scripts.reproduce.record import Record
 
 TITLES = {
@@ -42,20 +42,20 @@ def groups_of(folder: Path) -> list[Group]:
     return sorted(groups, key=_place)
 
 
-def name_of(record: Record) -> str:
+def name_of(record: Record | Precedent) -> str:
     """The data set's name, without its version."""
     return record.dataset.split()[0]
 
 
-def title_of(record: Record) -> str:
+def title_of(record: Record | Precedent) -> str:
     """What the data are called, with what sets them apart from the published ones."""
     return TITLES[name_of(record)]
 
 
-def sized_title(dataset: str, data: DataConfig) -> str:
-    """The same of a data set by its name and version, with the size of its images where that is not their own."""
+def sized_title(record: Record | Precedent, data: DataConfig) -> str:
+    """The same, with the size of the images where that is not their own."""
     size = f" at {data.height}x{data.width}" if data.height else ""
-    return f"{TITLES[dataset.split()[0]]}{size}"
+    return f"{title_of(record)}{size}"
 
 
 def is_trial(record: Record) -> bool:

@@ -110,7 +110,7 @@ def documents(folder: Path = FOLDER) -> dict[str, str]:
 
 def _set(record: Record) -> str:
     """The first three cells: data, images, how they were made."""
-    return f"{sized_title(record.dataset, record.settings.data)} | {record.support_size} | {_how(record)}"
+    return f"{sized_title(record, record.settings.data)} | {record.support_size} | {_how(record)}"
 
 
 def _how(record: Record) -> str:
