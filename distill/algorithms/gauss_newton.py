@@ -88,20 +88,17 @@ class GaussNewton:
             loss = _loss(batches[0], alpha)
             system = _system(problem, batches, before.images, regression, alpha)
             damping = _damping(config, i)
-            gradient, found = _solved(system, damping * system.scale(), config.optim.gauss_newton.iterations)
-            dx = system.bounded(found)
-            length: Any = schedule(config.optim.schedule, config.optim.steps)(i)
-            images = before.images + (float(length) * dx).reshape(before.images.shape).astype(before.images.dtype)
+            gradient, dx = _solved(system, damping * system.scale(), config.optim.gauss_newton.iterations)
+            images = _moved(config, before.images, dx, i)
             after = collectives.broadcast(_with_labels(problem, before, images, batches, ridge))
         except NumericalError as error:
             raise error.of_images(len(before.images)).at(i + 1) from error
         # Sizes say how many are drawn, unless there are no more.
-        new, *earlier = (min(size, len(problem.train)) for _, size in _kept_steps(problem, i))
-        count = new + sum(earlier)
+        sizes = [min(size, len(problem.train)) for _, size in _kept_steps(problem, i)]
         metrics = {
-            "targets": new,
-            "kept_targets": count,
-            "gradient_norm": float(np.linalg.norm(gradient)) / (count * before.labels.shape[1]),
+            "targets": sizes[0],
+            "kept_targets": sum(sizes),
+            "gradient_norm": float(np.linalg.norm(gradient)) / (sum(sizes) * before.labels.shape[1]),
             "step_norm": float(np.linalg.norm(dx)),
             "damping": damping,
             "condition": regression.condition,
@@ -109,7 +106,7 @@ class GaussNewton:
         }
         rows = len(before.images) * (2 if config.support.flip else 1)
         kept = np.concatenate([after.images[None], state.images[:-1]])
-        return StepResult(GaussNewtonState(after, kept), loss, self.step_entries(rows, new), metrics)
+        return StepResult(GaussNewtonState(after, kept), loss, self.step_entries(rows, sizes[0]), metrics)
 
     def support(self, state: GaussNewtonState) -> Support:
         """The learned set."""
@@ -203,7 +200,7 @@ def _loss(batch: Linearised, alpha: np.ndarray) -> float:
 
 
 def _solved(system: System, damping: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient [s, d] and the step [s, d] that solves the system, by conjugate gradients.
+    """The gradient [s, d], and the step [s, d] that is taken of one that solves the system, by conjugate gradients.
 
     Raises:
       NumericalError: they are not finite.
@@ -225,7 +222,13 @@ def _solved(system: System, damping: float, iterations: int) -> tuple[np.ndarray
             "use a larger --optim.gauss-newton.damping or --krr.ridge, or --kernel.dtype float64, in a new --dir",
             Diagnosis(np.nan, np.nan, int(np.argmin(np.isfinite(gradient).sum(1)))),
         )
-    return gradient, found.reshape(shape)
+    return gradient, system.bounded(found.reshape(shape))
+
+
+def _moved(config: Config, images: np.ndarray, dx: np.ndarray, i: int) -> np.ndarray:
+    """The images [s, h, w, c] after step i along dx [s, d], as long as the schedule says."""
+    length: Any = schedule(config.optim.schedule, config.optim.steps)(i)
+    return images + (float(length) * dx).reshape(images.shape).astype(images.dtype)
 
 
 def _with_labels(
