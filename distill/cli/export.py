@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from kerneldistill.bundle.formats.registry import formats_named, what_is_written
 from kerneldistill.bundle.location import is_bundle
 from kerneldistill.cli.invocation import Call
+from kerneldistill.config.assignments import named
 from kerneldistill.errors import UserError
 from kerneldistill.runtime.text import columns
 
@@ -26,7 +27,7 @@ class ExportArguments:
 
     # A run directory, or the folder of a bundle.
     source: Annotated[Positional[Path], arg(metavar="RUN|BUNDLE")]
-    # Names of formats, or all. Default: the bundle alone, of a run directory.
+    # Names of formats, or all that can hold the set. Default: the bundle alone, of a run directory.
     to: Annotated[tuple[str, ...], arg(metavar="FORMAT...", help_behavior_hint="")] = ()
     # Where the formats go, each in a folder of its name. Default: export/ in the run directory or beside the bundle.
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
@@ -86,5 +87,5 @@ def _write(job: ExportArguments, names: tuple[str, ...], rundir: "RunDir | None"
     exported.check()
     out = job.out or folder.absolute().parent / "export"
     with activity(f"writing {', '.join(names)}"):
-        report = export(exported, names, out, job.tests, job.overwrite)
+        report = export(exported, names, out, job.tests, job.overwrite, leave_out="all" in named(job.to))
     show(report, out)

@@ -10,6 +10,7 @@ from kerneldistill.bundle.formats.export_source import ExportSource, ReadBack
 
 def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     """Write the three files."""
+    source = source.class_major
     rate = np.array(mtt.LEARNING_RATE, np.float32)
     images = mtt.write_tensors(source, folder, {"labels_best": source.soft_labels, "lr_best": rate})
     lost = source.lost_space(source.torch_space)

@@ -25,6 +25,7 @@ METHOD, NETWORK = "DC", "ConvNet"
 
 def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     """Write the result file. `accs_all_exps` is empty: no network was trained."""
+    source = source.class_major
     name = f"res_{METHOD}_{source.foreign_name}_{NETWORK}_{source.per_class('dc')}ipc"
     images = nchw(source.images_in(source.normalised))
     value = {"data": [[images, source.hard_labels]], "accs_all_exps": {NETWORK: []}}

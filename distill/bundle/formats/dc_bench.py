@@ -30,8 +30,9 @@ def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
         name = f"kip_{source.name}_{network}_ssize{size}_zca_nol_noaug_ckpt1000.npz"
         path = below(folder, "distilled_results", "KIP", *place.parts, name)
         kip_release.write_npz(source, whitener, path)
-        taken = replace(npz_sets.read(path), labels=source.hard_labels)
-        return (ReadBack(name, taken, whitener, source.lost_labels()),)
+        taken = replace(npz_sets.read(path), labels=source.bundle.labels.argmax(axis=1))
+        return (ReadBack(name, taken, whitener, source.lost_labels("their largest class")),)
+    source = source.class_major
     path = below(folder, "distilled_results", "TM", *place.parts, "images_best.pt").parent
     space = source.normalised
     write_whole(path / "images_best.pt", torch_bytes(nchw(source.images_in(space)), "images_best"))

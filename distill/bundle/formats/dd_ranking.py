@@ -95,6 +95,7 @@ save_path: ./results/scores.csv
 
 def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     """Write the four files."""
+    source = source.class_major
     config = _config(source, source.per_class("dd-ranking"))
     rate = np.array(mtt.LEARNING_RATE, np.float32)
     images = mtt.write_tensors(source, folder, {"labels": source.soft_labels, "lr": rate}, images="images")

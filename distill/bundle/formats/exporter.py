@@ -3,8 +3,8 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from kerneldistill.algorithms.scoring import Score
@@ -46,6 +46,7 @@ class ExportReport:
     why_not: why nothing was measured; empty if it was
     before: the bundle itself; None if not measured
     rows: every way of reading every format
+    left_out: why a format does not take this set, by its name
     bundle: sha256 of the bundle's manifest
     """
 
@@ -54,10 +55,22 @@ class ExportReport:
     why_not: str
     before: Score | None
     rows: tuple[FormatLoss, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
     bundle: str = ""
 
 
-def export(source: ExportSource, names: Sequence[str], out: Path, tests: int, overwrite: bool = False) -> ExportReport:
+class _NotHeldError(UserError):
+    """A format does not take this set."""
+
+
+def export(
+    source: ExportSource,
+    names: Sequence[str],
+    out: Path,
+    tests: int,
+    overwrite: bool = False,
+    leave_out: bool = False,
+) -> ExportReport:
     """Write a bundle in each of the formats `names`, whole or not at all, into a folder of that name in `out`.
 
     Args:
@@ -66,9 +79,10 @@ def export(source: ExportSource, names: Sequence[str], out: Path, tests: int, ov
       out: a folder, made if it is missing.
       tests: test images to measure with; 0 to measure nothing.
       overwrite: replace what another set left there
+      leave_out: leave out formats that do not take this set, and say why in the report
 
     Raises:
-      UserError: a format does not take this set, or a folder there holds something else.
+      UserError: a format does not take this set and is not left out, or a folder there holds something else.
     """
     if (out / "manifest.json").exists():
         raise UserError(f"{out} is a bundle or a prepared data set, which must hold nothing else: give another --out")
@@ -76,8 +90,8 @@ def export(source: ExportSource, names: Sequence[str], out: Path, tests: int, ov
     if not overwrite:
         _check_free(out, names, bundle)
     out.mkdir(parents=True, exist_ok=True)
-    copies = {name: _write(source, name, out) for name in names}
-    report = replace(_measured(source, copies, tests), bundle=bundle)
+    copies, left_out = _written(source, names, out, leave_out)
+    report = replace(_measured(source, copies, tests), left_out=left_out, bundle=bundle)
     write_whole(out / REPORT, (json.dumps(asdict(report), indent=2) + "\n").encode())
     return report
 
@@ -93,6 +107,8 @@ def show(report: ExportReport, out: Path) -> None:
     for lost in dict.fromkeys(row.lost for row in report.rows):
         names = ", ".join(dict.fromkeys(_name(row, report.rows) for row in report.rows if row.lost == lost))
         print(f"{names}: {f'lost: {lost}' if lost else 'nothing is lost'}")
+    for name, reason in report.left_out.items():
+        print(f"{name}: left out: {reason}")
     tell(f"exported to {out}; the same figures are in {out / REPORT}")
 
 
@@ -119,6 +135,21 @@ def _check_free(out: Path, names: Sequence[str], bundle: str) -> None:
         )
 
 
+def _written(
+    source: ExportSource, names: Sequence[str], out: Path, leave_out: bool
+) -> tuple[dict[str, tuple[ReadBack, ...]], dict[str, str]]:
+    """Write the formats; return how each is read back, and why others are left out."""
+    copies, left_out = {}, {}
+    for name in names:
+        try:
+            copies[name] = _write(source, name, out)
+        except _NotHeldError as error:
+            if not leave_out:
+                raise
+            left_out[name] = str(error)
+    return copies, left_out
+
+
 def _write(source: ExportSource, name: str, out: Path) -> tuple[ReadBack, ...]:
     """Write one format aside, then put it in its place."""
     target, kind = out / name, FORMATS[name]
@@ -129,7 +160,10 @@ def _write(source: ExportSource, name: str, out: Path) -> tuple[ReadBack, ...]:
             if (target / grown).is_file():
                 (staging / grown).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(target / grown, staging / grown)
-        copies = kind.writer.write(source, staging)
+        try:
+            copies = kind.writer.write(source, staging)
+        except UserError as error:
+            raise _NotHeldError(str(error)) from error
         written = {path.relative_to(staging) for path in staging.rglob("*") if path.is_file()}
         there = {path.relative_to(target) for path in target.rglob("*") if path.is_file()}
         foreign = sorted(there - written)

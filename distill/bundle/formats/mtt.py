@@ -27,6 +27,7 @@ _IMAGES = ("images_best.pt", "images.pt")
 
 def write(source: ExportSource, folder: Path) -> tuple[ReadBack, ...]:
     """Write the two files."""
+    source = source.class_major
     images = write_tensors(source, folder, {"labels_best": source.hard_labels})
     lost = together(source.lost_space(source.torch_space), source.lost_labels())
     return (ReadBack("images_best.pt, labels_best.pt", read(images), source.torch_space, lost),)

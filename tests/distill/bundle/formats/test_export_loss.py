@@ -60,6 +60,27 @@ def test_a_set_through_every_format_and_back_loses_what_is_printed(
     assert document["rows"][0]["as_it_is"] == [losses.rows[0].as_it_is.accuracy, losses.rows[0].as_it_is.mse]
 
 
+def test_all_leaves_out_what_cannot_hold_the_set_and_says_why(
+    tmp_path: Path, exported: ExportSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class_ids = exported.bundle.class_ids.copy()
+    class_ids[0] = 1
+    uneven = replace(exported, bundle=replace(exported.bundle, class_ids=class_ids))
+    names = ["kip", "dc", "mtt", "dd-ranking"]
+    report = export(uneven, names, tmp_path, tests=0, leave_out=True)
+    assert {*report.left_out} == {"dc", "dd-ranking"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export.json", "kip", "mtt"]
+    assert json.loads((tmp_path / "export.json").read_text())["left_out"] == report.left_out
+    show(report, tmp_path)
+    assert "dc: left out: dc needs equally many images of each class, there are 0 to 2" in capsys.readouterr().out
+    with pytest.raises(UserError, match="dc needs equally many"):
+        export(uneven, names, tmp_path, tests=0)
+    # What stands in the way is no matter of the format.
+    (tmp_path / "mtt" / "thesis.tex").write_text("x")
+    with pytest.raises(UserError, match=r"mtt holds thesis\.tex"):
+        export(uneven, names, tmp_path, tests=0, leave_out=True)
+
+
 def test_without_the_data_nothing_is_measured_and_that_is_said(
     tmp_path: Path, exported: ExportSource, capsys: pytest.CaptureFixture[str]
 ) -> None:

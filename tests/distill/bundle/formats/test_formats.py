@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -171,18 +173,42 @@ def test_soft_labels_are_shifted_only_when_asked(tmp_path: Path, learned: Export
     np.testing.assert_allclose(read_torch(tmp_path / "labels_best.pt"), learned.bundle.labels + 1 / 3, atol=1e-6)
 
 
-def test_uneven_classes_and_labels_out_of_order_are_refused_where_they_cannot_be(
-    tmp_path: Path, learned: ExportSource
-) -> None:
-    labels = learned.bundle.labels.copy()
-    labels[0] = [-1, 2, -1]
-    uneven = replace(learned, bundle=replace(learned.bundle, labels=labels))
-    swapped = replace(learned, bundle=replace(learned.bundle, labels=learned.bundle.labels[::-1]))
+def test_learned_labels_become_as_many_of_each_class_as_there_were(learned: ExportSource) -> None:
+    def classes(*labels: Sequence[float]) -> list[int]:
+        bundle = replace(learned.bundle, labels=np.array(labels, np.float32))
+        return replace(learned, bundle=bundle).hard_labels.tolist()
+
+    zero, one, two = np.eye(3).tolist()
+    assert classes(two, one, zero, two, one, zero) == [2, 1, 0, 2, 1, 0]
+    # Three are 2 by their largest label: that which gives up least for class 1 takes it.
+    assert classes([0, 0.1, 2], [0, 1.5, 2], [0, 0.2, 2], one, zero, zero) == [2, 1, 2, 1, 0, 0]
+    # The largest sum of labels of all ways to share the classes out, by trying each.
+    labels = np.random.default_rng(2).normal(size=(6, 3))
+    best = max(set(permutations([0, 0, 1, 1, 2, 2])), key=lambda ids: labels[np.arange(6), ids].sum())
+    assert classes(*labels) == list(best)
+
+
+def test_programs_that_count_rows_get_them_in_the_order_of_their_classes(tmp_path: Path, learned: ExportSource) -> None:
+    order = [4, 5, 0, 1, 2, 3]
+    mixed = replace(learned, bundle=replace(learned.bundle, labels=learned.bundle.labels[order]))
+    assert mixed.hard_labels.tolist() == [2, 2, 0, 0, 1, 1]
+    for name in ("dc", "dc-bench", "mtt", "datm", "dd-ranking"):
+        (copy,) = FORMATS[name].writer.write(mixed, tmp_path)
+        labels = labels_of(copy.read, 3)
+        assert labels.class_ids.tolist() == [0, 0, 1, 1, 2, 2], name
+        # Rows of images and soft labels went together.
+        np.testing.assert_allclose(copy.space.invert(copy.read.images), mixed.pixels[[2, 3, 4, 5, 0, 1]], atol=1e-2)
+        if name in SOFT:
+            np.testing.assert_array_equal(labels.values, learned.bundle.labels)
+
+
+def test_uneven_classes_are_refused_where_they_cannot_be(tmp_path: Path, learned: ExportSource) -> None:
+    uneven = replace(learned, bundle=replace(learned.bundle, class_ids=np.array([0, 1, 1, 1, 2, 2], np.int32)))
     for name in ("dc", "dc-bench", "dd-ranking"):
         with pytest.raises(UserError, match=f"{name} needs equally many images of each class, there are 1 to 3"):
             FORMATS[name].writer.write(uneven, tmp_path)
-        with pytest.raises(UserError, match=f"{name} needs images in the order of their classes"):
-            FORMATS[name].writer.write(swapped, tmp_path)
+    assert uneven.hard_labels.tolist().count(1) == 3
+    FORMATS["mtt"].writer.write(uneven, tmp_path)
 
 
 def test_channels_that_nobody_knows_are_asked_for(tmp_path: Path) -> None:
