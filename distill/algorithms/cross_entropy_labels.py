@@ -6,6 +6,7 @@ which the predictions come closest to centred one-hot labels, so that a set keep
 """
 
 from functools import partial
+from itertools import chain
 
 import numpy as np
 from scipy import linalg
@@ -39,7 +40,7 @@ def cross_entropy_labels(
     """
     size = len(images)
     source = regressed(Support(images, np.zeros((size, 0))), flip).images
-    parts = list(designs_of(engine, source, targets, ridge, size)[1])
+    parts = list(chain.from_iterable(designs_of(engine, source, targets, ridge, size)[1]))
     design, labels = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else _none(size, targets)
     basis = _orthogonal(design, len(targets))
     coordinates, given = design @ basis, class_probabilities(labels)

@@ -33,13 +33,26 @@ def evaluate(
     targets: Targets,
     ridge: float,
     changes: Sequence[Change | None] = (None,),
-    seen: Callable[[Solved], None] = lambda regression: None,
 ) -> Score:
-    """Predict every image of `targets` from `support` (2107.13034, eq. 1) and score the predictions.
+    """Score one set; see `evaluate_labels`."""
+    return evaluate_labels(engine, support.images, [support.labels], targets, ridge, changes)[0]
+
+
+def evaluate_labels(
+    engine: Engine,
+    images: np.ndarray,
+    labels: Sequence[np.ndarray],
+    targets: Targets,
+    ridge: float,
+    changes: Sequence[Change | None] = (None,),
+    seen: Callable[[Solved], None] = lambda regression: None,
+) -> list[Score]:
+    """Predict every image of `targets` from a support (2107.13034, eq. 1) and score the predictions.
 
     Args:
       engine: of the kernel
-      support: images and labels
+      images: of the support, [s, h, w, c]
+      labels: each [s, k]: labels of the same images, which cost one kernel
       targets: the images to predict
       ridge: relative to the mean diagonal
       changes: views of each image whose kernels, and so predictions, are averaged (`algorithms.ensemble`); None is the
@@ -50,23 +63,25 @@ def evaluate(
       UserError: the kernel of the support cannot be inverted.
       KeyboardInterrupt: the process was asked to stop; it polls before each chunk, of targets and of k_ss.
     """
-    size = len(support.images)
+    size = len(images)
     poll("evaluation", programs_of(engine), size)
-    fit = fit_of(engine, support, ridge)
+    fit = fit_of(engine, Support(images, np.concatenate(labels, axis=1)), ridge)
     seen(fit.regression)
-    hits, loss = 0, 0.0
+    hits, loss = np.zeros(len(labels), np.int64), np.zeros(len(labels))
     alike = engine.chunk if len(changes) > 1 else None
     first, *others = (targets.chunks(size, change=change, chunk=alike) for change in changes)
     passes = [iter(chunks) for chunks in others]
     for chunk in polled(first, "evaluation of a chunk", programs_of(engine), size):
         views = [chunk, *map(next, passes)]
-        predictions = np.zeros_like(chunk.labels)
+        predictions = np.zeros((len(chunk.labels), len(labels) * targets.num_classes))
         for view in views:
             predictions += fit.predict(view.features, len(chunk.labels)) / len(views)
-        hits += int(np.sum(predictions.argmax(1) == chunk.class_ids))
-        loss += half_mse(predictions, chunk.labels).total
+        for row, predicted in enumerate(np.split(predictions, len(labels), axis=1)):
+            hits[row] += np.sum(predicted.argmax(1) == chunk.class_ids)
+            loss[row] += half_mse(predicted, chunk.labels).total
     hits, loss = collectives.all_reduce_sum((hits, loss))
-    return Score(hits / len(targets), loss / (len(targets) * targets.num_classes))
+    accuracies, losses = hits / len(targets), loss / (len(targets) * targets.num_classes)
+    return [Score(*score) for score in zip(accuracies.tolist(), losses.tolist(), strict=True)]
 
 
 def random_support(train: Split, num_classes: int, size: int, seed: int, draw: int, dtype: np.dtype) -> Support:

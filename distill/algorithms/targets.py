@@ -47,6 +47,7 @@ class Chunks:
     rows: [t] which targets, in this order
     change: of their images; None for none
     chunk: size of the chunks in which so many targets meet so many rows; None: the engine's
+    first: chunks of each process that are left out
     """
 
     targets: "Targets"
@@ -54,13 +55,14 @@ class Chunks:
     rows: np.ndarray
     change: Change | None
     chunk: Callable[[int, int], int] | None = None
+    first: int = 0
 
     def __len__(self) -> int:
-        return -(-collectives.shard(len(self.rows)).each // self._size)
+        return -(-collectives.shard(len(self.rows)).each // self._size) - self.first
 
     def __iter__(self) -> Iterator[Chunk]:
         shard, size = collectives.shard(len(self.rows)), self._size
-        for start in range(shard.start, shard.start + shard.each, size):
+        for start in range(shard.start + self.first * size, shard.start + shard.each, size):
             own = self.rows[start : min(start + size, shard.stop)]
             # One shape, one compiled program.
             padded = filled(own if len(own) else self.rows[-1:], size)

@@ -1,5 +1,7 @@
 """The closing evaluation of a run: the chosen support, its start and random real ones, all scored by the same code."""
 
+import numpy as np
+
 from kerneldistill.algorithms.ensemble import views
 from kerneldistill.algorithms.scoring import evaluate as score_of
 from kerneldistill.algorithms.scoring import random_support
@@ -23,17 +25,15 @@ def closing_evaluation(config: Config, rundir: RunDir, data: Prepared, engine: E
     Returns the results, with those of protocols that the run has for the same set.
     """
     test, validation = (_targets(rundir, data, engine, split) for split in (data.test, data.validation))
-    supports = _supports(config, data, engine, outcome)
-    sources = [regressed(support, config.support.flip) for support in supports]
-    ridges = [outcome.ridge] + [config.krr.ridge] * (len(supports) - 1)
-    names = config.evaluate.ensemble
-    with activity("evaluating", len(sources) + bool(names) + bool(len(validation)), "sets") as shown:
+    names, kinds = config.evaluate.ensemble, _kinds(config, data, engine, outcome)
+    with activity("evaluating", len(kinds) + bool(names) + bool(len(validation)), "sets") as shown:
         found = []
-        for source, ridge in zip(sources, ridges, strict=True):
-            found.append(measured(engine, source, test, ridge))
-            shown.update(len(found))
-        ensembled = score_of(engine, sources[0], test, outcome.ridge, views(names)) if names else None
-        held_out = score_of(engine, sources[0], validation, outcome.ridge) if len(validation) else None
+        for done, (sources, ridge) in enumerate(kinds, 1):
+            found += measured(engine, sources[0].images, [source.labels for source in sources], test, ridge)
+            shown.update(done)
+        chosen = kinds[0][0][0]
+        ensembled = score_of(engine, chosen, test, outcome.ridge, views(names)) if names else None
+        held_out = score_of(engine, chosen, validation, outcome.ridge) if len(validation) else None
     learned, start, *random_real = found
     return Results(
         step=outcome.step,
@@ -56,9 +56,16 @@ def _targets(rundir: RunDir, data: Prepared, engine: Engine, split: Split) -> Ta
     return Targets(engine, split, len(data.manifest.class_names), folder=rundir.features)
 
 
-def _supports(config: Config, data: Prepared, engine: Engine, outcome: Outcome) -> list[Support]:
-    """What was learned, what it began as, and random real images with centred labels."""
+def _kinds(config: Config, data: Prepared, engine: Engine, outcome: Outcome) -> list[tuple[list[Support], float]]:
+    """What was learned, what it began as, and random real images with centred labels; each with its ridge.
+
+    Solved labels and those of the start have the same images, and so one kernel.
+    """
     classes, size = len(data.manifest.class_names), len(outcome.support.images)
     draws = range(config.evaluate.baseline_draws)
-    real = [random_support(data.train, classes, size, config.seed, draw, engine.dtype) for draw in draws]
-    return [outcome.support, outcome.start.support, *real]
+    learned, began_as, ridge = outcome.support, outcome.start.support, config.krr.ridge
+    alike = outcome.ridge == ridge and np.array_equal(learned.images, began_as.images)
+    kinds = [([learned, began_as], ridge)] if alike else [([learned], outcome.ridge), ([began_as], ridge)]
+    for draw in draws:
+        kinds.append(([random_support(data.train, classes, size, config.seed, draw, engine.dtype)], ridge))
+    return [([regressed(support, config.support.flip) for support in sets], ridge) for sets, ridge in kinds]

@@ -70,23 +70,26 @@ class Stages:
         return known if isinstance(known, dict) else {}
 
 
-def stages_of(config: Config, rundir: RunDir) -> tuple[Stage, ...]:
-    """The stages after the data are prepared, each made from what those before it made."""
+def stages_of(config: Config, rundir: RunDir, first: str = "distill") -> tuple[Stage, ...]:
+    """The stages after the data are prepared, each made from what those before it made.
+
+    first: makes the outcome: distill, or label-solve
+    """
     # Shared data may be made again, by other versions of the libraries: the same images, another manifest.
     data = rundir.fingerprint_file if rundir.prepared.is_symlink() else rundir.prepared / "manifest.json"
     encoder = [rundir.encoder_file] if config.kernel.encoder is not None else []
     outcome, results = rundir.outcome_file, rundir.results_file
     distill, evaluate = _values(config, "distill"), _values(config, "evaluate")
     return (
-        Stage("distill", (distill, data, rundir.fork_file, *encoder), (outcome,)),
+        Stage(first, (distill, data, rundir.fork_file, *encoder), (outcome,)),
         Stage("evaluate", (distill, evaluate, data, outcome, *encoder), (results,)),
         Stage("export", (distill, evaluate, data, outcome, results, *encoder), (rundir.bundle, rundir.picture)),
     )
 
 
-def run_is_done(config: Config, rundir: RunDir) -> bool:
+def run_is_done(config: Config, rundir: RunDir, first: str = "distill") -> bool:
     """Whether all stages are done, and the data whole; warn of what is damaged and is not made again."""
-    if not all(map(Stages(rundir.stages_file).is_done, stages_of(config, rundir))):
+    if not all(map(Stages(rundir.stages_file).is_done, stages_of(config, rundir, first))):
         return False
     try:
         manifest = Manifest.load(rundir.prepared)

@@ -175,7 +175,7 @@ class RunDir(RunFiles):
 
     def _begin_anew(self) -> None:
         """Remove what hangs on another configuration; prepared data are compared, and kept or made anew, later."""
-        files = (self.start_file, self.fingerprint_file, self.encoder_file, self.fork_file)
+        files = (self.start_file, self.fingerprint_file, self.encoder_file, self.fork_file, self.triangle_file)
         folders = (self.fork, self.features, self.coarse.path)
         self.finished.forget(*files, *folders)
         for path in files:

@@ -1,9 +1,12 @@
 """Score a support on test and describe its kernel."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from kerneldistill.algorithms.gradient import Solved
 from kerneldistill.algorithms.power_law import PowerLaw, spectrum_law
-from kerneldistill.algorithms.scoring import evaluate
-from kerneldistill.algorithms.support import Support
+from kerneldistill.algorithms.scoring import evaluate_labels
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.kernels.engine import Engine
 from kerneldistill.runs.results import Measured
@@ -12,8 +15,10 @@ from kerneldistill.runs.results import Measured
 _MOST_EIGENVALUES = 1500
 
 
-def measured(engine: Engine, source: Support, test: Targets, ridge: float) -> Measured:
-    """Return the score of a support and the power law of its kernel's eigenvalues.
+def measured(
+    engine: Engine, images: np.ndarray, labels: Sequence[np.ndarray], test: Targets, ridge: float
+) -> list[Measured]:
+    """Return the score of images with each of several labels, and the power law of their kernel's eigenvalues.
 
     Raises:
       UserError: the kernel of the support cannot be inverted.
@@ -22,7 +27,7 @@ def measured(engine: Engine, source: Support, test: Targets, ridge: float) -> Me
     laws: list[PowerLaw | None] = []
 
     def see(regression: Solved) -> None:
-        laws.append(spectrum_law(regression.k_ss) if len(source.images) <= _MOST_EIGENVALUES else None)
+        laws.append(spectrum_law(regression.k_ss) if len(images) <= _MOST_EIGENVALUES else None)
 
-    score = evaluate(engine, source, test, ridge, seen=see)
-    return Measured(score.accuracy, score.mse, laws[0])
+    scores = evaluate_labels(engine, images, labels, test, ridge, seen=see)
+    return [Measured(score.accuracy, score.mse, laws[0]) for score in scores]

@@ -94,6 +94,11 @@ class RunFiles:
         return self.path / "outcome.npz"
 
     @property
+    def triangle_file(self) -> Path:
+        """What Label Solve has of the targets so far, .npz; gone when the labels are solved."""
+        return self.path / "label_solve.npz"
+
+    @property
     def results_file(self) -> Path:
         """What was measured at the end, JSON."""
         return self.path / "results.json"

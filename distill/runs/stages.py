@@ -6,6 +6,7 @@ Of several processes all go through a stage, with what is slow divided among the
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
@@ -48,7 +49,7 @@ from kerneldistill.runs.training.loop import train as learn
 from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import steps_for_good
-from kerneldistill.runtime.console import closing_table, tell
+from kerneldistill.runtime.console import closing_table, duration, tell
 from kerneldistill.runtime.distributed import collectives
 from kerneldistill.runtime.distributed.collectives import from_first
 from kerneldistill.runtime.progress import activity
@@ -57,25 +58,36 @@ from kerneldistill.runtime.progress import activity
 def run(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
     """Prepare, distil, evaluate and export; skip what is done and intact."""
     check(config)
-    known = Stages(rundir.stages_file)
-    if from_first(lambda: run_is_done(config, rundir)):
-        use_encoder(config, rundir)
-        tell(f"{rundir.path} is done: nothing to do")
-        closing_table(*Results.load(rundir.results_file).table(config.data.name))
+    if _is_done(config, rundir):
         return
     from_first(lambda: take_given(config, rundir, conduct))
     use_encoder(config, rundir)
     from_first(lambda: check_memory(config, rundir))
     learning, *_ = stages_of(config, rundir)
-    if not from_first(lambda: known.is_done(learning)):
+    if not from_first(lambda: Stages(rundir.stages_file).is_done(learning)):
         _check_unsolved(rundir)
         _announce(config, rundir, "run", conduct)
         if (precedent := precedent_for(config)) is not None:
             tell(precedent.line())
     prepare(config, rundir, conduct)
-    made_by = {"distill": lambda: _learn(config, rundir, conduct), "evaluate": lambda: evaluate(rundir)}
-    made_by["export"] = lambda: export(rundir)
-    for stage in stages_of(config, rundir):
+    _make(config, rundir, {"distill": lambda: _learn(config, rundir, conduct)})
+
+
+def _is_done(config: Config, rundir: RunDir, first: str = "distill") -> bool:
+    """Whether nothing is to be done, which is told."""
+    if not from_first(lambda: run_is_done(config, rundir, first)):
+        return False
+    use_encoder(config, rundir)
+    tell(f"{rundir.path} is done: nothing to do")
+    closing_table(*Results.load(rundir.results_file).table(config.data.name))
+    return True
+
+
+def _make(config: Config, rundir: RunDir, first: Mapping[str, Callable[[], None]]) -> None:
+    """Go through the stages that are not done, of which `first` is the one that makes the outcome."""
+    made_by = {**first, "evaluate": lambda: evaluate(rundir), "export": lambda: export(rundir)}
+    known = Stages(rundir.stages_file)
+    for stage in stages_of(config, rundir, *first):
         if not from_first(partial(known.is_done, stage)):
             made_by[stage.name]()
 
@@ -85,11 +97,11 @@ def _announce(config: Config, rundir: RunDir, method: Method, conduct: Conduct) 
     from_first(lambda: announce(config, rundir, method, processes, conduct.confirm))
 
 
-def record_done(name: str, rundir: RunDir) -> None:
+def record_done(name: str, rundir: RunDir, first: str = "distill") -> None:
     """Record that a stage has just been done, and all files that are finished by now."""
 
     def record() -> None:
-        (stage,) = (stage for stage in stages_of(rundir.config(), rundir) if stage.name == name)
+        (stage,) = (stage for stage in stages_of(rundir.config(), rundir, first) if stage.name == name)
         rundir.finished.forget(rundir.stages_file)
         Stages(rundir.stages_file).done(stage)
         rundir.finished.add()
@@ -152,7 +164,7 @@ def _learn(config: Config, rundir: RunDir, conduct: Conduct) -> None:
 
 
 def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
-    """Prepare, solve for the labels of the first images in closed form, evaluate and export.
+    """Prepare, solve for the labels of the first images in closed form, evaluate and export; skip what is done.
 
     Raises:
       UserError: images were learned in this directory; see also `prepare`.
@@ -163,24 +175,30 @@ def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> Non
         raise UserError("coarse is set, but label-solve learns no images: leave out --coarse, or run kdistill run")
     if rundir.checkpoints.exists():
         raise UserError(f"{rundir.path} holds learned images, which would be lost: solve for labels in another --dir")
+    if _is_done(config, rundir, "label-solve"):
+        return
     from_first(lambda: take_given(config, rundir, conduct))
     use_encoder(config, rundir)
-    _announce(config, rundir, "label-solve", conduct)
+    if not from_first(rundir.outcome_file.exists):
+        _announce(config, rundir, "label-solve", conduct)
     prepare(config, rundir, conduct)
+    _make(config, rundir, {"label-solve": lambda: _solve(config, rundir)})
+
+
+def _solve(config: Config, rundir: RunDir) -> None:
     data, engine = _open(config, rundir)
     start = start_of(config, data, rundir.start_file)
     train = Targets(engine, data.train, len(data.manifest.class_names), folder=rundir.features)
     began = time.perf_counter()
     with activity("solving for the labels"):
-        solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip)
-    entries = len(train) * len(start.class_ids)
-    seconds = time.perf_counter() - began
-    tell(f"labels solved over {len(train):,} targets ({seconds:.1f} s, {entries / seconds:,.0f} entries/s)")
+        kept = rundir.triangle_file
+        solved = solve(engine, start.support.images, train, config.krr.ridge, config.support.flip, kept)
+    tell(f"labels solved over {len(train):,} targets ({duration(time.perf_counter() - began)})")
     outcome = Outcome(solved, start, 0, "label_solve", config.krr.ridge)
     from_first(lambda: rundir.finished.forget(rundir.outcome_file))
     from_first(lambda: outcome.save(rundir.outcome_file))
-    evaluate(rundir)
-    export(rundir)
+    from_first(lambda: kept.unlink(missing_ok=True))
+    record_done("label-solve", rundir, "label-solve")
 
 
 def evaluate(rundir: RunDir) -> None:

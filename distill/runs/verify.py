@@ -126,7 +126,8 @@ def _made(rundir: RunDir, config: Config, manifest: Manifest | None) -> Iterator
         except UserError as error:
             yield str(error)
     stages = Stages(rundir.stages_file)
-    for stage in stages_of(config, rundir):
+    solving, *_ = stages_of(config, rundir, "label-solve")
+    for stage in (solving, *stages_of(config, rundir)):
         if stages.knows(stage.name) and not stages.is_done(stage):
             names = ", ".join(str(path) for path in stage.outputs)
             yield f"{names}: not as `{stage.name}` made it, or made from files that have changed since; {_AGAIN}"

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from kerneldistill.algorithms import kept_features
+from kerneldistill.algorithms import kept_features, kept_triangle
 from kerneldistill.algorithms.gradient import loss_and_gradient
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.losses import LossValue, half_mse
@@ -38,6 +38,7 @@ from kerneldistill.runtime.distributed.options import Processes
 from kerneldistill.runtime.distributed.start import joined
 from kerneldistill.runtime.distributed.stop import poll
 from tests.helpers.encoders import encoder
+from tests.helpers.label_solve import StoppedError, stopped_after
 from tests.helpers.splits import make_split
 
 SHAPE = (6, 6, 1)
@@ -79,11 +80,24 @@ def passes(
     }
 
 
+def resumed(file: Path) -> dict[str, np.ndarray]:
+    """Labels solved for after a stop within the targets, and once more when all targets are done."""
+    engine, support, targets = problem(NETWORKS["fc"])
+    found = {}
+    with patch.object(ExactEngine, "chunk", lambda *_: 2), patch.object(kept_triangle, "_EACH", -1.0):
+        with stopped_after(2), pytest.raises(StoppedError):
+            label_solve(engine, support.images, targets, RIDGE, kept=file)
+        for key in ("stopped", "done"):
+            found[key] = label_solve(engine, support.images, targets, RIDGE, kept=file).labels
+    return found
+
+
 def same(file: Path, names: Iterable[str]) -> None:
     """What all compute together, for networks by name, and for targets that are too few for a shard each."""
     found = {f"{name}/{key}": array for name in names for key, array in computed(NETWORKS[name]).items()}
     found |= {f"few/{key}": array for key, array in computed(NETWORKS["fc"], np.array([4])).items()}
     found |= {f"features/{key}": array for key, array in by_features(file.parent / "features").items()}
+    found |= {f"resumed/{key}": array for key, array in resumed(file.with_suffix(".kept")).items()}
     alike("".join(hashlib.sha256(array.tobytes()).hexdigest() for array in found.values()))
     found |= {f"moved/{key}": array for key, array in moved().items()}
     np.savez(file if collectives.index() == 0 else f"{file}.{collectives.index()}", **found)

@@ -79,6 +79,11 @@ class FeatureWorkload(Workload):
         return sets * self.rows + (len(views(names)) * self.size.test if names else 0)
 
     @property
+    def start_entries(self) -> int:
+        """Images encoded for the start, and for solved labels of the same images once."""
+        return self.rows
+
+    @property
     def label_entries(self) -> int:
         """Images encoded beside the targets where labels are solved for."""
         return self.rows

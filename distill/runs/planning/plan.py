@@ -218,10 +218,14 @@ def _compared(work: Workload, speed: Speed | None) -> tuple[str, ...]:
 
 
 def label_solve_seconds(work: Workload, speed: Speed) -> Seconds:
-    """Return how long `kdistill label-solve` takes: one pass over train, without gradient, instead of the steps."""
+    """Return how long `kdistill label-solve` takes: one pass over train, without gradient, instead of the steps.
+
+    The closing evaluation has one kernel for the solved labels and those that the images began with.
+    """
     run = seconds_of(work, speed)
     step = work.label_entries * speed.forward
-    return replace(run, step=step, steps=step, validation=0.0, solve=0.0)
+    evaluation = run.evaluation - work.start_entries * speed.forward
+    return replace(run, step=step, steps=step, validation=0.0, solve=0.0, evaluation=evaluation)
 
 
 def check_memory(config: Config, rundir: RunDir) -> None:

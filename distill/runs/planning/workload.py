@@ -145,6 +145,11 @@ class Workload:
         return sets * self.rows * (self.size.test + self.rows) + on_validation
 
     @property
+    def start_entries(self) -> int:
+        """Entries of the final evaluation that the start takes, and solved labels share with it."""
+        return self.rows * (self.size.test + self.rows)
+
+    @property
     def label_entries(self) -> int:
         """Entries of one pass over train, by which labels are solved for, without gradient."""
         return self.rows * (self.size.train + self.rows)

@@ -21,8 +21,8 @@ def test_no_labels_near_them_have_less_cross_entropy(flip):
 
     def predictions(labels: np.ndarray) -> np.ndarray:
         source = regressed(found, flip).images
-        parts = designs_of(problem.train.engine, source, problem.train, ridge, len(images))[1]
-        return np.concatenate([design for design, _ in parts]) @ labels
+        chunks = designs_of(problem.train.engine, source, problem.train, ridge, len(images))[1]
+        return np.concatenate([design for pieces in chunks for design, _ in pieces]) @ labels
 
     given = centred_one_hot(problem.train.split.labels, 3) + 1 / 3
 

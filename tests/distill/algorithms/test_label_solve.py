@@ -1,10 +1,15 @@
 """Label Solve finds the least-norm labels of the whole problem, though it never holds its matrix."""
 
+import io
 import tracemalloc
+from collections.abc import Sized
 
 import numpy as np
 import pytest
 
+from kerneldistill.algorithms import kept_triangle
+from kerneldistill.algorithms import label_solve as label_solve_module
+from kerneldistill.algorithms.gradient import kernel_of
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
@@ -15,6 +20,7 @@ from kerneldistill.kernels.engine import Engine
 from kerneldistill.kernels.levels import points
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import allow, engine, kernel
+from tests.helpers.label_solve import StoppedError, stopped_after
 from tests.helpers.splits import make_split
 from tests.helpers.tolerance import GRADIENT, assert_close
 
@@ -118,6 +124,66 @@ def test_an_ill_conditioned_problem_is_solved_as_lstsq_solves_it_and_not_as_norm
 
     assert error(solved) < 1e-7
     assert error(normal) > 100 * error(solved)
+
+
+@pytest.fixture
+def chunks(own: Engine, split: Split, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the chunks of which the kernel is computed from here on: 13 of 49 targets, each of them kept."""
+    allow(monkeypatch, chunk_points=4 * 6 * points(NETWORK, *SHAPE), lanes=2, plane_bytes=0)
+    monkeypatch.setattr(kept_triangle, "_EACH", -1.0)
+    sizes: list[int] = []
+
+    def noted(engine: Engine, features: Sized, targets: Sized, count: int) -> np.ndarray:
+        sizes.append(count)
+        return kernel_of(engine, features, targets, count)
+
+    monkeypatch.setattr(label_solve_module, "kernel_of", noted)
+    return sizes
+
+
+def test_a_solve_that_was_stopped_goes_on_with_the_same_bits(own, images, split, chunks, tmp_path) -> None:
+    targets, file = Targets(own, split, 3), tmp_path / "kept.npz"
+    whole = label_solve(own, images, targets, RIDGE).labels
+    every = chunks.copy()
+    with stopped_after(5), pytest.raises(StoppedError):
+        label_solve(own, images, targets, RIDGE, kept=file)
+    chunks.clear()
+    assert np.array_equal(label_solve(own, images, targets, RIDGE, kept=file).labels, whole)
+    assert chunks == every[5:]
+    chunks.clear()
+    assert np.array_equal(label_solve(own, images, targets, RIDGE, kept=file).labels, whole)
+    assert chunks == []
+
+
+@pytest.mark.parametrize("spoilt", ["other images", "other chunks", "half", "missing"])
+def test_a_solve_begins_anew_where_what_is_kept_is_not_of_it(
+    own, images, split, chunks, tmp_path, monkeypatch, spoilt
+) -> None:
+    targets, file = Targets(own, split, 3), tmp_path / "kept.npz"
+    with stopped_after(5), pytest.raises(StoppedError):
+        label_solve(own, images + 1.0 if spoilt == "other images" else images, targets, RIDGE, kept=file)
+    match spoilt:
+        case "other chunks":
+            allow(monkeypatch, chunk_points=6 * 6 * points(NETWORK, *SHAPE), lanes=2, plane_bytes=0)
+        case "half":
+            file.write_bytes(file.read_bytes()[:400])
+        case "missing":
+            file.unlink()
+    chunks.clear()
+    labels = label_solve(own, images, targets, RIDGE, kept=file).labels
+    assert sum(chunks) == len(split)
+    assert_close(labels, directly(own, images, split), GRADIENT["float64"])
+
+
+def test_what_is_done_is_kept_every_minute(own, images, split, chunks, tmp_path, monkeypatch) -> None:
+    clock = iter([0.0, 30.0, 59.0, 61.0, 61.0, *[62.0] * 99])
+    monkeypatch.setattr(kept_triangle, "_EACH", 60.0)
+    monkeypatch.setattr(kept_triangle.time, "monotonic", lambda: next(clock))
+    written: list[bytes] = []
+    monkeypatch.setattr(kept_triangle, "write_whole", lambda path, content: written.append(content))
+    label_solve(own, images, Targets(own, split, 3), RIDGE, kept=tmp_path / "kept.npz")
+    (content,) = written
+    assert int(np.load(io.BytesIO(content))["done"]) == 3
 
 
 @pytest.mark.slow

@@ -12,11 +12,8 @@ import pytest
 from PIL import Image
 
 import kerneldistill.algorithms.kip
-from kerneldistill.algorithms.engines import engine_of
 from kerneldistill.algorithms.labels import centred_one_hot
-from kerneldistill.algorithms.scoring import evaluate
 from kerneldistill.algorithms.support import Support
-from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.reader import read_bundle
 from kerneldistill.cli import main as cli
 from kerneldistill.config.schema import Config
@@ -29,6 +26,7 @@ from kerneldistill.runs.results import Results
 from kerneldistill.runs.training.evolution import Evolution
 from kerneldistill.runs.training.metrics import MetricsLog
 from kerneldistill.runtime import devices
+from tests.helpers.run_dirs import only_prepared
 
 pytestmark = pytest.mark.usefixtures("optax_may_promote")
 TFDS = Path(__file__).parents[3].parent / "shared" / "data" / "tfds"
@@ -38,14 +36,6 @@ TFDS = Path(__file__).parents[3].parent / "shared" / "data" / "tfds"
 def own(finished: RunDir, tmp_path: Path) -> RunDir:
     """A copy of the finished run to break."""
     return RunDir(Path(shutil.copytree(finished.path, tmp_path / "own")))
-
-
-def only_prepared(finished: RunDir, config: Config, folder: Path) -> RunDir:
-    """A run directory of `config` with the prepared data of the finished run."""
-    rundir = RunDir(folder)
-    with rundir.open(config):
-        shutil.copytree(finished.prepared, rundir.prepared)
-    return rundir
 
 
 def test_a_run_leaves_all_that_is_promised(finished: RunDir, small: Config) -> None:
@@ -181,32 +171,6 @@ def test_stages_before_their_turn_say_what_is_missing(finished: RunDir, small: C
     shutil.rmtree(rundir.prepared)
     with pytest.raises(DataError, match="prepared"):
         stages.distill(small, rundir)
-
-
-def test_label_solve_predicts_train_better_than_the_labels_of_its_start(
-    finished: RunDir, small: Config, tmp_path: Path
-) -> None:
-    rundir = only_prepared(finished, small, tmp_path / "run")
-    stages.label_solve(small, rundir)
-    outcome, data = Outcome.load(rundir.outcome_file), kerneldistill.pipeline.load(rundir.prepared)
-    assert (outcome.label_mode, outcome.step) == ("label_solve", 0)
-    assert np.array_equal(outcome.support.images, data.train.images[outcome.start.init_indices])
-    engine = engine_of(small.kernel, (8, 8, 1))
-    train = Targets(engine, data.train, 10)
-    start = Support(outcome.support.images, centred_one_hot(outcome.start.class_ids, 10))
-    solved, fixed = (evaluate(engine, support, train, small.krr.ridge) for support in (outcome.support, start))
-    assert solved.mse < 0.9 * fixed.mse
-    results = Results.load(rundir.results_file)
-    assert results.learned.mse < results.start.mse
-    assert read_bundle(rundir.bundle).manifest.label_mode == "label_solve"
-    assert not rundir.metrics_file.exists()
-    with pytest.raises(UserError, match="holds solved labels"):
-        stages.distill(small, rundir)
-
-
-def test_label_solve_does_not_replace_what_was_learned(finished: RunDir, small: Config) -> None:
-    with pytest.raises(UserError, match="holds learned images"):
-        stages.label_solve(small, finished)
 
 
 def refused(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -74,7 +74,8 @@ def test_what_is_left_is_told_of_a_run_that_has_begun_without_a_question(
 
 def test_label_solve_is_one_pass(slow: None, small: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     announce(small, RunDir(tmp_path), "label-solve", 1, never)
-    assert capsys.readouterr().err == "about 29 s on this machine\n"
+    # Solved labels and those of the start share a kernel in the evaluation.
+    assert capsys.readouterr().err == "about 26 s on this machine\n"
 
 
 def test_a_preset_of_the_same_data_is_named(small: Config, tmp_path: Path) -> None:

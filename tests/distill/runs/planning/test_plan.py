@@ -63,7 +63,9 @@ def test_seconds_follow_the_entries(work: Workload) -> None:
     assert seconds.steps == 12 * seconds.step
     assert seconds.validation == 2.0 * work.validation_entries
     assert seconds.total == pytest.approx(7.0 + work.images + seconds.steps + seconds.validation + seconds.evaluation)
-    assert label_solve_seconds(work, SPEED).steps == 2.0 * 10 * 1010
+    solved = label_solve_seconds(work, SPEED)
+    assert solved.steps == 2.0 * 10 * 1010
+    assert solved.evaluation == pytest.approx(seconds.evaluation - 2.0 * 10 * (200 + 10))
 
 
 def test_what_a_step_does_more_is_planned_or_told(small: Config, work: Workload) -> None:

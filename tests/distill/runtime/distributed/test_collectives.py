@@ -117,6 +117,7 @@ def test_sums_are_taken_in_the_order_of_processes(dtype: type) -> None:
 
 def alone(*names: str) -> dict[str, dict[str, np.ndarray]]:
     few = {"few": computed(NETWORKS["fc"], np.array([4]))}
+    few["resumed"] = dict.fromkeys(("stopped", "done"), few["few"]["solved"])
     with tempfile.TemporaryDirectory() as folder:
         few["features"] = by_features(Path(folder))
     return {name: computed(NETWORKS[name]) for name in names} | few
