@@ -8,6 +8,11 @@ import pytest
 
 import kerneldistill as kd
 from kerneldistill import pipeline
+from kerneldistill.bundle.formats.detect import read_foreign
+from kerneldistill.bundle.formats.export_source import ExportSource
+from kerneldistill.bundle.formats.exporter import export
+from kerneldistill.bundle.formats.foreign_set import labels_of
+from kerneldistill.bundle.formats.registry import WRITTEN
 from kerneldistill.bundle.reader import find_problems, read_bundle
 from kerneldistill.cli.main import main
 from kerneldistill.errors import UserError
@@ -106,6 +111,27 @@ def test_a_set_predicts_what_it_says(name: str) -> None:
     assert said is not None
     spread = (said * (1 - said) / len(tests)) ** 0.5
     assert np.mean(found.classify(images) == labels) == pytest.approx(said, abs=3 * spread)
+
+
+# tfds takes seconds, and holds what hf does.
+@pytest.mark.parametrize("name", kd.zoo.names())
+def test_a_set_goes_to_every_program(name: str, tmp_path: Path) -> None:
+    unpack(FOLDER / f"{name}.npz", tmp_path / name)
+    bundle = read_bundle(tmp_path / name)
+    formats = [each for each in WRITTEN if each != "tfds"]
+    report = export(ExportSource(bundle, tmp_path / name), formats, tmp_path / "out", tests=0)
+    assert report.left_out == {}
+    each = len(bundle.images) // len(bundle.manifest.class_names)
+    for written in ("dc", "mtt", "imagefolder"):
+        found = read_foreign(given(tmp_path / "out" / written))
+        counts = np.bincount(labels_of(found, len(bundle.manifest.class_names)).class_ids)
+        assert counts.tolist() == [each] * len(bundle.manifest.class_names)
+
+
+def given(folder: Path) -> Path:
+    """What a reader is given of an export: its one file, or the folder."""
+    first, *others = folder.iterdir()
+    return folder if others else first
 
 
 def test_the_command_lists_sets_and_writes_one(
