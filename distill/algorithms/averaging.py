@@ -8,6 +8,7 @@ step has w = 1, so that nothing is left of where the mean began and no bias is t
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import optax
 
 from kerneldistill.algorithms.support import Support
@@ -27,4 +28,6 @@ class Average(NamedTuple):
         """The mean with the set after one more step; the types stay."""
         weight = 1 / (1 + fraction * self.steps)
         mean: Any = optax.incremental_update(support, self.support, weight)
-        return Average(mean, self.steps + 1)
+        # The mean of equal numbers is that number, to its last bit: so fixed labels stay what they are.
+        kept = [np.where(new == old, new, found) for new, old, found in zip(support, self.support, mean, strict=True)]
+        return Average(Support(*kept), self.steps + 1)

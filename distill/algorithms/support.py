@@ -25,6 +25,10 @@ class Support(NamedTuple):
     labels: np.ndarray
 
 
+# Of a mean of labels, in float64.
+_ROUNDING = 1e-12
+
+
 class Start(NamedTuple):
     """Where a support begins.
 
@@ -38,8 +42,8 @@ class Start(NamedTuple):
     class_ids: np.ndarray
 
     def label_mode(self, labels: np.ndarray) -> LabelMode:
-        """Tell learned labels [s, k] from the one-hot ones of this start by their values."""
-        fixed = np.array_equal(labels, centred_one_hot(self.class_ids, labels.shape[1]))
+        """Tell learned labels [s, k] from the one-hot ones of this start by their values, but for rounding."""
+        fixed = np.allclose(labels, centred_one_hot(self.class_ids, labels.shape[1]), rtol=0, atol=_ROUNDING)
         return "fixed" if fixed else "learned"
 
 

@@ -44,6 +44,14 @@ def test_it_is_over_the_same_part_of_the_steps_however_many() -> None:
         assert behind == pytest.approx(1 / 11, rel=0.02)  # the mean of s^9 ds over [0, 1] lies at 10/11
 
 
+def test_what_does_not_change_keeps_its_bits() -> None:
+    fixed = Support(np.full((1, 1, 1, 1), 0.1, np.float32), np.array([[0.9, -0.1 / 3]]))
+    average = Average(number(1e6))
+    for _ in range(200):
+        average = average.after(fixed, 0.3)
+    assert all(map(np.array_equal, average.support, fixed))
+
+
 def run(folder: Path, steps: int = 6, validation: bool = True) -> TrainState:
     config = replace(CONFIG, optim=replace(CONFIG.optim, steps=steps, average=0.5))
     return trained(folder, problem_of(config) if validation else problem_of(config, NO_VALIDATION))
