@@ -64,6 +64,24 @@ def is_trial(record: Record) -> bool:
     return (kernel.network, kernel.depth) == ("conv_net", 2) and name_of(record) != "digits"
 
 
+def random_real(record: Record, groups: Sequence[Group]) -> list[float]:
+    """Accuracies, 0..1, of random real images under the same kernel, whichever rows have them: each draw once."""
+    draws = {
+        (other.settings.seed, draw): measured.accuracy
+        for group in groups
+        for other in group
+        if _judge(other) == _judge(record)
+        for draw, measured in enumerate(other.random_real)
+    }
+    return [*draws.values()]
+
+
+def _judge(record: Record) -> tuple[object, ...]:
+    """What the score of random real images depends on, but for their draw."""
+    config = record.settings
+    return record.data_fingerprint, record.support_size, config.kernel, config.krr.ridge, config.support.flip
+
+
 def _one_row(one: Record, other: Record) -> bool:
     for name in ("maker", "label_mode", "data_fingerprint"):
         if getattr(one, name) != getattr(other, name):

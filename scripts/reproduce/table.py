@@ -19,7 +19,7 @@ from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.text import mean_percent, percent
 from scripts.reproduce.gaps import beside, figures_cell, gap_notes
-from scripts.reproduce.groups import MADE, Group, groups_of, is_trial, sized_title
+from scripts.reproduce.groups import MADE, Group, groups_of, is_trial, random_real, sized_title
 from scripts.reproduce.published import published, published_network
 from scripts.reproduce.record import FOLDER, Record
 
@@ -136,7 +136,8 @@ def _steps(config: Config) -> list[str]:
         steps, name = level.changes.get("optim.steps", steps), level.changes.get("optim.name", name)
         kernel = [f"{key.removeprefix('kernel.')} {value}" for key, value in level.changes.items() if "kernel." in key]
         where = [f"{level.size}x{level.size}"] * (level.size is not None) + kernel
-        found.insert(0, f"{steps} steps of {name} ({', '.join(where)})")
+        where += [value for key, value in level.changes.items() if key == "loss.name"]
+        found.insert(0, f"{steps} steps of {name}" + (f" ({', '.join(where)})" if where else ""))
     return found
 
 
@@ -148,21 +149,8 @@ def _accuracy(group: Group) -> str:
 
 
 def _random(record: Record, groups: Sequence[Group]) -> str:
-    """Random real images under the same kernel, whichever rows they were measured with: each draw once."""
-    draws = {
-        (other.settings.seed, draw): measured.accuracy
-        for group in groups
-        for other in group
-        if _judge(other) == _judge(record)
-        for draw, measured in enumerate(other.random_real)
-    }
-    return f"{mean_percent([*draws.values()])} ({len(draws)})" if draws else ""
-
-
-def _judge(record: Record) -> tuple[object, ...]:
-    """What the score of random real images depends on, but for their draw."""
-    config = record.settings
-    return record.data_fingerprint, record.support_size, config.kernel, config.krr.ridge, config.support.flip
+    draws = random_real(record, groups)
+    return f"{mean_percent(draws)} ({len(draws)})" if draws else ""
 
 
 def hours(groups: Sequence[Group]) -> str:

@@ -24,7 +24,8 @@ from kerneldistill.runtime.console import duration, tell
 from kerneldistill.runtime.text import mean_percent, percent
 from kerneldistill.zoo.packed import pack, unpack
 from kerneldistill.zoo.store import FOLDER
-from scripts.reproduce.groups import title_of
+from scripts.reproduce.groups import groups_of, random_real, title_of
+from scripts.reproduce.record import FOLDER as RECORDS
 from scripts.reproduce.record import Record, record_of
 
 
@@ -42,7 +43,8 @@ def card(name: str, record: Record, accuracy: float, licence: str, size: int) ->
     """What a reader should know of a set before using it."""
     config, cost = record.settings, record.cost
     seconds = record.curve[-1].processor_seconds if cost is None else cost.processor_seconds
-    real = mean_percent([each.accuracy for each in record.random_real]) if record.random_real else "not measured"
+    draws = random_real(record, groups_of(RECORDS)) or [each.accuracy for each in record.random_real]
+    real = f"{mean_percent(draws)} ({len(draws)} draws)" if draws else "not measured"
     return f"""# {name}
 
 {record.support_size} images learned from {title_of(record)}, whitened by `{config.data.whiten}`, {size / 1000:.0f} kB.
