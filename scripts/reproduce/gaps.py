@@ -19,12 +19,12 @@ WHY: Mapping[tuple[str, int, str], str] = MappingProxyType(
             "the least gap; the paper spends 50,000 a step. JPEG is not it: another pass at q50 costs 0.2 points, and "
             "Fashion-MNIST at q75 0.2 (trials in scripts/README.md)"
         ),
-        ("mnist", 10, "labels fixed"): f"{_FIXED}: the same steps with learned labels have 95.6 %, refitted 96.8",
+        ("mnist", 10, "labels fixed"): f"{_FIXED}: those of the same steps have 95.6 %, refitted 96.8",
         (
             "fashion_mnist",
             10,
             "labels fixed",
-        ): f"{_FIXED}: the same steps with learned labels have 78.9 %, refitted 80.3",
+        ): f"{_FIXED}: those of the same steps have 78.9 %, refitted 80.3",
         ("mnist", 10, "Label Solve"): "which images are drawn: three draws of Fashion-MNIST span 3.7 points",
         ("fashion_mnist", 10, "Label Solve"): (
             "which images are drawn: three draws have 60.4, 63.6 and 64.1 % (scripts/results/label-solve-draws.json)"
