@@ -15,6 +15,7 @@ from kerneldistill.algorithms.scoring import Score, evaluate
 from kerneldistill.algorithms.support import regressed
 from kerneldistill.algorithms.targets import Targets
 from kerneldistill.bundle.reader import read_bundle
+from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.evaluation_targets import of_bundle
@@ -39,12 +40,23 @@ def measured(bundle: Path, prepared: str) -> Score:
     )
 
 
+def networks(record: Record) -> str:
+    """A line for each protocol by which networks were trained on the set."""
+    lines = (
+        f"- **Networks** trained on it ({each.protocol}, {each.network}, {len(each.seeds)} seeds): "
+        f"{mean_percent(each.learned.accuracies)}; on random real images {mean_percent(each.random_real.accuracies)}.\n"
+        for each in record.protocols
+        if each.protocol != KRR
+    )
+    return "".join(lines)
+
+
 def card(name: str, record: Record, accuracy: float, licence: str, size: int) -> str:
     """What a reader should know of a set before using it."""
     config, cost = record.settings, record.cost
     seconds = record.curve[-1].processor_seconds if cost is None else cost.processor_seconds
     draws = random_real(record, groups_of(RECORDS)) or [each.accuracy for each in record.random_real]
-    real = f"{mean_percent(draws)} ({len(draws)} draws)" if draws else "not measured"
+    real = f"{mean_percent(draws)} (draws: {len(draws)})" if draws else "not measured"
     return f"""# {name}
 
 {record.support_size} images learned from {title_of(record)}, whitened by `{config.data.whiten}`, {size / 1000:.0f} kB.
@@ -53,8 +65,9 @@ def card(name: str, record: Record, accuracy: float, licence: str, size: int) ->
 {config.kernel.get}, ridge {config.krr.ridge:g}) on {record.num_test:,} test images: **{percent(accuracy)}** as packed \
 here, {percent(record.test.accuracy)} before. Random real images of the same number: {real}.
 - **Made by** `{record.command}`, labels {record.label_mode}, seed {config.seed}, chosen on validation images; \
-{duration(seconds)} of processor time on {record.environment.device_count} {record.environment.backend} devices, \
+{duration(seconds)} of processor time, devices: {record.environment.device_count} ({record.environment.backend}), \
 {record.entries:,} kernel entries.
+{networks(record)}\
 - **Packed**: images in half precision; of the whitening's matrix the part that matters.
 - **Licence of the data**: {licence}.
 
