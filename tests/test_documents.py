@@ -155,4 +155,6 @@ def test_every_file_that_is_named_is_there(document: str) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 180
+    # Beside the table, which has a row for each run on record.
+    text = re.sub(r"(?s)<!-- whole images.*<!-- end of the table -->", "", (ROOT / "README.md").read_text())
+    assert len(text.splitlines()) <= 155

@@ -161,8 +161,8 @@ def hours(groups: Sequence[Group]) -> str:
     if not made:
         return ""
     return (
-        f"The sets of all tables took {made / 3600:.1f} hours of a processor's core, closing tests included, "
-        f"and the networks trained on them {judged / 3600:.1f} hours by the clock."
+        f"The sets of all tables took {made / 3600:.1f} hours of a processor's core, with closing tests and what a row "
+        f"goes on from; the networks trained on them {judged / 3600:.1f} hours by the clock."
     )
 
 
