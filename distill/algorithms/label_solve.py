@@ -41,8 +41,8 @@ def label_solve(
     """Solve for the labels of `images` [s, h, w, c] that predict `targets` best.
 
     flip: the regression is from the mirror images, too, which have the same labels
-    kept: a file that keeps what is done every minute, and that a solve of the same goes on from; by features of an
-      encoder it takes no time that is worth it
+    kept: a file that keeps what is done every minute, and that a solve of the same goes on from; not where the kernel
+      is made of features, which takes seconds
 
     Raises:
       UserError: the kernel of the images cannot be inverted.

@@ -25,13 +25,13 @@ def closing_evaluation(config: Config, rundir: RunDir, data: Prepared, engine: E
     Returns the results, with those of protocols that the run has for the same set.
     """
     test, validation = (_targets(rundir, data, engine, split) for split in (data.test, data.validation))
-    names, kinds = config.evaluate.ensemble, _kinds(config, data, engine, outcome)
-    with activity("evaluating", len(kinds) + bool(names) + bool(len(validation)), "sets") as shown:
+    names, groups = config.evaluate.ensemble, _groups(config, data, engine, outcome)
+    with activity("evaluating", len(groups) + bool(names) + bool(len(validation)), "sets") as shown:
         found = []
-        for done, (sources, ridge) in enumerate(kinds, 1):
+        for done, (sources, ridge) in enumerate(groups, 1):
             found += measured(engine, sources[0].images, [source.labels for source in sources], test, ridge)
             shown.update(done)
-        chosen = kinds[0][0][0]
+        chosen = groups[0][0][0]
         ensembled = score_of(engine, chosen, test, outcome.ridge, views(names)) if names else None
         held_out = score_of(engine, chosen, validation, outcome.ridge) if len(validation) else None
     learned, start, *random_real = found
@@ -56,16 +56,16 @@ def _targets(rundir: RunDir, data: Prepared, engine: Engine, split: Split) -> Ta
     return Targets(engine, split, len(data.manifest.class_names), folder=rundir.features)
 
 
-def _kinds(config: Config, data: Prepared, engine: Engine, outcome: Outcome) -> list[tuple[list[Support], float]]:
-    """What was learned, what it began as, and random real images with centred labels; each with its ridge.
+def _groups(config: Config, data: Prepared, engine: Engine, outcome: Outcome) -> list[tuple[list[Support], float]]:
+    """What was learned, what it began as, and random real images with centred labels: sets of the same images together.
 
-    Solved labels and those of the start have the same images, and so one kernel.
+    Solved labels and those of the start have the same images, and so one kernel. Each group has its ridge.
     """
     classes, size = len(data.manifest.class_names), len(outcome.support.images)
     draws = range(config.evaluate.baseline_draws)
     learned, began_as, ridge = outcome.support, outcome.start.support, config.krr.ridge
     alike = outcome.ridge == ridge and np.array_equal(learned.images, began_as.images)
-    kinds = [([learned, began_as], ridge)] if alike else [([learned], outcome.ridge), ([began_as], ridge)]
+    groups = [([learned, began_as], ridge)] if alike else [([learned], outcome.ridge), ([began_as], ridge)]
     for draw in draws:
-        kinds.append(([random_support(data.train, classes, size, config.seed, draw, engine.dtype)], ridge))
-    return [([regressed(support, config.support.flip) for support in sets], ridge) for sets, ridge in kinds]
+        groups.append(([random_support(data.train, classes, size, config.seed, draw, engine.dtype)], ridge))
+    return [([regressed(support, config.support.flip) for support in sets], ridge) for sets, ridge in groups]
