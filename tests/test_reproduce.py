@@ -60,6 +60,14 @@ def test_a_record_holds_what_a_run_left_and_comes_back_whole(finished: RunDir, t
     assert found.num_test == 360
 
 
+def test_levels_of_the_same_size_are_told_by_what_they_change(finished: RunDir) -> None:
+    found = record_of(finished, "kdistill run digits", None)
+    levels = {**found.config, "coarse": ["optim.steps=7", "loss.name=mse,optim.steps=3"]}
+    text = regression_table([[replace(found, config=levels)]])
+    assert ", 7 steps of adam, 3 steps of adam (mse), " in text
+    assert "()" not in text
+
+
 def test_runs_that_differ_in_their_seed_are_one_row(finished: RunDir, tmp_path: Path) -> None:
     one = record_of(finished, "COMMAND", Cost(2.0, 60.0, 10**9))
     other = replace(one, config={**one.config, "seed": 5}, test=replace(one.test, accuracy=one.test.accuracy - 0.1))
