@@ -6,7 +6,7 @@ Of several processes all go through a stage, with what is slow divided among the
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -70,7 +70,7 @@ def run(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> None:
         if (precedent := precedent_for(config)) is not None:
             tell(precedent.line())
     prepare(config, rundir, conduct)
-    _make(config, rundir, {"distill": lambda: _learn(config, rundir, conduct)})
+    _make(config, rundir, "distill", lambda: _learn(config, rundir, conduct))
 
 
 def _is_done(config: Config, rundir: RunDir, first: str = "distill") -> bool:
@@ -83,11 +83,11 @@ def _is_done(config: Config, rundir: RunDir, first: str = "distill") -> bool:
     return True
 
 
-def _make(config: Config, rundir: RunDir, first: Mapping[str, Callable[[], None]]) -> None:
-    """Go through the stages that are not done, of which `first` is the one that makes the outcome."""
-    made_by = {**first, "evaluate": lambda: evaluate(rundir), "export": lambda: export(rundir)}
+def _make(config: Config, rundir: RunDir, first: str, make_first: Callable[[], None]) -> None:
+    """Go through the stages that are not done, of which the one named `first` makes the outcome."""
+    made_by = {first: make_first, "evaluate": lambda: evaluate(rundir), "export": lambda: export(rundir)}
     known = Stages(rundir.stages_file)
-    for stage in stages_of(config, rundir, *first):
+    for stage in stages_of(config, rundir, first):
         if not from_first(partial(known.is_done, stage)):
             made_by[stage.name]()
 
@@ -182,7 +182,7 @@ def label_solve(config: Config, rundir: RunDir, conduct: Conduct = USUAL) -> Non
     if not from_first(rundir.outcome_file.exists):
         _announce(config, rundir, "label-solve", conduct)
     prepare(config, rundir, conduct)
-    _make(config, rundir, {"label-solve": lambda: _solve(config, rundir)})
+    _make(config, rundir, "label-solve", lambda: _solve(config, rundir))
 
 
 def _solve(config: Config, rundir: RunDir) -> None:

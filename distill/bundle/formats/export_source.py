@@ -128,14 +128,17 @@ class ExportSource:
         _, chosen = linear_sum_assignment(labels[:, classes], maximize=True)
         return classes[chosen]
 
-    @property
+    @cached_property
     def class_major(self) -> "ExportSource":
-        """The same with rows in the order of `hard_labels`."""
+        """The same with rows in the order of `hard_labels`; one for all formats that want it."""
         order = np.argsort(self.hard_labels, kind="stable")
         if np.all(np.diff(order) == 1):
             return self
         rows = {name: getattr(self.bundle, name)[order] for name in ("images", "labels", "class_ids")}
-        return replace(self, bundle=replace(self.bundle, **rows))
+        ordered = replace(self, bundle=replace(self.bundle, **rows))
+        # Shared out once: among equal rows another sharing is as good, and would be out of order.
+        vars(ordered)["hard_labels"] = self.hard_labels[order]
+        return ordered
 
     @property
     def soft_labels(self) -> np.ndarray:

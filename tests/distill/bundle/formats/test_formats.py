@@ -202,6 +202,13 @@ def test_programs_that_count_rows_get_them_in_the_order_of_their_classes(tmp_pat
             np.testing.assert_array_equal(labels.values, learned.bundle.labels)
 
 
+def test_equal_rows_stay_in_the_order_of_the_classes_that_they_were_given(learned: ExportSource) -> None:
+    alike = np.array([[2.0, 2, 2], [3, 0, 0], [2, 2, 2], [2, 2, 2], [0, 3, 0], [2, 2, 2]], np.float32)
+    source = replace(learned, bundle=replace(learned.bundle, labels=alike))
+    assert source.class_major.hard_labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert source.class_major is source.class_major
+
+
 def test_uneven_classes_are_refused_where_they_cannot_be(tmp_path: Path, learned: ExportSource) -> None:
     uneven = replace(learned, bundle=replace(learned.bundle, class_ids=np.array([0, 1, 1, 1, 2, 2], np.int32)))
     for name in ("dc", "dc-bench", "dd-ranking"):
