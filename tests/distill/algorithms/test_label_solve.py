@@ -2,14 +2,12 @@
 
 import io
 import tracemalloc
-from collections.abc import Sized
 
 import numpy as np
 import pytest
 
 from kerneldistill.algorithms import kept_triangle
 from kerneldistill.algorithms import label_solve as label_solve_module
-from kerneldistill.algorithms.gradient import kernel_of
 from kerneldistill.algorithms.label_solve import label_solve
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.scoring import evaluate
@@ -22,6 +20,7 @@ from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import allow, engine, kernel
 from tests.helpers.label_solve import StoppedError, stopped_after
 from tests.helpers.splits import make_split
+from tests.helpers.targets_met import targets_met
 from tests.helpers.tolerance import GRADIENT, assert_close
 
 SHAPE = (6, 6, 1)
@@ -131,14 +130,7 @@ def chunks(own: Engine, split: Split, monkeypatch: pytest.MonkeyPatch) -> list[i
     """The sizes of the chunks of which the kernel is computed from here on: 13 of 49 targets, each of them kept."""
     allow(monkeypatch, chunk_points=4 * 6 * points(NETWORK, *SHAPE), lanes=2, plane_bytes=0)
     monkeypatch.setattr(kept_triangle, "_EACH", -1.0)
-    sizes: list[int] = []
-
-    def noted(engine: Engine, features: Sized, targets: Sized, count: int) -> np.ndarray:
-        sizes.append(count)
-        return kernel_of(engine, features, targets, count)
-
-    monkeypatch.setattr(label_solve_module, "kernel_of", noted)
-    return sizes
+    return targets_met(monkeypatch, label_solve_module)
 
 
 def test_a_solve_that_was_stopped_goes_on_with_the_same_bits(own, images, split, chunks, tmp_path) -> None:

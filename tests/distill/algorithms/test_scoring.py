@@ -1,13 +1,10 @@
 """Scores are those of numpy on the whole matrix, whatever the chunks and devices."""
 
-from collections.abc import Sized
-
 import numpy as np
 import pytest
 
 from kerneldistill.algorithms import gradient
 from kerneldistill.algorithms.ensemble import views
-from kerneldistill.algorithms.gradient import kernel_of
 from kerneldistill.algorithms.labels import centred_one_hot
 from kerneldistill.algorithms.random_streams import Stream, balanced, generator
 from kerneldistill.algorithms.scoring import evaluate, evaluate_labels, random_support
@@ -20,6 +17,7 @@ from kerneldistill.kernels.levels import points
 from kerneldistill.pipeline.split import Split
 from tests.helpers.kernels import allow, engine, kernel
 from tests.helpers.splits import make_split
+from tests.helpers.targets_met import targets_met
 from tests.helpers.tolerance import FORWARD, assert_close
 
 SHAPE = (6, 6, 1)
@@ -116,13 +114,7 @@ def test_random_supports_are_balanced_real_images(own: Engine, split: Split) -> 
 def test_several_labels_of_the_same_images_cost_one_kernel(own, split, support, monkeypatch) -> None:
     targets, other = Targets(own, split, 3), np.random.default_rng(0).standard_normal(support.labels.shape)
     apart = [evaluate(own, Support(support.images, labels), targets, RIDGE) for labels in (support.labels, other)]
-    met: list[int] = []
-
-    def noted(engine: Engine, features: Sized, targets: Sized, count: int) -> np.ndarray:
-        met.append(count)
-        return kernel_of(engine, features, targets, count)
-
-    monkeypatch.setattr(gradient, "kernel_of", noted)
+    met = targets_met(monkeypatch, gradient)
     together = evaluate_labels(own, support.images, [support.labels, other], targets, RIDGE)
     assert sum(met) == len(split)
     for one, two in zip(together, apart, strict=True):
