@@ -212,6 +212,7 @@ class KrrConfig:
 
 
 ViewName = Literal["flip", "shift"]
+BestBy = Literal["accuracy", "mse"]
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,8 @@ class EvaluateConfig:
 
     # Steps between two evaluations on the validation split.
     every: Count = 20
+    # Which set is the best on validation: that of most accuracy, or of least mse, which so few images tell more finely.
+    best_by: BestBy = "accuracy"
     # Random real sets of the same size evaluated beside the learned one.
     baseline_draws: Annotated[CountOrZero, Mark("resume", stage="evaluate")] = 5
     # Predict test once more, by the mean kernel of several views of each image: flip (itself and its mirror image),

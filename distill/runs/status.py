@@ -81,7 +81,7 @@ def status_of(path: Path) -> Status:
     known = Stages(rundir.stages_file)
     to_do = tuple(stage.name for stage in stages_of(config, rundir) if not known.is_done(stage))
     has, failure = holder(path), read_failure(rundir.failure_file)
-    best = best_on_validation(records)
+    best = best_on_validation(records, config.evaluate.best_by)
     saved = _newest(rundir.checkpoints)
     return Status(
         path=str(path),

@@ -16,7 +16,7 @@ from kerneldistill.algorithms.scoring import Score, evaluate
 from kerneldistill.algorithms.support import Support, regressed
 from kerneldistill.config.schema import Config
 from kerneldistill.runs.training.followers import Follower, Followers
-from kerneldistill.runs.training.metrics import VALIDATION, MetricsLog, Record
+from kerneldistill.runs.training.metrics import VALIDATION, MetricsLog, Record, rank
 from kerneldistill.runs.training.recovery import GaveUpError, check_range, retry_with_larger_ridge
 from kerneldistill.runs.training.saver import CheckpointSaver
 from kerneldistill.runs.training.schedule import to_validate
@@ -29,7 +29,7 @@ from kerneldistill.runtime.step_progress import StepProgress
 
 
 class Best(NamedTuple):
-    """The support that predicted the validation split best; of equals the one of less mse, then the earlier.
+    """The support that predicted the validation split best, by `evaluate.best_by`; of equals the earlier.
 
     support: the images and labels
     step: outer steps behind it
@@ -227,14 +227,15 @@ def _validate(
 
     candidates: the newest, and its average where one is kept
     """
-    problem, ridge = session.problem, scaled_ridge(session.problem.config, factor)
+    problem, config = session.problem, session.problem.config
+    ridge, best_by = scaled_ridge(config, factor), config.evaluate.best_by
     if not len(problem.validation):
         return Best(candidates[-1], step, best.score, ridge, averaged=len(candidates) > 1), {}
     began, record = time.perf_counter(), {}
     for number, support in enumerate(candidates):
-        source = regressed(support, problem.config.support.flip)
+        source = regressed(support, config.support.flip)
         score = evaluate(problem.engine, source, problem.validation, ridge)
-        if (score.accuracy, -score.mse) > (best.score.accuracy, -best.score.mse):
+        if rank(score.accuracy, score.mse, best_by) > rank(best.score.accuracy, best.score.mse, best_by):
             best = Best(support, step, score, ridge, averaged=number > 0)
         record |= {f"{VALIDATION[number]}_accuracy": score.accuracy, f"{VALIDATION[number]}_mse": score.mse}
     record["validation_seconds"] = time.perf_counter() - began

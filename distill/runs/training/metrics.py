@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from kerneldistill.config.schema import BestBy
 from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.files import write_whole
 from kerneldistill.runtime.distributed import collectives
@@ -52,9 +53,14 @@ def scored(records: Iterable[Record]) -> list[Scored]:
     ]
 
 
-def best_on_validation(records: Iterable[Record]) -> Scored | None:
-    """The score that the run chose by: most accuracy, then least mse, then the first; None where there is none."""
-    return max(scored(records), key=lambda score: (score.accuracy, -score.mse), default=None)
+def rank(accuracy: float, mse: float, best_by: BestBy) -> tuple[float, float]:
+    """What orders scores, the best last: by one measure, and equal ones by the other."""
+    return (accuracy, -mse) if best_by == "accuracy" else (-mse, accuracy)
+
+
+def best_on_validation(records: Iterable[Record], best_by: BestBy) -> Scored | None:
+    """The score that the run chose by, of equal ones the first; None where there is none."""
+    return max(scored(records), key=lambda score: rank(score.accuracy, score.mse, best_by), default=None)
 
 
 class MetricsLog:

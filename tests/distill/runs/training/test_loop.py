@@ -74,6 +74,9 @@ def test_the_best_is_the_one_of_most_accuracy_then_least_mse_then_the_first(
     best = trained(tmp_path / "all", problem_of(config)).best
     assert (best.step, best.score) == (2, Score(0.6, 0.2))
     given = iter(scores)
+    by_mse = replace(config, evaluate=EvaluateConfig(every=1, best_by="mse"))
+    assert trained(tmp_path / "mse", problem_of(by_mse)).best.score == Score(0.4, 0.05)
+    given = iter(scores)
     shorter = trained(tmp_path / "two", problem_of(replace(config, optim=replace(config.optim, steps=2))))
     assert np.array_equal(best.support.images, shorter.learner.support.images)
 

@@ -109,5 +109,6 @@ def test_scores_of_the_newest_set_and_of_the_average_compete() -> None:
         score(4, 0.6, 0.3) | score(4, 0.5, 0.1, "average_validation"),
     ]
     assert [(s.step, s.averaged) for s in scored(records)] == [(0, False), (2, False), (2, True), (4, False), (4, True)]
-    assert best_on_validation(records) == Scored(2, 0.6, 0.3, averaged=True)
-    assert best_on_validation(records[1:2]) is None
+    assert best_on_validation(records, "accuracy") == Scored(2, 0.6, 0.3, averaged=True)
+    assert best_on_validation(records, "mse") == Scored(4, 0.5, 0.1, averaged=True)
+    assert best_on_validation(records[1:2], "mse") is None
