@@ -24,7 +24,14 @@ WHY: Mapping[tuple[str, int, str], str] = MappingProxyType(
         ),
         ("mnist", 10, "labels fixed"): f"{_FIXED} 95.6 %, refitted 96.8",
         ("fashion_mnist", 10, "labels fixed"): f"{_FIXED} 78.9 %, refitted 80.3",
-        ("mnist", 10, "Label Solve"): "**unexplained**. Three draws have 74.7, 74.5 and 74.2 %: it is not which images",
+        ("mnist", 10, "Label Solve"): (
+            "which images are drawn: twelve draws, with 4,000 targets and 2,000 test images, have 74.6 to 80.7 %, a "
+            "deviation of 1.8 (scripts/results/label-solve-draws-mnist.json)"
+        ),
+        ("fashion_mnist", 100, "labels learned"): (
+            "steps. Validation rises by 2.0 points over the last third of the 60 steps at half size, two minutes, and by "
+            "1.3 over ten at full size, of 340,000 entries"
+        ),
         ("fashion_mnist", 10, "Label Solve"): (
             "which images are drawn: three draws have 60.4, 63.6 and 64.1 % (scripts/results/label-solve-draws.json)"
         ),
