@@ -29,8 +29,8 @@ WHY: Mapping[tuple[str, int, str], str] = MappingProxyType(
             "deviation of 1.8 (scripts/results/label-solve-draws-mnist.json)"
         ),
         ("fashion_mnist", 100, "labels learned"): (
-            "steps. Validation rises by 2.0 points over the last third of the 60 steps at half size, two minutes, and by "
-            "1.3 over ten at full size, of 340,000 entries"
+            "steps. Validation rises by 2.0 points over the last third of the 60 steps at half size, two minutes, and "
+            "by 1.3 over ten at full size, of 340,000 entries"
         ),
         ("fashion_mnist", 10, "Label Solve"): (
             "which images are drawn: three draws have 60.4, 63.6 and 64.1 % (scripts/results/label-solve-draws.json)"
