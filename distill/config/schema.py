@@ -221,7 +221,7 @@ class EvaluateConfig:
 
     # Steps between two evaluations on the validation split.
     every: Count = 20
-    # Which set is the best on validation: that of most accuracy, or of least mse, which so few images tell more finely.
+    # Which set is the best on validation: of most accuracy, or of least mse, which few images tell more finely.
     best_by: BestBy = "accuracy"
     # Random real sets of the same size evaluated beside the learned one.
     baseline_draws: Annotated[CountOrZero, Mark("resume", stage="evaluate")] = 5
