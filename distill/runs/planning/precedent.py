@@ -18,7 +18,7 @@ from kerneldistill.errors import UserError
 from kerneldistill.pipeline.storage.manifest import Manifest
 from kerneldistill.runs.directory import RunDir, is_run
 from kerneldistill.runs.results import Results
-from kerneldistill.runs.training.metrics import MetricsLog, scored
+from kerneldistill.runs.training.metrics import MetricsLog, rank, scored
 from kerneldistill.runtime import environment
 from kerneldistill.runtime.console import duration
 from kerneldistill.runtime.environment import Environment
@@ -117,12 +117,13 @@ class Precedent:
         seconds_per_entry: likewise, on this machine; None where it is not measured
         """
         scale = None if seconds_per_entry is None else seconds_per_entry / self.seconds_per_entry
+        best_by = config_from_table(self.config, self.dataset).evaluate.best_by
         found = []
         for quarter in range(1, _QUOTED + 1):
             passed = [point for point in self.curve if point.entries <= quarter * self.curve[-1].entries / _QUOTED]
             if not passed:
                 continue
-            best, last = max(passed, key=lambda point: (point.accuracy, -point.mse)), passed[-1]
+            best, last = max(passed, key=lambda point: rank(point.accuracy, point.mse, best_by)), passed[-1]
             here = None if scale is None else scale * last.seconds
             if last.entries and not any(last.entries == other.entries for other in found):
                 found.append(Milestone("validation", best.accuracy, last.entries, last.seconds, here))
