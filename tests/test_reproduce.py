@@ -15,7 +15,7 @@ from kerneldistill.pipeline.sources.opening import open_source
 from kerneldistill.runs.directory import RunDir
 from kerneldistill.runs.sweep.cases import Case, cases_of
 from scripts.reproduce.gaps import WHY, beside, gap, gap_notes
-from scripts.reproduce.groups import groups_of
+from scripts.reproduce.groups import groups_of, random_real
 from scripts.reproduce.jpeg import compressed
 from scripts.reproduce.photographs import arrays
 from scripts.reproduce.record import Cost, Record, record_of
@@ -79,10 +79,13 @@ def test_runs_that_differ_in_their_seed_are_one_row(finished: RunDir, tmp_path: 
     assert f"{100 * one.test.accuracy - 5:.1f} ± 5.0 % (2)" in pair
     assert "| 1m00s | `COMMAND` |" in pair
     assert "labels learned" in single
-    draws = len(one.random_real)
-    assert draws
+    assert one.random_real
+    assert one.start is not None
+    draws = len(one.random_real) + 1  # the real images that it began as
     assert f"({2 * draws}) |" in pair  # the third has those of the first
     assert f"({2 * draws}) |" in single
+    learned = replace(one, config={**one.config, "support": {**one.config["support"], "start": "noise"}})
+    assert len(random_real(learned, [[learned]])) == len(one.random_real)
     assert "(1)" in single
     assert network_table(groups) == "No run is on record yet."
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kerneldistill.algorithms.support import LabelMode
+from kerneldistill.config.kernel_names import start_name
 from kerneldistill.config.schema import DataConfig
 from kerneldistill.runs.planning.precedent import Precedent, same_numbers
 from scripts.reproduce.record import Record
@@ -65,14 +66,16 @@ def is_trial(record: Record) -> bool:
 
 
 def random_real(record: Record, groups: Sequence[Group]) -> list[float]:
-    """Accuracies, 0..1, of random real images under the same kernel, whichever rows have them: each draw once."""
-    draws = {
-        (other.settings.seed, draw): measured.accuracy
-        for group in groups
-        for other in group
-        if _judge(other) == _judge(record)
-        for draw, measured in enumerate(other.random_real)
-    }
+    """Accuracies, 0..1, of random real images under the same kernel, whichever rows have them: each draw once.
+
+    The real images that a row began as are a draw, too.
+    """
+    draws: dict[tuple[int, int | str], float] = {}
+    for other in (other for group in groups for other in group if _judge(other) == _judge(record)):
+        seed = other.settings.seed
+        if other.start is not None and start_name(other.settings) == "real images":
+            draws[seed, "start"] = other.start.accuracy
+        draws |= {(seed, draw): measured.accuracy for draw, measured in enumerate(other.random_real)}
     return [*draws.values()]
 
 
