@@ -34,7 +34,8 @@ def _first(split: Split, count: int, num_classes: int) -> Split:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prepared", type=Path, help="a prepared data set")
-    parser.add_argument("--preset", default="fashion-convnet-1", help="whose kernel, ridge and support size are used")
+    parser.add_argument("--preset", default="fashion-convnet-1", help="whose kernel and ridge are used")
+    parser.add_argument("--size", type=int, help="images of a draw; default: as many as the preset has")
     parser.add_argument("--draws", type=int, default=12)
     parser.add_argument("--targets", type=int, default=4000, help="train images, as many of each class")
     parser.add_argument("--tests", type=int, default=2000, help="test images, as many of each class")
@@ -43,13 +44,13 @@ def main() -> None:
     devices.setup()
     config, data = preset_config(args.preset), load(args.prepared)
     engine = engine_of(config.kernel, data.manifest.image_shape)
-    num_classes = len(data.manifest.class_names)
+    num_classes, size = len(data.manifest.class_names), args.size or config.support.size
     targets = Targets(engine, _first(data.train, args.targets, num_classes), num_classes)
     tests = Targets(engine, _first(data.test, args.tests, num_classes), num_classes)
     found = []
     for seed in range(args.draws):
         began = time.perf_counter()
-        rows = balanced(data.train.labels, num_classes, config.support.size, generator(seed, Stream.START))
+        rows = balanced(data.train.labels, num_classes, size, generator(seed, Stream.START))
         start = real_support(data.train, rows, num_classes, engine.dtype)
         solved = label_solve(engine, start.images, targets, config.krr.ridge)
         scores = [evaluate(engine, support, tests, config.krr.ridge) for support in (start, solved)]
@@ -57,7 +58,7 @@ def main() -> None:
         print(found[-1], f"{time.perf_counter() - began:.0f} s", flush=True)
     accuracy = np.array([draw["solved"] for draw in found])
     print(f"{accuracy.mean():.1%} ± {accuracy.std():.1%}, from {accuracy.min():.1%} to {accuracy.max():.1%}")
-    record = {"preset": args.preset, "targets": args.targets, "tests": args.tests, "draws": found}
+    record = {"preset": args.preset, "size": size, "targets": args.targets, "tests": args.tests, "draws": found}
     args.out.write_text(json.dumps(record, indent=1) + "\n")
 
 
