@@ -84,8 +84,8 @@ def test_runs_that_differ_in_their_seed_are_one_row(finished: RunDir, tmp_path: 
     draws = len(one.random_real) + 1  # the real images that it began as
     assert f"({2 * draws}) |" in pair  # the third has those of the first
     assert f"({2 * draws}) |" in single
-    learned = replace(one, config={**one.config, "support": {**one.config["support"], "start": "noise"}})
-    assert len(random_real(learned, [[learned]])) == len(one.random_real)
+    from_noise = replace(one, config={**one.config, "support": {**one.config["support"], "start": "noise"}})
+    assert len(random_real(from_noise, [[from_noise]])) == len(one.random_real)
     assert "(1)" in single
     assert network_table(groups) == "No run is on record yet."
 
