@@ -71,7 +71,8 @@ def random_real(record: Record, groups: Sequence[Group]) -> list[float]:
     The real images that a row began as are a draw, too.
     """
     draws: dict[tuple[int, int | str], float] = {}
-    for other in (other for group in groups for other in group if _judge(other) == _judge(record)):
+    judge = _judge(record)
+    for other in (other for group in groups for other in group if _judge(other) == judge):
         seed = other.settings.seed
         if other.start is not None and start_name(other.settings) == "real images":
             draws[seed, "start"] = other.start.accuracy

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +75,7 @@ class Record:
     protocols: tuple[ProtocolResult, ...] = ()
     maker: str = ""
 
-    @property
+    @cached_property
     def settings(self) -> Config:
         """The configuration of the run."""
         return config_from_table(self.config, self.command)
