@@ -24,6 +24,17 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs in pytest's cache, a folder for each worker: jax does not write them in one go.
+
+    251 tests of tests/distill/algorithms take 0.92 of their processor time, the second time 0.43.
+    """
+    if cache := getattr(config, "cache", None):  # there is none with -p no:cacheprovider
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir(f"programs-{worker}")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 @pytest.fixture(scope="session")
 def small() -> kd.Config:
     """Digits through one hidden layer, twelve steps: seconds, most of them Beam's."""
