@@ -17,6 +17,7 @@ from kerneldistill.runs.sweep.cases import Case, cases_of
 from scripts.reproduce.gaps import WHY, beside, gap, gap_notes
 from scripts.reproduce.groups import groups_of, random_real
 from scripts.reproduce.jpeg import compressed
+from scripts.reproduce.judge import with_protocols
 from scripts.reproduce.photographs import arrays
 from scripts.reproduce.record import Cost, Record, record_of
 from scripts.reproduce.released import record_of_bundle
@@ -213,6 +214,20 @@ def test_a_hundred_classes_are_learned_by_the_recipe_of_cifar100() -> None:
     assert learned.class_ids.tolist() == list(range(100))
     assert learned.accuracy is not None
     assert learned.accuracy > 0.9
+
+
+def test_what_is_found_of_a_packed_set_is_added_to_the_record_of_its_run(finished: RunDir) -> None:
+    one = record_of(finished, "COMMAND", None)
+    record = replace(one, random_real=(), protocols=(protocol_result(), protocol_result(protocol="kip")))
+    krr = protocol_result(protocol="krr", learned=trained(0.6), random_real=trained(0.2, 0.3))
+    packed = {"support_sha256": "6" * 64}
+    again, new = protocol_result(learned=trained(0.1), **packed), protocol_result(protocol="dsa", **packed)
+    found = with_protocols(record, [again, krr, new])
+    assert [result.protocol for result in found.protocols] == ["kip", "dc", "dsa"]
+    assert found.protocols[1].learned.accuracies == (0.1,)
+    assert found.test == one.test
+    assert [real.accuracy for real in found.random_real] == [0.2, 0.3]
+    assert with_protocols(one, [krr]).random_real == one.random_real
 
 
 def test_the_set_of_others_is_kept_by_what_was_measured(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ WHY: Mapping[tuple[str, int, str], str] = MappingProxyType(
         ("mnist", 10, "labels fixed"): f"{_FIXED} 95.6 %, refitted 96.8",
         ("fashion_mnist", 10, "labels fixed"): f"{_FIXED} 78.9 %, refitted 80.3",
         ("cifar10", 10, "labels fixed"): (
-            "labels and steps, and where it is 0.1 the ridge (11.7 points). Validation rises by 1.4 points over the last 40 "
-            "of 100 steps; learned labels, refitted, have 60.2 % after 200 by the same recipe"
+            "labels and steps, and where it is 0.1 the ridge (11.7 points). Validation rises by 1.4 points over the "
+            "last 40 of 100 steps; learned labels, refitted, have 60.2 % after 200 by the same recipe"
         ),
         ("cifar10", 100, "labels learned"): (
             "steps. Ten at full size, of 340,000 entries in all, raise validation from 53.2 to 56.9 %, labels refitted "
