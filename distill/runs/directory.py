@@ -61,16 +61,17 @@ class RunDir(RunFiles):
 
     @property
     def has_begun(self) -> bool:
-        """Whether a step is done there, or labels are solved for: what hangs on the configuration."""
-        return any(map(os.path.lexists, (self.metrics_file, self.outcome_file, self.results_file)))
+        """Whether a step, or a part of a Label Solve, is done there: what hangs on the configuration."""
+        files = (self.metrics_file, self.triangle_file, self.outcome_file, self.results_file)
+        return any(map(os.path.lexists, files))
 
     @contextmanager
     def open(self, config: Config) -> Iterator["RunDir"]:
         """Create the directory, or go on in it, and keep other processes out until the block ends.
 
         Args:
-          config: the configuration of the run. If the directory has one, and a step is done there, they may differ in
-            what `may_resume` names.
+          config: the configuration of the run. If the directory has one, and it `has_begun`, they may differ in what
+            `may_resume` names.
 
         Raises:
           UserError: `config` has an impossible value, another process writes there, the run there has another
@@ -175,7 +176,7 @@ class RunDir(RunFiles):
 
     def _begin_anew(self) -> None:
         """Remove what hangs on another configuration; prepared data are compared, and kept or made anew, later."""
-        files = (self.start_file, self.fingerprint_file, self.encoder_file, self.fork_file, self.triangle_file)
+        files = (self.start_file, self.fingerprint_file, self.encoder_file, self.fork_file)
         folders = (self.fork, self.features, self.coarse.path)
         self.finished.forget(*files, *folders)
         for path in files:

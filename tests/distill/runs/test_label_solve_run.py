@@ -70,12 +70,23 @@ def test_label_solve_skips_what_is_done_and_goes_on_with_what_is_not(
     assert "labels solved over" not in capsys.readouterr().err
     assert rundir.results_file.read_bytes() == results
     assert rundir.outcome_file.read_bytes() == solved
-    # Another setting begins anew where nothing is solved yet.
-    rundir = only_prepared(finished, small, tmp_path / "other")
+
+
+def test_what_is_solved_of_the_labels_is_kept_where_settings_change(
+    finished: RunDir, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rundir = only_prepared(finished, small, tmp_path / "run")
+    monkeypatch.setattr(kept_triangle, "_EACH", -1.0)
     with stopped_after(1), pytest.raises(StoppedError):
         stages.label_solve(small, rundir)
-    with rundir.open(replace(small, krr=replace(small.krr, ridge=1e-3))):
-        assert not rundir.triangle_file.exists()
+    solved = rundir.triangle_file.read_bytes()
+    ridge = replace(small, krr=replace(small.krr, ridge=1e-3))
+    with pytest.raises(UserError, match=r"another configuration: krr\.ridge"), rundir.open(ridge):
+        pass
+    draws = replace(small, evaluate=replace(small.evaluate, baseline_draws=0))
+    with rundir.open(draws):
+        assert rundir.triangle_file.read_bytes() == solved
+    assert rundir.config() == draws
 
 
 def test_label_solve_does_not_replace_what_was_learned(finished: RunDir, small: Config) -> None:
