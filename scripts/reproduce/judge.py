@@ -3,8 +3,8 @@
     python -m scripts.reproduce.judge mnist-1ipc --record scripts/reproduce/records/grey-1/mnist-refitted.json \\
         --prepared runs/mnist/prepared --protocol kip-quick
 
-For a set whose run directory is gone. It is judged as packed, its images in half precision. By `krr` it gives a record
-the random real images that it lacks.
+For a set whose run directory is gone. It is judged as packed, its images in half precision. `--protocol krr --networks
+same` gives the record of a set the random real images that it lacks.
 """
 
 import argparse
