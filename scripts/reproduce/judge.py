@@ -8,7 +8,6 @@ same` gives the record of a set the random real images that it lacks.
 """
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,10 +16,9 @@ from pathlib import Path
 from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.pipeline.storage.files import write_whole
-from kerneldistill.runs.protocol_evaluation import PROTOCOLS_FILE, stored_protocols
-from kerneldistill.runs.results import Measured
 from kerneldistill.zoo.packed import described, unpack
 from kerneldistill.zoo.store import file_of
+from scripts.reproduce.judging import evaluate, found_of, real_of
 from scripts.reproduce.record import Record
 from scripts.reproduce.zoo import card
 
@@ -33,10 +31,7 @@ def with_protocols(record: Record, found: Sequence[ProtocolResult]) -> Record:
     trained = [result for result in found if result.protocol != KRR]
     anew = {(result.protocol, result.network) for result in trained}
     kept = (result for result in record.protocols if (result.protocol, result.network) not in anew)
-    real = record.random_real
-    for result in found:
-        if result.protocol == KRR and not real:
-            real = tuple(Measured(score.accuracy, score.mse or 0.0) for score in result.random_real.scores)
+    real = record.random_real or next((real_of(result) for result in found if result.protocol == KRR), ())
     return replace(record, protocols=(*kept, *trained), random_real=real)
 
 
@@ -53,13 +48,10 @@ def main() -> int:
     file, folder = file_of(args.name), args.runs / "zoo" / args.name
     folder.parent.mkdir(parents=True, exist_ok=True)
     unpack(file, folder)
-    command = [sys.executable, "-m", "kerneldistill", "evaluate", str(folder)]
-    command += ["--prepared", args.prepared, "--rewhiten", "--protocol", *args.protocol, "--seeds", str(args.seeds)]
-    command += ["--networks", *args.networks] if args.networks else []
-    if status := subprocess.run(command, check=False).returncode:
+    data = ("--prepared", args.prepared, "--rewhiten")
+    if status := evaluate(folder, args.protocol, args.seeds, args.networks, *data):
         return status
-    found = stored_protocols(folder.parent / f"{folder.name}-evaluation" / PROTOCOLS_FILE)
-    record = with_protocols(Record.load(args.record), found)
+    record = with_protocols(Record.load(args.record), found_of(folder))
     record.save(args.record)
     manifest, results = described(file)
     text = card(args.name, record, results["learned"]["accuracy"], manifest.licence, file.stat().st_size)

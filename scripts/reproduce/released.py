@@ -20,9 +20,9 @@ from kerneldistill.config.toml import config_to_toml
 from kerneldistill.evaluation.protocol_result import ProtocolResult
 from kerneldistill.evaluation.protocols import KRR
 from kerneldistill.pipeline.storage.manifest import Manifest
-from kerneldistill.runs.protocol_evaluation import PROTOCOLS_FILE, stored_protocols
 from kerneldistill.runs.results import Measured
 from kerneldistill.runtime import environment
+from scripts.reproduce.judging import evaluate, found_of, real_of
 from scripts.reproduce.record import FOLDER, Record
 
 TABLE = "released"
@@ -48,7 +48,6 @@ def record_of_bundle(bundle: Bundle, source: Manifest, protocols: tuple[Protocol
         support=SupportConfig(size=made.support_size, learn_labels=made.label_mode == "learned"),
         krr=KrrConfig(ridge=made.ridge),
     )
-    real = tuple(Measured(score.accuracy, score.mse or 0.0) for score in krr.random_real.scores)
     (score,) = krr.learned.scores
     return Record(
         command=f"python -m scripts.reproduce.released NAME {made.origin.file} --from {maker} --prepared DIR",
@@ -61,7 +60,7 @@ def record_of_bundle(bundle: Bundle, source: Manifest, protocols: tuple[Protocol
         num_test=krr.num_test,
         test=Measured(score.accuracy, score.mse or 0.0),
         start=None,
-        random_real=real,
+        random_real=real_of(krr),
         cost=None,
         entries=0,
         protocols=protocols,
@@ -81,14 +80,13 @@ def main() -> int:
     parser.add_argument("--records", type=Path, default=FOLDER, help="where the records go")
     args = parser.parse_args()
     folder = args.runs / TABLE / args.name
-    program, given = [sys.executable, "-m", "kerneldistill"], ["--prepared", args.prepared]
-    imported = [*program, "import", str(args.file), "--out", str(folder), *given, "--ridge", RIDGE, *KERNEL]
-    judged = [*program, "evaluate", str(folder), *given, "--protocol", KRR, *args.protocol]
-    for command in (imported, [*judged, "--seeds", str(args.seeds)]):
-        if status := subprocess.run(command, check=False).returncode:
-            return status
-    found = stored_protocols(folder.parent / f"{folder.name}-evaluation" / PROTOCOLS_FILE)
-    record = record_of_bundle(read_bundle(folder), Manifest.load(args.prepared), found, args.maker)
+    given = ("--prepared", args.prepared)
+    command = [sys.executable, "-m", "kerneldistill", "import", str(args.file), "--out", str(folder), *given]
+    if status := subprocess.run([*command, "--ridge", RIDGE, *KERNEL], check=False).returncode:
+        return status
+    if status := evaluate(folder, (KRR, *args.protocol), args.seeds, (), *given):
+        return status
+    record = record_of_bundle(read_bundle(folder), Manifest.load(args.prepared), found_of(folder), args.maker)
     record.save(args.records / TABLE / f"{args.name}.json")
     return 0
 

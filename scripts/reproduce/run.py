@@ -11,7 +11,6 @@ same command resumes what was interrupted. A protocol's networks are kept there,
 import argparse
 import json
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from kerneldistill.runs.sweep.directories import Place
 from kerneldistill.runs.sweep.subprocesses import run_case
 from kerneldistill.runtime.console import duration, tell
 from kerneldistill.runtime.text import percent
+from scripts.reproduce.judging import evaluate
 from scripts.reproduce.record import FOLDER, Cost, record_of
 
 TABLES = Path(__file__).parent
@@ -84,24 +84,12 @@ def run_row(case: Case, table: str, args: argparse.Namespace) -> None:
             end = run_case(place)
         if end.status:
             raise UserError(f"{place.rundir.path}: {end.reason}")
-    if args.protocol:
-        judge(place.rundir.path, args)
+    if args.protocol and evaluate(place.rundir.path, args.protocol, args.seeds, args.networks):
+        raise UserError(f"{place.rundir.path} was not judged, for the reason told above")
     found = record_of(place.rundir, command_of(table, case), cost_of(place.rundir))
     found.save(args.records / table / f"{case.name}.json")
     spent = "" if found.cost is None else f", {duration(found.cost.processor_seconds)} of processor time"
     tell(f"{table} {case.name}: test accuracy {percent(found.test.accuracy)}{spent}")
-
-
-def judge(folder: Path, args: argparse.Namespace) -> None:
-    """Judge a run by protocols; what is finished is not done again.
-
-    Raises:
-      UserError: it failed.
-    """
-    command = [sys.executable, "-m", "kerneldistill", "evaluate", str(folder), "--protocol", *args.protocol]
-    command += ["--seeds", str(args.seeds), *(["--networks", *args.networks] if args.networks else [])]
-    if subprocess.run(command, check=False).returncode:
-        raise UserError(f"{folder} was not judged, for the reason told above")
 
 
 def rows_of(table: str, names: Sequence[str], data_dir: Path | None) -> list[Case]:

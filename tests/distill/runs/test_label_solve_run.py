@@ -48,13 +48,20 @@ def test_label_solve_predicts_train_better_than_the_labels_of_its_start(
         stages.distill(small, rundir)
 
 
-def test_label_solve_skips_what_is_done_and_goes_on_with_what_is_not(
-    finished: RunDir, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def half_solved(finished: RunDir, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
+    """A run whose labels are solved for over the first chunk of the targets alone."""
     rundir = only_prepared(finished, small, tmp_path / "run")
     monkeypatch.setattr(kept_triangle, "_EACH", -1.0)
     with stopped_after(1), pytest.raises(StoppedError):
         stages.label_solve(small, rundir)
+    return rundir
+
+
+def test_label_solve_skips_what_is_done_and_goes_on_with_what_is_not(
+    half_solved: RunDir, small: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rundir = half_solved
     assert rundir.triangle_file.exists()
     assert not rundir.outcome_file.exists()
     stages.label_solve(small, rundir)
@@ -72,21 +79,15 @@ def test_label_solve_skips_what_is_done_and_goes_on_with_what_is_not(
     assert rundir.outcome_file.read_bytes() == solved
 
 
-def test_what_is_solved_of_the_labels_is_kept_where_settings_change(
-    finished: RunDir, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rundir = only_prepared(finished, small, tmp_path / "run")
-    monkeypatch.setattr(kept_triangle, "_EACH", -1.0)
-    with stopped_after(1), pytest.raises(StoppedError):
-        stages.label_solve(small, rundir)
-    solved = rundir.triangle_file.read_bytes()
+def test_what_is_solved_of_the_labels_is_kept_where_settings_change(half_solved: RunDir, small: Config) -> None:
+    solved = half_solved.triangle_file.read_bytes()
     ridge = replace(small, krr=replace(small.krr, ridge=1e-3))
-    with pytest.raises(UserError, match=r"another configuration: krr\.ridge"), rundir.open(ridge):
+    with pytest.raises(UserError, match=r"another configuration: krr\.ridge"), half_solved.open(ridge):
         pass
     draws = replace(small, evaluate=replace(small.evaluate, baseline_draws=0))
-    with rundir.open(draws):
-        assert rundir.triangle_file.read_bytes() == solved
-    assert rundir.config() == draws
+    with half_solved.open(draws):
+        assert half_solved.triangle_file.read_bytes() == solved
+    assert half_solved.config() == draws
 
 
 def test_label_solve_does_not_replace_what_was_learned(finished: RunDir, small: Config) -> None:
